@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/base/buf.h"
+
+namespace sluice {
+
+void BufChain::push_back(Buf b) {
+  if (!b || b.size() == 0) return;
+  rte_mbuf* m = b.release();
+  m->next = nullptr;
+  (head_ == nullptr ? head_ : tail_->next) = m;
+  tail_ = m;
+  bytes_ += m->data_len;
+  ++count_;
+}
+
+Buf BufChain::pop_front() {
+  rte_mbuf* m = head_;
+  if (m == nullptr) return Buf();
+  head_ = m->next;
+  if (head_ == nullptr) tail_ = nullptr;
+  m->next = nullptr;
+  m->nb_segs = 1;
+  m->pkt_len = m->data_len;
+  bytes_ -= m->data_len;
+  --count_;
+  return Buf(m);
+}
+
+void BufChain::append(BufChain&& other) {
+  if (other.empty()) return;
+  (head_ == nullptr ? head_ : tail_->next) = other.head_;
+  tail_ = other.tail_;
+  bytes_ += other.bytes_;
+  count_ += other.count_;
+  other.head_ = other.tail_ = nullptr;
+  other.bytes_ = other.count_ = 0;
+}
+
+void BufChain::drop_front(std::size_t n) {
+  while (n > 0) {
+    if (n < head_->data_len) {
+      head_->data_off = static_cast<std::uint16_t>(head_->data_off + n);
+      head_->data_len = static_cast<std::uint16_t>(head_->data_len - n);
+      bytes_ -= n;
+      return;
+    }
+    n -= head_->data_len;
+    pop_front();
+  }
+}
+
+BufChain BufChain::take_front(std::size_t n, BufPool& pool) {
+  BufChain out;
+  if (n == 0) return out;
+  // The straddling segment first: it is the only step that can fail.
+  std::size_t whole = 0;
+  rte_mbuf* m = head_;
+  while (m != nullptr && whole + m->data_len <= n) {
+    whole += m->data_len;
+    m = m->next;
+  }
+  Buf part;
+  if (whole < n) {
+    Buf borrowed(m);
+    part = pool.share(borrowed, 0, n - whole);
+    borrowed.release();
+    if (!part) return out;
+  }
+  while (out.size() < whole) out.push_back(pop_front());
+  if (part) {
+    drop_front(part.size());
+    out.push_back(std::move(part));
+  }
+  return out;
+}
+
+BufChain BufChain::share(std::size_t offset, std::size_t n, BufPool& pool) const {
+  BufChain out;
+  for (rte_mbuf* m = head_; m != nullptr && n > 0; m = m->next) {
+    if (offset >= m->data_len) {
+      offset -= m->data_len;
+      continue;
+    }
+    const std::size_t len = std::min<std::size_t>(n, m->data_len - offset);
+    Buf borrowed(m);
+    Buf part = pool.share(borrowed, offset, len);
+    borrowed.release();
+    if (!part) return BufChain();
+    out.push_back(std::move(part));
+    n -= len;
+    offset = 0;
+  }
+  return out;
+}
+
+void BufChain::copy_out(std::size_t offset, std::span<std::uint8_t> out) const {
+  for (const rte_mbuf* m = head_; m != nullptr && !out.empty(); m = m->next) {
+    if (offset >= m->data_len) {
+      offset -= m->data_len;
+      continue;
+    }
+    const std::size_t len = std::min<std::size_t>(out.size(), m->data_len - offset);
+    std::memcpy(out.data(), view(m).data() + offset, len);
+    out = out.subspan(len);
+    offset = 0;
+  }
+}
+
+bool BufChain::append_copy(std::span<const std::uint8_t> bytes, BufPool& pool) {
+  BufChain fresh;
+  std::size_t in_tail = 0;
+  if (tail_ != nullptr && RTE_MBUF_DIRECT(tail_) && rte_mbuf_refcnt_read(tail_) == 1) {
+    in_tail = std::min<std::size_t>(bytes.size(), rte_pktmbuf_tailroom(tail_));
+  }
+  for (auto rest = bytes.subspan(in_tail); !rest.empty();) {
+    Buf b = pool.alloc();
+    if (!b) return false;
+    const std::size_t n = std::min(rest.size(), b.tailroom());
+    std::memcpy(b.append(n), rest.data(), n);
+    fresh.push_back(std::move(b));
+    rest = rest.subspan(n);
+  }
+  if (in_tail > 0) {
+    std::memcpy(rte_pktmbuf_mtod(tail_, std::uint8_t*) + tail_->data_len, bytes.data(), in_tail);
+    tail_->data_len = static_cast<std::uint16_t>(tail_->data_len + in_tail);
+    bytes_ += in_tail;
+  }
+  append(std::move(fresh));
+  return true;
+}
+
+std::string BufChain::to_string() const {
+  std::string out;
+  out.reserve(bytes_);
+  for (const rte_mbuf* m = head_; m != nullptr; m = m->next) {
+    out.append(reinterpret_cast<const char*>(view(m).data()), m->data_len);
+  }
+  return out;
+}
+
+void BufChain::clear() {
+  while (head_ != nullptr) pop_front();
+  bytes_ = count_ = 0;
+}
+
+}  // namespace sluice

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "dataplane/base/counter.h"
+
+namespace sluice::l4::tcp {
+
+/// Counters of one worker's TCP.
+struct Stats {
+  Counter segments_in, segments_out;
+  Counter connections_accepted, connections_opened, connections_failed;
+  Counter connections_active;  ///< Gauge: TCBs, TIME_WAIT not counted.
+  Counter time_wait;           ///< Gauge.
+  Counter retransmits, fast_retransmits, timeouts;
+  Counter resets_in, resets_out;
+  Counter out_of_order, duplicate_acks, zero_window_probes, keepalive_probes;
+  void visit(MetricSink& sink, std::string_view labels) const;
+};
+
+}  // namespace sluice::l4::tcp

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dataplane/base/ids.h"
+#include "dataplane/base/result.h"
+
+namespace sluice::l7::tls {
+
+/// A certificate chain with its private key, parsed and checked to belong together. Immutable, shared by threads.
+/// Definition in certificate.h.
+class Certificate;
+
+enum class TlsVersion : std::uint16_t { kTls12 = 0x0303, kTls13 = 0x0304 };
+
+/// What a TLS listener offers.
+struct ServerConfig {
+  /// The first one that covers no SNI name better is used when the client sends none or an unknown one. Empty: the
+  /// process's generated self-signed certificate.
+  std::shared_ptr<const Certificate> default_certificate;
+  std::vector<std::shared_ptr<const Certificate>> certificates;  ///< By their names: exact, then wildcard.
+  TlsVersion min_version = TlsVersion::kTls12;
+  TlsVersion max_version = TlsVersion::kTls13;
+  std::string ciphers_tls12;    ///< OpenSSL syntax; empty: the default of AEAD with ECDHE.
+  std::string ciphersuites_tls13;
+  std::vector<std::string> alpn = {"http/1.1"};  ///< In our order of preference.
+};
+
+/// Ready to accept handshakes: one SSL_CTX a worker, so that workers share no lock or counter. Immutable.
+class ServerContext {
+ public:
+  static Result<std::shared_ptr<const ServerContext>> create(const ServerConfig& config, std::uint32_t workers);
+  ~ServerContext();
+  /// SSL_CTX of that worker, as an opaque pointer for l7/tls.
+  void* context(WorkerId worker) const;
+
+ private:
+  struct Impl;
+  explicit ServerContext(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sluice::l7::tls

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "dataplane/base/buf.h"
+#include "dataplane/base/counter.h"
+#include "dataplane/base/ids.h"
+#include "l4/stream.h"
+#include "l7/tls/server_context.h"
+
+namespace sluice::l7::tls {
+
+/// Counters of one worker's TLS.
+struct Stats {
+  Counter handshakes;           ///< Completed, full.
+  Counter handshakes_resumed;
+  Counter handshakes_failed;
+  Counter records_failed;       ///< Bad record or alert from the peer after the handshake.
+  Counter sessions;             ///< Gauge: open now.
+  void visit(MetricSink& sink, std::string_view labels) const;
+};
+
+/// What was agreed; valid after on_open. Views live as long as the stream.
+struct SessionInfo {
+  std::string_view version;      ///< "TLSv1.3"
+  std::string_view cipher;
+  std::string_view server_name;  ///< SNI, as sent; empty: none.
+  std::string_view alpn;
+  bool resumed = false;
+};
+
+/// The server side of a TLS connection above a stream: a Stream itself, in plaintext, for its user. Its user's on_open
+/// comes after the handshake. Keeps `context` alive.
+class TlsStream : public l4::Stream {
+ public:
+  virtual SessionInfo session() const = 0;
+};
+
+/// Makes and recycles the TLS streams of one worker.
+class TlsLayer {
+ public:
+  TlsLayer(WorkerId worker, BufPool& buffers, std::size_t max_sessions);
+  ~TlsLayer();
+  /// Puts TLS on `below`: takes its events over (returned here for Acceptor::accept to hand to the stack); `user` gets
+  /// those of the plaintext stream, of which `*stream` is told at once (for set_events/abort before on_open). Null: no
+  /// memory.
+  l4::StreamEvents* accept(l4::Stream& below, std::shared_ptr<const ServerContext> context, l4::StreamEvents* user,
+                           TlsStream** stream);
+  const Stats& stats() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sluice::l7::tls

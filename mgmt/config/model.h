@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+/// The desired state as plain values. REST, the store and later the ingress controller all speak this; validate()
+/// judges it, compile() turns it into a snapshot. Durations are milliseconds, as in the JSON ("..._ms"). Every resource
+/// has an `id` of its own choosing or a generated one ([A-Za-z0-9._-], 1 to 128 characters), unique within its kind.
+/// JSON names are the member names.
+namespace sluice::mgmt::config {
+
+struct AddressPool {
+  std::string id;
+  std::string scheme;               ///< "internet" or "internal"
+  std::vector<std::string> ranges;  ///< "192.0.2.10-192.0.2.20", "192.0.2.0/28", "2001:db8::10"
+  friend bool operator==(const AddressPool&, const AddressPool&) = default;
+};
+
+struct LoadBalancer {
+  std::string id;
+  std::string name;
+  std::string scheme = "internet";
+  std::vector<std::string> addresses;  ///< VIPs. Empty: one is taken from a pool of the scheme and kept.
+  friend bool operator==(const LoadBalancer&, const LoadBalancer&) = default;
+};
+
+struct WeightedGroupRef {
+  std::string server_group;
+  std::uint32_t weight = 100;
+  friend bool operator==(const WeightedGroupRef&, const WeightedGroupRef&) = default;
+};
+struct ForwardAction {
+  std::vector<WeightedGroupRef> server_groups;
+  friend bool operator==(const ForwardAction&, const ForwardAction&) = default;
+};
+struct RedirectAction {
+  std::uint32_t status = 301;
+  std::string scheme, host, path, query;
+  std::uint32_t port = 0;
+  friend bool operator==(const RedirectAction&, const RedirectAction&) = default;
+};
+struct FixedResponseAction {
+  std::uint32_t status = 200;
+  std::string content_type = "text/plain";
+  std::string body;
+  friend bool operator==(const FixedResponseAction&, const FixedResponseAction&) = default;
+};
+/// JSON: {"type": "forward", "server_groups": [...]}, {"type": "redirect", ...}, {"type": "fixed_response", ...}
+using Action = std::variant<ForwardAction, RedirectAction, FixedResponseAction>;
+
+struct Listener {
+  std::string id;
+  std::string load_balancer;            ///< id
+  std::uint32_t port = 80;
+  std::string protocol = "http";        ///< "http", "https"
+  std::vector<std::string> certificates;  ///< ids; the first is the default. Empty with https: the generated one.
+  std::string tls_min_version = "1.2", tls_max_version = "1.3";
+  std::string rule_order = "specific";  ///< "specific" or "priority"; see route::Order
+  std::optional<Action> default_action; ///< None: 404
+  std::uint32_t max_line_bytes = 8192, max_header_bytes = 32768, max_header_fields = 100;
+  std::uint64_t max_body_bytes = 0;
+  std::uint32_t header_timeout_ms = 60000, body_timeout_ms = 60000, idle_timeout_ms = 15000,
+                tunnel_timeout_ms = 3600000;
+  std::uint32_t max_requests_per_connection = 10000;
+  bool trust_forwarded_headers = false;
+  bool access_log = true;
+  friend bool operator==(const Listener&, const Listener&) = default;
+};
+
+struct PathMatch {
+  std::string type = "prefix";  ///< "exact", "prefix", "string_prefix", "regex"
+  std::string value = "/";
+  bool ignore_case = false;     ///< regex only
+  friend bool operator==(const PathMatch&, const PathMatch&) = default;
+};
+struct HostMatch {
+  std::string value;                 ///< "shop.example", "*.shop.example"
+  std::string wildcard = "one";      ///< "one" label or "many"; only for "*."
+  friend bool operator==(const HostMatch&, const HostMatch&) = default;
+};
+struct ValueMatch {
+  std::string type;                 ///< "header", "query", "cookie", "method", "source"
+  std::string name;                 ///< header, query key, cookie
+  std::vector<std::string> values;  ///< alternatives; CIDRs for "source"
+  friend bool operator==(const ValueMatch&, const ValueMatch&) = default;
+};
+struct Rule {
+  std::string id;
+  std::string listener;  ///< id
+  std::uint32_t priority = 1000;
+  std::vector<HostMatch> hosts;  ///< JSON also takes plain strings
+  std::vector<PathMatch> paths;
+  std::vector<ValueMatch> conditions;
+  Action action;
+  friend bool operator==(const Rule&, const Rule&) = default;
+};
+
+struct Member {
+  std::string id;       ///< Default: "address:port"
+  std::string address;
+  std::uint32_t port = 0;
+  std::uint32_t weight = 100;
+  bool drain = false;   ///< No new requests; what runs ends.
+  friend bool operator==(const Member&, const Member&) = default;
+};
+struct HealthCheck {
+  std::string type = "none";  ///< "none", "tcp", "http"
+  std::uint32_t interval_ms = 2000, timeout_ms = 5000, healthy_threshold = 3, unhealthy_threshold = 3;
+  std::uint32_t port = 0;
+  std::string method = "HEAD", path = "/", host;
+  std::vector<std::string> statuses = {"200-399"};
+  friend bool operator==(const HealthCheck&, const HealthCheck&) = default;
+};
+struct ServerGroup {
+  std::string id;
+  std::string name;
+  std::string scheduler = "weighted_round_robin";  ///< or "least_connections"
+  std::vector<Member> members;
+  HealthCheck health_check;
+  std::uint32_t connect_timeout_ms = 5000, request_timeout_ms = 60000, keep_alive_ms = 60000;
+  std::uint32_t max_idle_per_worker = 320, connect_attempts = 3;
+  friend bool operator==(const ServerGroup&, const ServerGroup&) = default;
+};
+
+struct Certificate {
+  std::string id;
+  std::string certificate;  ///< PEM chain, leaf first
+  std::string private_key;  ///< PEM; written, stored, never shown again
+  friend bool operator==(const Certificate&, const Certificate&) = default;
+};
+
+/// Everything, by id. Order of a map, so that two equal states are equal text.
+struct Config {
+  std::map<std::string, AddressPool> address_pools;
+  std::map<std::string, LoadBalancer> load_balancers;
+  std::map<std::string, Listener> listeners;
+  std::map<std::string, Rule> rules;
+  std::map<std::string, ServerGroup> server_groups;
+  std::map<std::string, Certificate> certificates;
+  friend bool operator==(const Config&, const Config&) = default;
+};
+
+/// One wrong field: JSON pointer into the document that was sent (RFC 6901), and what was expected.
+struct FieldError {
+  std::string path;     ///< "/listeners/web/port"
+  std::string message;  ///< "must be between 1 and 65535"
+  friend bool operator==(const FieldError&, const FieldError&) = default;
+};
+
+}  // namespace sluice::mgmt::config
