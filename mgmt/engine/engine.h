@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dataplane/base/rcu.h"
+#include "dataplane/base/result.h"
+#include "l7/proxy/proxy_app.h"
+#include "l7/snapshot.h"
+#include "mgmt/config/model.h"
+
+namespace sluice::mgmt {
+
+/// What became of a change.
+struct ApplyResult {
+  enum class Outcome : std::uint8_t {
+    kApplied,    ///< Stored as `revision` and published.
+    kUnchanged,  ///< Equal to the running state; no new revision.
+    kDryRun,     ///< Valid, compiled, not stored.
+    kInvalid,    ///< `errors` says what; nothing changed.
+    kConflict,   ///< `expected_revision` is not the running one; nothing changed.
+    kStoreFailed ///< Disk full, database locked...: `message`; nothing changed.
+  } outcome = Outcome::kApplied;
+  std::uint64_t revision = 0;
+  std::vector<config::FieldError> errors;
+  std::string message;
+};
+
+struct ApplyOptions {
+  bool dry_run = false;
+  std::optional<std::uint64_t> expected_revision;
+  std::string author;   ///< Token name, for the revision list and the audit log.
+  std::string comment;  ///< "PUT /api/v1/config"
+};
+
+struct RevisionInfo {
+  std::uint64_t revision = 0;
+  std::int64_t time = 0;  ///< Unix seconds.
+  std::string author, comment;
+};
+
+/// The transaction at the heart of management: validate, compile, store, publish, or nothing. Any thread; changes are
+/// serialised. Owns the running snapshot and frees replaced ones after the grace period.
+class Engine {
+ public:
+  struct Options {
+    std::string data_folder;   ///< SQLite database and lock live here.
+    std::uint32_t workers = 1;
+  };
+  /// Opens the store (an error names a second instance, a damaged or newer database) and loads the last revision.
+  /// Nothing is published before start().
+  static Result<std::unique_ptr<Engine>> open(const Options& options, l7::proxy::Shared& shared);
+  virtual ~Engine() = default;
+
+  /// Compiles and publishes the last stored revision; from now on changes are published too. `rcu` outlives the
+  /// engine or stop() is called first. A stored revision that no longer compiles is an error that names the field.
+  virtual Status start(Rcu& rcu) = 0;
+  virtual void stop() = 0;
+
+  virtual ApplyResult apply(config::Config next, const ApplyOptions& options) = 0;
+  /// Read, change and apply as one step, serialised against all other changes. `change` edits the copy and returns
+  /// errors (paths relative to the document that the caller got) to refuse.
+  virtual ApplyResult edit(const std::function<std::vector<config::FieldError>(config::Config&)>& change,
+                           const ApplyOptions& options) = 0;
+
+  virtual std::shared_ptr<const config::Config> current() const = 0;
+  virtual std::uint64_t revision() const = 0;
+  virtual std::vector<RevisionInfo> revisions(std::size_t limit) const = 0;
+  virtual Result<config::Config> revision_config(std::uint64_t revision) const = 0;
+
+  /// Runtime slot of a member, and names for logs. Empty when unknown.
+  virtual std::optional<BackendSlot> slot_of(const std::string& group, const std::string& member) const = 0;
+  /// "group/member" of a slot.
+  virtual std::string name_of(BackendSlot slot) const = 0;
+
+  struct ExplainRequest {
+    Endpoint vip;          ///< Where the request is sent.
+    std::string method = "GET", host, path = "/", query;
+    std::vector<std::pair<std::string, std::string>> headers;
+    IpAddr source;
+  };
+  struct Explanation {
+    std::string load_balancer, listener, rule;  ///< Empty: none matched.
+    std::string decision;                       ///< "forward", "redirect", "fixed_response", "no_listener", "no_route"
+    std::string reason;                         ///< One sentence: why this rule and not another.
+    std::vector<std::string> candidates;        ///< Groups with weights; members with health follow from /health.
+  };
+  virtual Explanation explain(const ExplainRequest& request) const = 0;
+};
+
+}  // namespace sluice::mgmt
