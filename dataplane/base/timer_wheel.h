@@ -33,6 +33,7 @@ class Timer {
   Instant deadline_ = kNever;
   Callback callback_;
   void* owner_;
+  std::uint8_t level_ = 0, slot_ = 0;  // where it is linked
 };
 
 /// Hierarchical timing wheel (Varghese and Lauck 1987), one a worker: arm and disarm are O(1), without allocation.
@@ -62,9 +63,10 @@ class TimerWheel {
   static constexpr unsigned kSlotBits = 6;
   static constexpr unsigned kSlots = 1u << kSlotBits;
 
-  void place(Timer& timer);
+  void place(Timer& timer, std::uint64_t earliest);
   void unlink(Timer& timer);
   void cascade(unsigned level);
+  std::uint64_t next_tick() const;
 
   std::array<std::array<Timer*, kSlots>, kLevels> slots_{};
   std::array<std::uint64_t, kLevels> occupied_{};  // one bit a slot
