@@ -1,0 +1,425 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A small network around one sluiced, made of network namespaces: a client, the appliance, three backends.
+
+        client ---- wan | sluiced | lan ---- switch ---- b1, b2, b3 (nginx)
+     10.77.0.2  10.77.0.1          10.78.0.1          10.78.0.11 .. 13
+     fd77::2    fd77::1            fd78::1            fd78::11 .. 13
+
+VIPs are 10.77.0.100 and fd77::100, on the client's link. Everything carries the lab's prefix, nothing is routed
+outside, and close() removes all of it, also after a failure half way.
+"""
+import contextlib
+import ctypes
+import http.client
+import json
+import os
+import shutil
+import signal
+import ssl
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+VIP4, VIP6 = "10.77.0.100", "fd77::100"
+BACKENDS = {"b1": ("10.78.0.11", "fd78::11"), "b2": ("10.78.0.12", "fd78::12"), "b3": ("10.78.0.13", "fd78::13")}
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def run(*command, **kwargs):
+    """Runs to the end or raises with what the command said."""
+    done = subprocess.run([str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          check=False, **kwargs)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(map(str, command))}: status {done.returncode}\n{done.stdout}")
+    return done.stdout
+
+
+def wait_for(condition, seconds, what):
+    """Polls until `condition` gives something true; fails loudly after `seconds`."""
+    end = time.monotonic() + seconds
+    while True:
+        last = condition()
+        if last:
+            return last
+        if time.monotonic() > end:
+            raise TimeoutError(f"{what}: not within {seconds} s")
+        time.sleep(0.05)
+
+
+class Netns:
+    """A network namespace of our own, with the processes that run in it."""
+
+    def __init__(self, name):
+        self.name = name
+        self.processes = []
+        run("ip", "netns", "add", name)
+        self.ip("link", "set", "lo", "up")
+
+    def ip(self, *args):
+        return run("ip", "-n", self.name, *args)
+
+    def command(self, *args):
+        return ["ip", "netns", "exec", self.name, *map(str, args)]
+
+    def run(self, *args, **kwargs):
+        return run(*self.command(*args), **kwargs)
+
+    def start(self, *args, **kwargs):
+        process = subprocess.Popen(self.command(*args), **kwargs)
+        self.processes.append(process)
+        return process
+
+    @contextlib.contextmanager
+    def entered(self):
+        """This thread's sockets are made in the namespace, inside the `with`."""
+        with open("/proc/thread-self/ns/net", "rb") as home, open(f"/run/netns/{self.name}", "rb") as there:
+            self._setns(there)
+            try:
+                yield
+            finally:
+                self._setns(home)
+
+    @staticmethod
+    def _setns(file):
+        if _libc.setns(file.fileno(), 0) != 0:
+            raise OSError(ctypes.get_errno(), "setns")
+
+    def quiet(self, device):
+        """No offload that would hand frames over which never were on a wire (partial checksums, 64 KB segments)."""
+        self.run("ethtool", "-K", device, "tx", "off", "tso", "off", "gso", "off", "gro", "off", "rxvlan", "off",
+                 "txvlan", "off")
+
+    def close(self):
+        for process in self.processes:
+            stop(process)
+        subprocess.run(["ip", "netns", "del", self.name], check=False, stderr=subprocess.DEVNULL)
+
+
+def stop(process, seconds=5):
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    return process.returncode
+
+
+class Api:
+    """The REST API of a sluiced, spoken from inside its namespace."""
+
+    def __init__(self, lab):
+        self.lab = lab
+
+    def request(self, method, path, body=None, headers=None, token=True):
+        """(status, headers, parsed JSON or text)"""
+        head = {"Content-Type": "application/json", **(headers or {})}
+        if token:
+            head.setdefault("Authorization", "Bearer " + self.lab.token())
+        context = ssl._create_unverified_context()
+        with self.lab.lb_entered():
+            connection = http.client.HTTPSConnection("127.0.0.1", self.lab.api_port, timeout=30, context=context)
+            connection.connect()
+        try:
+            connection.request(method, path, None if body is None else
+                               body if isinstance(body, (bytes, str)) else json.dumps(body), head)
+            answer = connection.getresponse()
+            raw = answer.read().decode()
+            kind = answer.headers.get_content_type()
+            parsed = json.loads(raw) if kind.endswith("json") and raw else raw
+            return answer.status, dict(answer.headers), parsed
+        finally:
+            connection.close()
+
+    def ok(self, method, path, body=None, **kwargs):
+        status, _, answer = self.request(method, path, body, **kwargs)
+        if status >= 300:
+            raise RuntimeError(f"{method} {path}: {status} {answer}")
+        return answer
+
+    def apply(self, config):
+        return self.ok("PUT", "/api/v1/config", config)
+
+    def metric(self, name, **labels):
+        """Sum over the samples of a metric whose labels contain these."""
+        _, _, text = self.request("GET", "/metrics")
+        total = 0.0
+        for line in text.splitlines():
+            head, _, value = line.rpartition(" ")
+            if (head == name or head.startswith(name + "{")) and all(f'{k}="{v}"' in head for k, v in labels.items()):
+                total += float(value)
+        return total
+
+
+class Lab:
+    """`driver`: af_packet, af_xdp or tap. `own_namespace` False puts sluiced beside the user (for the demo)."""
+
+    def __init__(self, prefix="slt", driver="af_packet", workers=1, own_namespace=True, api_port=8443, mtu=1500,
+                 extra_config="", build=None):
+        self.prefix, self.driver, self.workers, self.api_port, self.mtu = prefix, driver, workers, api_port, mtu
+        self.extra_config = extra_config
+        self.build = ROOT / "build" / (build or os.environ.get("SLUICE_BUILD", "release"))
+        self.folder = Path(tempfile.mkdtemp(prefix=f"sluice-{prefix}-"))
+        self.folder.chmod(0o755)
+        self.namespaces = {}
+        self.lb = None
+        self.sluiced = None
+        self.api = Api(self)
+        self.backend_pids = {}
+        try:
+            self._wire(own_namespace)
+        except BaseException:
+            self.close()
+            raise
+
+    # -- network
+
+    def _wire(self, own_namespace):
+        for name in ("cl", "sw", *BACKENDS):
+            self.namespaces[name] = Netns(f"{self.prefix}-{name}")
+        if own_namespace:
+            self.lb = self.namespaces["lb"] = Netns(f"{self.prefix}-lb")
+        switch = self.namespaces["sw"]
+        switch.ip("link", "add", "br0", "type", "bridge")
+        switch.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1")
+        switch.ip("link", "set", "br0", "up")
+        self._cable(self.namespaces["cl"], "eth0", ("10.77.0.2/24", "fd77::2/64"), self.device("wan"))
+        self._cable(switch, "lb", (), self.device("lan"))
+        switch.ip("link", "set", "lb", "master", "br0")
+        for name, (v4, v6) in BACKENDS.items():
+            run("ip", "link", "add", f"{self.prefix}-x", "type", "veth", "peer", "name", f"{self.prefix}-y")
+            run("ip", "link", "set", f"{self.prefix}-x", "netns", switch.name, "name", name)
+            run("ip", "link", "set", f"{self.prefix}-y", "netns", self.namespaces[name].name, "name", "eth0")
+            switch.ip("link", "set", name, "master", "br0", "up")
+            self._address(self.namespaces[name], "eth0", (f"{v4}/24", f"{v6}/64"))
+            switch.quiet(name)
+
+    def device(self, port):
+        """The appliance's end of a cable."""
+        return f"{self.prefix}{port}"
+
+    def _cable(self, netns, name, addresses, lb_end):
+        run("ip", "link", "add", lb_end, "type", "veth", "peer", "name", f"{self.prefix}-y")
+        run("ip", "link", "set", f"{self.prefix}-y", "netns", netns.name, "name", name)
+        self._address(netns, name, addresses)
+        if self.lb:
+            run("ip", "link", "set", lb_end, "netns", self.lb.name)
+        self.lb_run("sysctl", "-qw", f"net.ipv6.conf.{lb_end}.disable_ipv6=1")
+        self.lb_run("ethtool", "-K", lb_end, "tx", "off", "tso", "off", "gso", "off", "gro", "off", "rxvlan", "off",
+                    "txvlan", "off")
+        self.lb_run("ip", "link", "set", lb_end, "mtu", self.mtu, "up")
+
+    def _address(self, netns, device, addresses):
+        for address in addresses:
+            netns.ip("address", "add", address, "dev", device, *(["nodad"] if ":" in address else []))
+        netns.quiet(device)
+        netns.ip("link", "set", device, "mtu", self.mtu, "up")
+
+    def lb_command(self, *args):
+        return self.lb.command(*args) if self.lb else [str(a) for a in args]
+
+    def lb_run(self, *args):
+        return run(*self.lb_command(*args))
+
+    def lb_entered(self):
+        return self.lb.entered() if self.lb else contextlib.nullcontext()
+
+    @property
+    def client(self):
+        return self.namespaces["cl"]
+
+    # -- backends
+
+    def start_nginx(self, name, extra=""):
+        """A real nginx in that backend's namespace; answers with its name, and serves and takes files."""
+        folder = self.folder / name
+        (folder / "www/static").mkdir(parents=True, exist_ok=True)
+        for sub in ("tmp", "www/upload"):
+            (folder / sub).mkdir(exist_ok=True)
+            (folder / sub).chmod(0o777)
+        (folder / "www").chmod(0o777)
+        (folder / "nginx.conf").write_text(NGINX % {"folder": folder, "name": name, "extra": extra})
+        process = self.namespaces[name].start("nginx", "-c", folder / "nginx.conf", "-p", folder, "-g", "daemon off;",
+                                              stderr=subprocess.DEVNULL)
+        self.backend_pids[name] = process
+        wait_for(lambda: subprocess.run(self.namespaces[name].command("curl", "-sfo", "/dev/null", "http://127.0.0.1/"),
+                                        check=False).returncode == 0, 10, f"nginx on {name}")
+        return process
+
+    def static_file(self, name, size, backends=tuple(BACKENDS)):
+        """The same random bytes on each backend as /static/NAME; returns the path of one copy."""
+        first = self.folder / backends[0] / "www/static" / name
+        with open(first, "wb") as out, open("/dev/urandom", "rb") as source:
+            for left in range(size, 0, -(1 << 20)):
+                out.write(source.read(min(left, 1 << 20)))
+        for other in backends[1:]:
+            target = self.folder / other / "www/static" / name
+            target.unlink(missing_ok=True)
+            os.link(first, target)
+        return first
+
+    # -- sluiced
+
+    def vdev(self, index, port):
+        device = self.device(port)
+        if self.driver == "af_packet":
+            queues = f",qpairs={self.workers}" if self.workers > 1 else ""
+            return f"net_af_packet{index},iface={device}{queues}"
+        if self.driver == "af_xdp":
+            return f"net_af_xdp{index},iface={device}"
+        return f"net_tap{index},iface={device}t"
+
+    def config_text(self):
+        cores = ", ".join(str(1 + i) if os.cpu_count() > 1 + i else str(i % os.cpu_count())
+                          for i in range(self.workers)) if self.workers == 1 else "0, 1"
+        return SLUICED % {"wan": self.vdev(0, "wan"), "lan": self.vdev(1, "lan"), "cores": cores, "mtu": self.mtu,
+                          "data": self.folder / "data", "log": self.folder / "access.log", "api": self.api_port,
+                          "prefix": f"{self.prefix}{os.getpid()}", "extra": self.extra_config}
+
+    def start(self, seconds=30):
+        """Starts sluiced and waits until its API answers."""
+        conf = self.folder / "sluice.conf"
+        conf.write_text(self.config_text())
+        self.log = open(self.folder / "sluiced.log", "ab")
+        env = dict(os.environ, ASAN_OPTIONS="detect_leaks=1:exitcode=99:detect_stack_use_after_return=0",
+                   UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1:exitcode=99")
+        self.sluiced = subprocess.Popen(self.lb_command(self.build / "mgmt/daemon/sluiced", "--config", conf),
+                                        stdout=self.log, stderr=subprocess.STDOUT, env=env)
+        if self.driver == "tap":
+            self._bridge_taps()
+        wait_for(self._serving, seconds, f"sluiced; its log:\n{self.log_text()[-3000:]}")
+        return self
+
+    def _bridge_taps(self):
+        for port in ("wan", "lan"):
+            tap = self.device(port) + "t"
+            wait_for(lambda t=tap: subprocess.run(self.lb_command("ip", "link", "show", t), check=False,
+                                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+                     or self.sluiced.poll() is not None, 20, f"{tap} to appear")
+            bridge = self.device(port) + "b"
+            self.lb_run("ip", "link", "add", bridge, "type", "bridge")
+            self.lb_run("sysctl", "-qw", f"net.ipv6.conf.{bridge}.disable_ipv6=1", f"net.ipv6.conf.{tap}.disable_ipv6=1")
+            for end in (tap, self.device(port)):
+                self.lb_run("ip", "link", "set", end, "master", bridge)
+                self.lb_run("ip", "link", "set", end, "up")
+            self.lb_run("ip", "link", "set", bridge, "up")
+
+    def _serving(self):
+        if self.sluiced.poll() is not None:
+            raise RuntimeError(f"sluiced ended with status {self.sluiced.returncode}:\n{self.log_text()[-4000:]}")
+        try:
+            return self.api.request("GET", "/healthz", token=False)[0] == 200
+        except OSError:
+            return False
+
+    def stop(self, seconds=40):
+        """Graceful stop; returns the exit status."""
+        if self.sluiced is None:
+            return None
+        if self.sluiced.poll() is None:
+            self.sluiced.send_signal(signal.SIGTERM)
+            try:
+                self.sluiced.wait(seconds)
+            except subprocess.TimeoutExpired:
+                self.sluiced.kill()
+                self.sluiced.wait()
+        status, self.sluiced = self.sluiced.returncode, None
+        self.log.close()
+        return status
+
+    def token(self):
+        return (self.folder / "data/admin.token").read_text().split()[-1]
+
+    def log_text(self):
+        return (self.folder / "sluiced.log").read_text(errors="replace")
+
+    def access_log(self):
+        path = self.folder / "access.log"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    # -- client
+
+    def curl(self, *args, check=True, timeout=60):
+        """curl in the client's namespace; returns its output."""
+        done = subprocess.run(self.client.command("curl", "-sS", "--max-time", timeout, *args), stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, errors="replace", check=False)
+        if check and done.returncode != 0:
+            raise RuntimeError(f"curl {args}: {done.returncode} {done.stderr}")
+        return done.stdout if check else done
+
+    def close(self):
+        with contextlib.suppress(Exception):
+            self.stop(seconds=10)
+        for netns in self.namespaces.values():
+            netns.close()
+        if not self.lb:
+            for port in ("wan", "lan"):
+                for device in (self.device(port), self.device(port) + "b", self.device(port) + "t"):
+                    subprocess.run(["ip", "link", "del", device], check=False, stderr=subprocess.DEVNULL)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def basic_config(**listener):
+    """Both hosts on b1..b3, HTTP and HTTPS, v4 and v6 VIPs."""
+    members = [{"address": v4, "port": 80} for v4, _ in BACKENDS.values()]
+    return {
+        "load_balancers": [{"id": "lb", "addresses": [VIP4, VIP6]}],
+        "server_groups": [{"id": "all", "members": members},
+                          {"id": "one", "members": members[:1]}],
+        "listeners": [{"id": "http", "load_balancer": "lb", "port": 80, **listener},
+                      {"id": "https", "load_balancer": "lb", "port": 443, "protocol": "https", **listener}],
+        "rules": [{"id": f"{entry}-{group}", "listener": entry, "hosts": hosts, "paths": paths,
+                   "action": {"type": "forward", "server_groups": [{"server_group": group}]}}
+                  for entry in ("http", "https")
+                  for group, hosts, paths in (("all", [], [{"type": "prefix", "value": "/"}]),
+                                              ("one", ["one.test"], [{"type": "prefix", "value": "/"}]))],
+    }
+
+
+NGINX = """
+worker_processes 1;
+error_log %(folder)s/error.log;
+pid %(folder)s/nginx.pid;
+events { worker_connections 4096; }
+http {
+  access_log off;
+  client_body_temp_path %(folder)s/tmp; proxy_temp_path %(folder)s/tmp; fastcgi_temp_path %(folder)s/tmp;
+  uwsgi_temp_path %(folder)s/tmp; scgi_temp_path %(folder)s/tmp;
+  client_max_body_size 0;
+  keepalive_requests 1000000;
+  keepalive_timeout 60;
+  default_type text/plain;
+  server {
+    listen 80 reuseport backlog=4096; listen [::]:80 reuseport backlog=4096;
+    root %(folder)s/www;
+    location / {
+      return 200 "backend=%(name)s host=$host uri=$request_uri proto=$http_x_forwarded_proto for=$http_x_forwarded_for id=$http_x_request_id\\n";
+    }
+    location /static/ { }
+    location /upload/ { dav_methods PUT; }
+    %(extra)s
+  }
+}
+"""
+
+SLUICED = """
+ports = (
+  { name = "wan"; device = "%(wan)s"; mtu = %(mtu)s; addresses = [ "10.77.0.1/24", "fd77::1/64" ]; },
+  { name = "lan"; device = "%(lan)s"; mtu = %(mtu)s; addresses = [ "10.78.0.1/24", "fd78::1/64" ]; }
+);
+workers = { cores = [ %(cores)s ]; idle = "adaptive"; };
+memory = { huge_pages = "off"; memory_mb = 512; file_prefix = "%(prefix)s"; };
+management = { listen = "127.0.0.1:%(api)s"; };
+data_folder = "%(data)s";
+log = { level = "info"; access_log = "%(log)s"; };
+%(extra)s
+"""
