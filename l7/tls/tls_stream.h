@@ -7,6 +7,7 @@
 #include "dataplane/base/buf.h"
 #include "dataplane/base/counter.h"
 #include "dataplane/base/ids.h"
+#include "dataplane/base/timer_wheel.h"
 #include "l4/stream.h"
 #include "l7/tls/server_context.h"
 
@@ -18,7 +19,11 @@ struct Stats {
   Counter handshakes_resumed;
   Counter handshakes_failed;
   Counter records_failed;       ///< Bad record or alert from the peer after the handshake.
-  Counter sessions;             ///< Gauge: open now.
+  Counter sessions;             ///< Gauge: open now, lingering ones included.
+  Counter handshake_timeouts;   ///< Part of handshakes_failed.
+  Counter plain_http;           ///< Plain HTTP sent to the TLS port, answered 400; not in handshakes_failed.
+  Counter truncated;            ///< FIN without close_notify after the handshake.
+  Counter no_session;           ///< Refused in accept(): `max_sessions` are open, or no memory.
   void visit(MetricSink& sink, std::string_view labels) const;
 };
 
@@ -32,22 +37,32 @@ struct SessionInfo {
 };
 
 /// The server side of a TLS connection above a stream: a Stream itself, in plaintext, for its user. Its user's on_open
-/// comes after the handshake. Keeps `context` alive.
+/// comes after the handshake; a handshake that fails is told by on_closed alone. Keeps `context` alive.
+///
+///  - on_peer_closed: close_notify, or a FIN without it (counted as truncated: HTTP frames its own messages, a request
+///    never ends by close, and many clients just close).
+///  - on_closed(kProtocolError): handshake or record failure; the alert is on its way. kTimeout: no handshake in time.
 class TlsStream : public l4::Stream {
  public:
   virtual SessionInfo session() const = 0;
+  /// Why it failed, for logs; empty: it did not. May be asked up to and inside on_closed, as session() may.
+  virtual std::string_view last_error() const = 0;
 };
 
 /// Makes and recycles the TLS streams of one worker.
 class TlsLayer {
  public:
-  TlsLayer(WorkerId worker, BufPool& buffers, std::size_t max_sessions);
+  TlsLayer(WorkerId worker, BufPool& buffers, TimerWheel& timers, std::size_t max_sessions);
   ~TlsLayer();
   /// Puts TLS on `below`: takes its events over (returned here for Acceptor::accept to hand to the stack); `user` gets
   /// those of the plaintext stream, of which `*stream` is told at once (for set_events/abort before on_open). Null: no
   /// memory.
   l4::StreamEvents* accept(l4::Stream& below, std::shared_ptr<const ServerContext> context, l4::StreamEvents* user,
                            TlsStream** stream);
+  /// Once a loop, from on_poll, before Stack::flush: encrypts what send() gathered in this loop and delivers what could
+  /// not be delivered inside the user's own calls (so events come from in here, too). A timer does the same a tick
+  /// later when nobody calls it.
+  void flush(Instant now);
   const Stats& stats() const;
 
  private:
