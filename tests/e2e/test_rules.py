@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The configuration changes while requests run: none is lost, and what is wrong changes nothing."""
+import copy
+import subprocess
+import threading
+import time
+
+import pytest
+
+from tests.support.lab import VIP4, wait_for
+
+
+def hammer(lab, url, seconds, connections=16):
+    """h2load over HTTP/1.1 in the client's namespace; (succeeded, failed)."""
+    done = subprocess.run(lab.client.command("h2load", "--h1", "-c", connections, "-D", seconds, "-T", "5s", url),
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True)
+    line = next(x for x in done.stdout.splitlines() if x.startswith("requests:"))
+    numbers = dict((name, int(n)) for n, name in (part.strip().split(" ")[:2] for part in line[len("requests:"):].split(",")))
+    status = next(x for x in done.stdout.splitlines() if x.startswith("status codes:"))
+    return numbers, status
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_twenty_rule_updates_a_second_under_load_lose_no_request(restored, config, scheme):
+    stop, updates = threading.Event(), []
+
+    def update():
+        turn = 0
+        while not stop.is_set():
+            turn += 1
+            changed = copy.deepcopy(config)
+            changed["rules"] += [{"id": f"extra-{i}", "listener": scheme, "hosts": [f"h{i + turn}.test"],
+                                  "paths": [{"type": "regex", "value": f"/x{turn}[0-9]+"}],
+                                  "action": {"type": "forward", "server_groups": [{"server_group": "one"}]}}
+                                 for i in range(5)]
+            group = next(g for g in changed["server_groups"] if g["id"] == "all")
+            group["members"] = group["members"][turn % 2:]
+            restored.api.apply(changed)
+            updates.append(turn)
+            time.sleep(0.03)
+
+    thread = threading.Thread(target=update)
+    thread.start()
+    try:
+        numbers, status = hammer(restored, f"{scheme}://{VIP4}/", 5)
+    finally:
+        stop.set()
+        thread.join()
+    assert len(updates) >= 60, f"only {len(updates)} updates in 5 s"
+    assert numbers["succeeded"] > 500 and numbers["failed"] == 0 and numbers["errored"] == 0, (numbers, status)
+    assert "0 3xx, 0 4xx, 0 5xx" in status
+
+
+def test_members_that_leave_finish_what_they_serve(restored, config):
+    slow = {}
+
+    def download():
+        slow["out"] = restored.curl("-H", "Host: faulty.test", f"http://{VIP4}/slow/200")
+
+    thread = threading.Thread(target=download)
+    thread.start()
+    time.sleep(0.5)
+    config["server_groups"] = [g for g in config["server_groups"] if g["id"] != "faulty"]
+    config["rules"] = [r for r in config["rules"] if not r["id"].endswith("-faulty")]
+    restored.api.apply(config)
+    thread.join()
+    assert slow["out"] == "s" * 200
+
+
+BAD = {
+    "regex": ("rules", {"id": "bad", "listener": "http", "hosts": [], "paths": [{"type": "regex", "value": "/a(b"}],
+                        "action": {"type": "fixed_response", "status": 200}}),
+    "reference": ("rules", {"id": "bad", "listener": "nowhere", "hosts": [], "paths": [],
+                            "action": {"type": "fixed_response", "status": 200}}),
+    "certificate": ("certificates", {"id": "bad", "certificate": "not pem", "private_key": "neither"}),
+    "port": ("listeners", {"id": "bad", "load_balancer": "lb", "port": 70000}),
+    "address": ("server_groups", {"id": "bad", "members": [{"address": "10.0.0.999", "port": 80}]}),
+    "unknown field": ("load_balancers", {"id": "bad", "addresses": ["10.77.0.101"], "colour": "red"}),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_an_invalid_object_is_named_refused_and_changes_nothing(lab, config, name):
+    kind, thing = BAD[name]
+    before = lab.api.ok("GET", "/api/v1/config")
+    config.setdefault(kind, []).append(thing)
+    index = len(config[kind]) - 1
+    status, headers, problem = lab.api.request("PUT", "/api/v1/config", config)
+    assert status == 422 and headers["Content-Type"].startswith("application/problem+json")
+    assert any(e["path"].startswith(f"/{kind}/{index}/") for e in problem["errors"]), problem
+    assert lab.api.ok("GET", "/api/v1/config") == before
+    assert lab.curl("-o", "/dev/null", "-w", "%{http_code}", f"http://{VIP4}/") == "200"
+
+
+def test_dry_run_tells_and_changes_nothing(lab, config):
+    revision = lab.api.ok("GET", "/api/v1/revisions")
+    config["rules"].clear()
+    assert lab.api.request("PUT", "/api/v1/config?dry_run=true", config)[0] == 200
+    assert lab.api.ok("GET", "/api/v1/revisions") == revision
+
+
+def test_a_new_vip_is_announced_and_answers_and_a_removed_one_is_silent(restored, config):
+    config["load_balancers"].append({"id": "second", "addresses": ["10.77.0.150"]})
+    config["listeners"].append({"id": "second", "load_balancer": "second", "port": 8080})
+    config["rules"].append({"id": "second", "listener": "second", "hosts": [], "paths": [],
+                            "action": {"type": "forward", "server_groups": [{"server_group": "all"}]}})
+    restored.api.apply(config)
+    assert restored.curl("-o", "/dev/null", "-w", "%{http_code}", "http://10.77.0.150:8080/") == "200"
+    done = restored.curl("http://10.77.0.150:80/", check=False, timeout=5)
+    assert done.returncode == 7, "a port without listener must refuse at once"
+    restored.api.apply(restored.config)
+    restored.client.ip("neigh", "flush", "all")
+    assert restored.curl("http://10.77.0.150:8080/", check=False, timeout=5).returncode in (7, 28)
+
+
+def test_explain_names_the_rule_that_decides(lab):
+    answer = lab.api.ok("POST", "/api/v1/explain", {"url": f"http://{VIP4}/some/path", "method": "GET", "host": "one.test"})
+    assert answer["rule"] == "http-one" and answer["decision"] == "forward"
+    wait_for(lambda: lab.api.metric("sluice_http_requests_total") > 0, 1, "metrics")
