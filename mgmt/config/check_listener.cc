@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <set>
+
+#include "l7/http/message.h"
+#include "mgmt/config/checks.h"
+
+namespace sluice::mgmt::config::detail {
+namespace {
+
+void check_tls(ErrorList& errors, const Pointer& at, const Listener& listener, const Config& config) {
+  check_one_of(errors, at / "tls_min_version", listener.tls_min_version, {"1.2", "1.3"});
+  check_one_of(errors, at / "tls_max_version", listener.tls_max_version, {"1.2", "1.3"});
+  if (listener.tls_min_version == "1.3" && listener.tls_max_version == "1.2") {
+    errors.add(at / "tls_max_version", "must not be below tls_min_version");
+  }
+  const Pointer certificates_at = at / "certificates";
+  if (listener.protocol != "https" && !listener.certificates.empty()) {
+    errors.add(certificates_at, "must be empty unless protocol is \"https\"");
+  }
+  check_count(errors, certificates_at, listener.certificates.size(), 0, kMaxAlternatives);
+  std::set<std::string_view> seen;
+  for (std::size_t i = 0; i < listener.certificates.size(); ++i) {
+    const Pointer one_at = certificates_at / i;
+    check_reference(errors, one_at, config.certificates, listener.certificates[i], "certificate");
+    if (!seen.insert(listener.certificates[i]).second) errors.add(one_at, "is named twice in this listener");
+  }
+}
+
+void check_limits(ErrorList& errors, const Pointer& at, const Listener& listener) {
+  check_range(errors, at / "max_line_bytes", listener.max_line_bytes, 256, 64 * 1024);
+  check_range(errors, at / "max_header_bytes", listener.max_header_bytes, 1024, 256 * 1024);
+  if (listener.max_header_bytes < listener.max_line_bytes) {
+    errors.add(at / "max_header_bytes", "must not be below max_line_bytes: the line is part of the header");
+  }
+  check_range(errors, at / "max_header_fields", listener.max_header_fields, 1, l7::http::FieldList::kMax);
+  check_range(errors, at / "header_timeout_ms", listener.header_timeout_ms, 1, kDayMs);
+  check_range(errors, at / "body_timeout_ms", listener.body_timeout_ms, 1, kDayMs);
+  check_range(errors, at / "idle_timeout_ms", listener.idle_timeout_ms, 1, kDayMs);
+  check_range(errors, at / "tunnel_timeout_ms", listener.tunnel_timeout_ms, 1, 7 * kDayMs);
+  check_range(errors, at / "max_requests_per_connection", listener.max_requests_per_connection, 1, 1'000'000'000);
+}
+
+}  // namespace
+
+void check_listener(ErrorList& errors, const Pointer& at, const Listener& listener, const Config& config) {
+  check_reference(errors, at / "load_balancer", config.load_balancers, listener.load_balancer, "load balancer");
+  check_range(errors, at / "port", listener.port, 1, 65535);
+  check_one_of(errors, at / "protocol", listener.protocol, {"http", "https"});
+  check_one_of(errors, at / "rule_order", listener.rule_order, {"specific", "priority"});
+  if (listener.default_action) check_action(errors, at / "default_action", *listener.default_action, config);
+  check_tls(errors, at, listener, config);
+  check_limits(errors, at, listener);
+}
+
+}  // namespace sluice::mgmt::config::detail

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <concepts>
+#include <type_traits>
+
+#include "mgmt/config/model.h"
+
+/// The members of each resource, once, in the order in which people read them. The JSON reader and writer are visitors
+/// over these lists: `v.required(name, member)`, `v.optional(name, member)`, `v.secret(name, member)`.
+namespace sluice::mgmt::config::detail {
+
+/// T or const T, so that one list serves reading and writing.
+template <class X, class T>
+concept Of = std::same_as<std::remove_const_t<X>, T>;
+
+template <class V, Of<AddressPool> X>
+void fields(V& v, X& x) {
+  v.required("id", x.id);
+  v.required("scheme", x.scheme);
+  v.required("ranges", x.ranges);
+}
+
+template <class V, Of<LoadBalancer> X>
+void fields(V& v, X& x) {
+  v.required("id", x.id);
+  v.optional("name", x.name);
+  v.optional("scheme", x.scheme);
+  v.optional("addresses", x.addresses);
+}
+
+template <class V, Of<WeightedGroupRef> X>
+void fields(V& v, X& x) {
+  v.required("server_group", x.server_group);
+  v.optional("weight", x.weight);
+}
+
+template <class V, Of<ForwardAction> X>
+void fields(V& v, X& x) {
+  v.required("server_groups", x.server_groups);
+}
+
+template <class V, Of<RedirectAction> X>
+void fields(V& v, X& x) {
+  v.optional("status", x.status);
+  v.optional("scheme", x.scheme);
+  v.optional("host", x.host);
+  v.optional("port", x.port);
+  v.optional("path", x.path);
+  v.optional("query", x.query);
+}
+
+template <class V, Of<FixedResponseAction> X>
+void fields(V& v, X& x) {
+  v.optional("status", x.status);
+  v.optional("content_type", x.content_type);
+  v.optional("body", x.body);
+}
+
+template <class V, Of<Listener> X>
+void fields(V& v, X& x) {
+  v.required("id", x.id);
+  v.required("load_balancer", x.load_balancer);
+  v.optional("port", x.port);
+  v.optional("protocol", x.protocol);
+  v.optional("certificates", x.certificates);
+  v.optional("tls_min_version", x.tls_min_version);
+  v.optional("tls_max_version", x.tls_max_version);
+  v.optional("rule_order", x.rule_order);
+  v.optional("default_action", x.default_action);
+  v.optional("max_line_bytes", x.max_line_bytes);
+  v.optional("max_header_bytes", x.max_header_bytes);
+  v.optional("max_header_fields", x.max_header_fields);
+  v.optional("max_body_bytes", x.max_body_bytes);
+  v.optional("header_timeout_ms", x.header_timeout_ms);
+  v.optional("body_timeout_ms", x.body_timeout_ms);
+  v.optional("idle_timeout_ms", x.idle_timeout_ms);
+  v.optional("tunnel_timeout_ms", x.tunnel_timeout_ms);
+  v.optional("max_requests_per_connection", x.max_requests_per_connection);
+  v.optional("trust_forwarded_headers", x.trust_forwarded_headers);
+  v.optional("access_log", x.access_log);
+}
+
+template <class V, Of<PathMatch> X>
+void fields(V& v, X& x) {
+  v.optional("type", x.type);
+  v.required("value", x.value);
+  v.optional("ignore_case", x.ignore_case);
+}
+
+template <class V, Of<HostMatch> X>
+void fields(V& v, X& x) {
+  v.required("value", x.value);
+  v.optional("wildcard", x.wildcard);
+}
+
+template <class V, Of<ValueMatch> X>
+void fields(V& v, X& x) {
+  v.required("type", x.type);
+  v.optional("name", x.name);
+  v.optional("values", x.values);
+}
+
+template <class V, Of<Rule> X>
+void fields(V& v, X& x) {
+  v.required("id", x.id);
+  v.required("listener", x.listener);
+  v.optional("priority", x.priority);
+  v.optional("hosts", x.hosts);
+  v.optional("paths", x.paths);
+  v.optional("conditions", x.conditions);
+  v.required("action", x.action);
+}
+
+template <class V, Of<Member> X>
+void fields(V& v, X& x) {
+  v.optional("id", x.id);
+  v.required("address", x.address);
+  v.required("port", x.port);
+  v.optional("weight", x.weight);
+  v.optional("drain", x.drain);
+}
+
+template <class V, Of<HealthCheck> X>
+void fields(V& v, X& x) {
+  v.optional("type", x.type);
+  v.optional("interval_ms", x.interval_ms);
+  v.optional("timeout_ms", x.timeout_ms);
+  v.optional("healthy_threshold", x.healthy_threshold);
+  v.optional("unhealthy_threshold", x.unhealthy_threshold);
+  v.optional("port", x.port);
+  v.optional("method", x.method);
+  v.optional("path", x.path);
+  v.optional("host", x.host);
+  v.optional("statuses", x.statuses);
+}
+
+template <class V, Of<ServerGroup> X>
+void fields(V& v, X& x) {
+  v.required("id", x.id);
+  v.optional("name", x.name);
+  v.optional("scheduler", x.scheduler);
+  v.optional("members", x.members);
+  v.optional("health_check", x.health_check);
+  v.optional("connect_timeout_ms", x.connect_timeout_ms);
+  v.optional("request_timeout_ms", x.request_timeout_ms);
+  v.optional("keep_alive_ms", x.keep_alive_ms);
+  v.optional("max_idle_per_worker", x.max_idle_per_worker);
+  v.optional("connect_attempts", x.connect_attempts);
+}
+
+template <class V, Of<Certificate> X>
+void fields(V& v, X& x) {
+  v.required("id", x.id);
+  v.required("certificate", x.certificate);
+  v.secret("private_key", x.private_key);
+}
+
+/// The "type" member of each action, in the order of the variant.
+inline constexpr const char* kActionTypes[] = {"forward", "redirect", "fixed_response"};
+static_assert(std::size(kActionTypes) == std::variant_size_v<Action>);
+
+}  // namespace sluice::mgmt::config::detail
