@@ -9,8 +9,9 @@
 
 namespace sluice::l7::http1 {
 
-/// Writes a message head straight into packet buffers. Each call appends; finish() adds the empty line. A failed
-/// allocation is remembered and told by finish().
+/// Writes a message head straight into packet buffers. Each call appends; finish() adds the empty line and moves the head to the
+/// end of `out`, all of it or nothing. What cannot be written (no memory; a name, value or target that would
+/// break out of its line) is remembered and told by finish().
 class HeadWriter {
  public:
   HeadWriter(BufChain& out, BufPool& pool) : out_(out), pool_(pool) {}
@@ -21,13 +22,16 @@ class HeadWriter {
   void field(std::string_view name, std::uint64_t value);
   /// Content-Length or Transfer-Encoding, as the framing says; nothing for kNone, kUntilClose and kTunnel.
   void framing(const http::Framing& framing);
-  /// False: out of memory; what was appended must not be sent.
+  /// False: out of memory or a refused part; `out` is unchanged.
   bool finish();
 
  private:
   void put(std::string_view text);
+  void put_checked(std::string_view text, bool fine);
   BufChain& out_;
   BufPool& pool_;
+  Buf current_;     // being filled
+  BufChain full_;   // before it
   bool ok_ = true;
 };
 
