@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "l7/tls/certificate_table.h"
+
+#include <algorithm>
+
+namespace sluice::l7::tls {
+namespace {
+
+std::shared_ptr<const Certificate>& place(CertificateSet& set, const Certificate& certificate) {
+  return set[static_cast<std::size_t>(certificate.handles().kind)];
+}
+
+}  // namespace
+
+void CertificateTable::add(const std::shared_ptr<const Certificate>& certificate) {
+  for (const std::string& name : certificate->names()) {
+    CertificateSet& set = by_name_[name.starts_with("*.") ? name.substr(1) : name];
+    auto& at = place(set, *certificate);
+    if (at == nullptr) at = certificate;
+  }
+}
+
+void CertificateTable::set_default(const std::shared_ptr<const Certificate>& certificate) {
+  default_ = {};
+  place(default_, *certificate) = certificate;
+}
+
+const CertificateSet& CertificateTable::find(std::string_view server_name) const {
+  if (!server_name.empty() && server_name.back() == '.') server_name.remove_suffix(1);
+  char lower[256];
+  if (server_name.empty() || server_name.size() > sizeof lower) return default_;
+  std::transform(server_name.begin(), server_name.end(), lower,
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  const std::string_view name(lower, server_name.size());
+
+  // A name that starts with a dot would find a wildcard as if it were exact.
+  if (name.front() == '.') return default_;
+  if (const auto exact = by_name_.find(name); exact != by_name_.end()) return exact->second;
+  const std::size_t dot = name.find('.');
+  if (dot == std::string_view::npos) return default_;
+  const auto wildcard = by_name_.find(name.substr(dot));
+  return wildcard != by_name_.end() ? wildcard->second : default_;
+}
+
+}  // namespace sluice::l7::tls

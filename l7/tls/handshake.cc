@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "l7/tls/handshake.h"
+
+namespace sluice::l7::tls {
+
+Handshake::Handshake(SSL_CTX* context, CipherQueues& queues) : queues_(queues) {
+  SslPtr ssl(SSL_new(context));
+  BioPtr bio = make_chain_bio(queues);
+  if (ssl == nullptr || bio == nullptr) {
+    ERR_clear_error();
+    return;
+  }
+  SSL_set_bio(ssl.get(), bio.get(), bio.get());
+  bio.release();  // one reference, held by the SSL for both directions
+  SSL_set_accept_state(ssl.get());
+  ssl_ = std::move(ssl);
+}
+
+Handshake::Result Handshake::step() {
+  ERR_clear_error();
+  const int r = SSL_do_handshake(ssl_.get());
+  const int error = r == 1 ? SSL_ERROR_NONE : SSL_get_error(ssl_.get(), r);
+  Result out = Result::kFailed;
+  if (r == 1) {
+    out = Result::kDone;
+  } else if (error == SSL_ERROR_WANT_READ) {
+    out = Result::kNeedMore;
+  } else if (error == SSL_ERROR_WANT_WRITE && queues_.out_of_buffers) {
+    out = Result::kNoBuffers;
+  } else {
+    error_ = take_error_text("handshake failed");
+  }
+  ERR_clear_error();
+  return out;
+}
+
+SessionInfo describe(const SSL* ssl) {
+  SessionInfo out;
+  if (ssl == nullptr || SSL_is_init_finished(ssl) == 0) return out;
+  out.version = SSL_get_version(ssl);
+  out.cipher = SSL_CIPHER_get_name(SSL_get_current_cipher(ssl));
+  if (const char* name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name); name != nullptr) out.server_name = name;
+  const unsigned char* alpn = nullptr;
+  unsigned length = 0;
+  SSL_get0_alpn_selected(ssl, &alpn, &length);
+  if (length > 0) out.alpn = {reinterpret_cast<const char*>(alpn), length};
+  out.resumed = SSL_session_reused(ssl) == 1;
+  return out;
+}
+
+}  // namespace sluice::l7::tls

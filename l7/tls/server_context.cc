@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "l7/tls/server_context.h"
+
+#include <openssl/rand.h>
+
+#include <array>
+
+#include "l7/tls/certificate.h"
+#include "l7/tls/certificate_table.h"
+#include "l7/tls/openssl_util.h"
+
+namespace sluice::l7::tls {
+namespace {
+
+// The order is by speed on a server with AES instructions; 128 bits are enough. A client that puts ChaCha20 first has
+// none, and gets it (SSL_OP_PRIORITIZE_CHACHA).
+constexpr const char* kCiphersTls12 =
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
+    "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
+    "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
+constexpr const char* kCiphersuitesTls13 =
+    "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
+constexpr const char* kGroups = "X25519:P-256:P-384";
+constexpr int kSecurityLevel = 2;
+constexpr long kTicketLifetime = 7200;  // seconds
+constexpr std::size_t kTicketKeys = 80;  // name 16, HMAC key 32, AES key 32
+constexpr unsigned char kSessionIdContext[] = "sluice";
+
+using TicketKeys = std::array<unsigned char, kTicketKeys>;
+
+/// RFC 7301, 3.1: a list of length-prefixed names.
+Result<std::string> alpn_wire(const std::vector<std::string>& protocols) {
+  std::string out;
+  for (const std::string& p : protocols) {
+    if (p.empty() || p.size() > 255) return Error{"alpn: a protocol name has 1 to 255 bytes"};
+    out += static_cast<char>(p.size());
+    out += p;
+  }
+  return out;
+}
+
+/// ALPN by our preference. No protocol in common is fatal (RFC 7301, 3.2).
+int select_alpn(SSL*, const unsigned char** out, unsigned char* out_length, const unsigned char* client,
+                unsigned client_length, void* ours) {
+  const auto& mine = *static_cast<const std::string*>(ours);
+  if (mine.empty()) return SSL_TLSEXT_ERR_NOACK;
+  unsigned char* chosen = nullptr;
+  // Its "server" list is the one whose order counts.
+  const int r = SSL_select_next_proto(&chosen, out_length, reinterpret_cast<const unsigned char*>(mine.data()),
+                                      static_cast<unsigned>(mine.size()), client, client_length);
+  if (r != OPENSSL_NPN_NEGOTIATED) return SSL_TLSEXT_ERR_ALERT_FATAL;
+  *out = chosen;
+  return SSL_TLSEXT_ERR_OK;
+}
+
+/// Puts the certificates of the asked name into this SSL, which has none of its own: so one SSL_CTX a worker serves
+/// any number of certificates. OpenSSL then takes the one that fits the client's signature algorithms.
+int choose_certificate(SSL* ssl, void* table) {
+  const char* name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+  const CertificateSet& set = static_cast<const CertificateTable*>(table)->find(name == nullptr ? "" : name);
+  bool any = false;
+  for (const auto& certificate : set) {
+    if (certificate == nullptr) continue;
+    const Certificate::Handles& h = certificate->handles();
+    any |= SSL_use_cert_and_key(ssl, h.leaf.get(), h.key.get(), h.chain.get(), 1) == 1;
+  }
+  return any ? 1 : 0;
+}
+
+/// Acknowledged always, so that the session, and with it the ticket, carries the name; who gets the default certificate
+/// sees it.
+int accept_server_name(SSL*, int*, void*) { return SSL_TLSEXT_ERR_OK; }
+
+int wire(TlsVersion v) { return static_cast<int>(v); }
+
+}  // namespace
+
+struct ServerContext::Impl {
+  CertificateTable table;
+  std::string alpn;
+  std::vector<SslCtxPtr> contexts;  ///< By worker.
+
+  Result<SslCtxPtr> make_context(const ServerConfig& config, TicketKeys& keys);
+};
+
+Result<SslCtxPtr> ServerContext::Impl::make_context(const ServerConfig& config, TicketKeys& keys) {
+  const auto failed = [](const char* what) { return Error{std::string(what) + ": " + take_error_text("refused")}; };
+  SslCtxPtr made(SSL_CTX_new(TLS_server_method()));
+  if (!made) return failed("TLS context");
+  SSL_CTX* c = made.get();
+
+  SSL_CTX_set_security_level(c, kSecurityLevel);
+  if (SSL_CTX_set_min_proto_version(c, wire(config.min_version)) != 1) return failed("min_version");
+  if (SSL_CTX_set_max_proto_version(c, wire(config.max_version)) != 1) return failed("max_version");
+  const char* tls12 = config.ciphers_tls12.empty() ? kCiphersTls12 : config.ciphers_tls12.c_str();
+  if (SSL_CTX_set_cipher_list(c, tls12) != 1) return failed("ciphers_tls12");
+  const char* tls13 = config.ciphersuites_tls13.empty() ? kCiphersuitesTls13 : config.ciphersuites_tls13.c_str();
+  if (SSL_CTX_set_ciphersuites(c, tls13) != 1) return failed("ciphersuites_tls13");
+  if (SSL_CTX_set1_groups_list(c, kGroups) != 1) return failed("groups");
+
+  SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
+                             SSL_OP_PRIORITIZE_CHACHA);
+  // One record a write, and a retry may come from another place: both for Records::seal.
+  SSL_CTX_set_mode(c, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                          SSL_MODE_NO_AUTO_CHAIN);
+  // Off: bytes behind a record stay outside the SSL, where they can be counted, and later taken over.
+  SSL_CTX_set_read_ahead(c, 0);
+
+  // Sessions live in tickets only; the same keys in each worker's context, so that any worker resumes them.
+  SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_timeout(c, kTicketLifetime);
+  if (SSL_CTX_set_session_id_context(c, kSessionIdContext, sizeof kSessionIdContext - 1) != 1 ||
+      SSL_CTX_set_tlsext_ticket_keys(c, keys.data(), keys.size()) != 1) {
+    return failed("session tickets");
+  }
+  SSL_CTX_set_cert_cb(c, choose_certificate, &table);
+  SSL_CTX_set_tlsext_servername_callback(c, accept_server_name);
+  SSL_CTX_set_alpn_select_cb(c, select_alpn, &alpn);
+  return made;
+}
+
+Result<std::shared_ptr<const ServerContext>> ServerContext::create(const ServerConfig& config, std::uint32_t workers) {
+  ERR_clear_error();
+  if (workers == 0 || workers > kMaxWorkers) return Error{"TLS context: no such number of workers"};
+  if (config.min_version > config.max_version) return Error{"min_version: above max_version"};
+  auto impl = std::make_unique<Impl>();
+
+  auto alpn = alpn_wire(config.alpn);
+  if (!alpn) return alpn.error();
+  impl->alpn = std::move(*alpn);
+
+  const auto& fallback = config.default_certificate ? config.default_certificate : fake_certificate();
+  if (fallback == nullptr) return Error{"TLS context: the fake certificate could not be made"};
+  for (const auto& certificate : config.certificates) {
+    if (certificate != nullptr) impl->table.add(certificate);
+  }
+  // Behind the others, whose names are theirs; yet a name that only the default has may still have another kind of key
+  // beside it.
+  if (config.default_certificate) impl->table.add(fallback);
+  impl->table.set_default(fallback);
+
+  TicketKeys keys;
+  if (RAND_bytes(keys.data(), static_cast<int>(keys.size())) != 1) {
+    return Error{"session tickets: " + take_error_text("no entropy")};
+  }
+  for (std::uint32_t w = 0; w < workers; ++w) {
+    auto context = impl->make_context(config, keys);
+    if (!context) {
+      OPENSSL_cleanse(keys.data(), keys.size());
+      return context.error();
+    }
+    impl->contexts.push_back(std::move(*context));
+  }
+  OPENSSL_cleanse(keys.data(), keys.size());
+  return std::shared_ptr<const ServerContext>(new ServerContext(std::move(impl)));
+}
+
+ServerContext::ServerContext(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+ServerContext::~ServerContext() = default;
+
+void* ServerContext::context(WorkerId worker) const {
+  return worker.value < impl_->contexts.size() ? impl_->contexts[worker.value].get() : nullptr;
+}
+
+}  // namespace sluice::l7::tls

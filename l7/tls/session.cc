@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "l7/tls/session.h"
+
+#include <algorithm>
+
+#include "l7/tls/plain_http.h"
+
+namespace sluice::l7::tls {
+
+using l4::CloseReason;
+
+class Session::Scope {
+ public:
+  explicit Scope(Session& s) : s_(s) { ++s_.depth_; }
+  Scope(const Scope&) = delete;
+  Scope& operator=(const Scope&) = delete;
+  ~Scope() {
+    if (--s_.depth_ == 0 && s_.state_ == State::kDead) s_.host_.recycle(s_);
+  }
+
+ private:
+  Session& s_;
+};
+
+Session::Session(SessionHost& host, WorkerId worker, l4::Stream& below, std::shared_ptr<const ServerContext> context,
+                 l4::StreamEvents* user)
+    : host_(host),
+      below_(&below),
+      user_(user),
+      context_(std::move(context)),
+      flow_(below.flow()),
+      queues_{host.buffers, {}, {}},
+      worker_(worker) {}
+
+// ---- Upwards ----
+
+void Session::on_open(Instant now) { host_.timers.arm(deadline_, now + kHandshakeTimeout); }
+
+void Session::on_data(BufChain data, Instant now) {
+  Scope scope(*this);
+  uncredited_ += data.size();
+  queues_.in.append(std::move(data));
+  receive(now);
+}
+
+void Session::on_peer_closed(Instant now) {
+  Scope scope(*this);
+  fin_received_ = true;
+  receive(now);
+}
+
+void Session::receive(Instant now) {
+  if (state_ == State::kFirstBytes) look_at_first_bytes(now);
+  if (state_ == State::kHandshake) shake_hands(now);
+  if (state_ == State::kOpen) read(now);
+  // What comes behind close_notify or a failure is not looked at (RFC 8446, 6.1), but must not shut the window.
+  if (state_ == State::kLingering || peer_closed_) queues_.in.clear();
+  credit(now);
+  if (state_ == State::kOpen && peer_closed_ && below_ == nullptr) finish(CloseReason::kNormal, now);
+}
+
+void Session::look_at_first_bytes(Instant now) {
+  const FirstBytes what = tls::look_at_first_bytes(queues_.in);
+  if (what == FirstBytes::kTooFew) {
+    if (!fin_received_) return;
+    if (!queues_.in.empty()) return fail_handshake("connection closed before the handshake", now);
+    return fail("connection closed without a byte", CloseReason::kProtocolError, now);  // a probe: not counted
+  }
+  if (what == FirstBytes::kHttp) {
+    host_.stats.plain_http.add();
+    queues_.out.append_copy(plain_http_answer(), host_.buffers);
+    return fail("plain HTTP request", CloseReason::kProtocolError, now);
+  }
+  handshake_.emplace(static_cast<SSL_CTX*>(context_->context(worker_)), queues_);
+  if (!handshake_->ready()) return fail("out of memory", CloseReason::kNoResources, now);
+  state_ = State::kHandshake;
+}
+
+void Session::shake_hands(Instant now) {
+  const Handshake::Result r = handshake_->step();
+  switch (r) {
+    case Handshake::Result::kDone: return opened(now);
+    case Handshake::Result::kFailed: return fail_handshake(handshake_->error(), now);
+    case Handshake::Result::kNoBuffers: host_.retry(*this, now); break;
+    case Handshake::Result::kNeedMore:
+      if (fin_received_) return fail_handshake("connection closed in the handshake", now);
+      break;
+  }
+  push(now);
+}
+
+void Session::opened(Instant now) {
+  deadline_.disarm();
+  records_.start(handshake_->take_ssl());
+  handshake_.reset();
+  state_ = State::kOpen;
+  (SSL_session_reused(records_.ssl()) == 1 ? host_.stats.handshakes_resumed : host_.stats.handshakes).add();
+  push(now);
+  if (!plain_out_.empty() || shut_) host_.schedule(*this, now);
+  user_->on_open(now);
+}
+
+void Session::read(Instant now) {
+  while (state_ == State::kOpen && !peer_closed_) {
+    held_ = unconsumed_ >= kMaxUnconsumed;
+    if (held_) return;
+    BufChain plain;
+    const Records::Result r = records_.open(plain, kMaxUnconsumed - unconsumed_);
+    push(now);  // an answer to KeyUpdate
+    if (!plain.empty()) {
+      unconsumed_ += plain.size();
+      credit(now);
+      user_->on_data(std::move(plain), now);
+      if (state_ != State::kOpen) return;
+    }
+    switch (r) {
+      case Records::Result::kDone: break;
+      case Records::Result::kClosed: return peer_closed(now);
+      case Records::Result::kNoBuffers: return host_.retry(*this, now);
+      case Records::Result::kFailed:
+        host_.stats.records_failed.add();
+        return fail(records_.error(), CloseReason::kProtocolError, now);
+      case Records::Result::kNeedMore:
+        if (!fin_received_) return;
+        // No close_notify. HTTP knows the length of its messages, so nothing can be cut off unnoticed; and clients
+        // that simply close are many.
+        host_.stats.truncated.add();
+        return peer_closed(now);
+    }
+  }
+}
+
+void Session::peer_closed(Instant now) {
+  peer_closed_ = true;
+  user_->on_peer_closed(now);
+}
+
+/// The lower window stays shut for as many bytes as wait in `in` or with the user. What records and handshake cost on
+/// top, and bytes of a record that is not whole yet, are given back at once, so a window below 16 KB cannot lock up.
+void Session::credit(Instant now) {
+  const std::size_t kept = queues_.in.size() + unconsumed_;
+  if (uncredited_ <= kept || below_ == nullptr) return;
+  below_->consumed(uncredited_ - kept, now);
+  uncredited_ = kept;
+}
+
+void Session::consumed(std::size_t n, Instant now) {
+  unconsumed_ -= std::min(n, unconsumed_);
+  credit(now);
+  if (held_ && unconsumed_ <= kMaxUnconsumed / 2) host_.schedule(*this, now);
+}
+
+// ---- Downwards ----
+
+void Session::send(BufChain data, Instant now) {
+  if (shut_ || below_ == nullptr || state_ >= State::kLingering) return;
+  plain_out_.append(std::move(data));
+  // Whole records go at once; the rest waits for what else comes in this loop.
+  seal(kMaxRecord, now);
+  if (!plain_out_.empty()) host_.schedule(*this, now);
+  if (send_space() == 0) blocked_ = true;
+}
+
+std::size_t Session::send_space() const {
+  if (below_ == nullptr || shut_) return 0;
+  const std::size_t space = below_->send_space();
+  const std::size_t queued = plain_out_.size() + queues_.out.size();
+  return space > queued ? space - queued : 0;
+}
+
+std::size_t Session::unsent_or_unacked() const {
+  return plain_out_.size() + queues_.out.size() + (below_ == nullptr ? 0 : below_->unsent_or_unacked());
+}
+
+void Session::shutdown(Instant now) {
+  if (shut_ || state_ >= State::kLingering) return;
+  shut_ = true;
+  host_.schedule(*this, now);
+}
+
+/// Seals as long as `at_least` bytes wait and the stream below has room. Calls no event.
+void Session::seal(std::size_t at_least, Instant now) {
+  if (state_ != State::kOpen || below_ == nullptr || close_sent_ || seal_failed_) return;
+  while (!plain_out_.empty() && plain_out_.size() >= at_least && below_->send_space() > queues_.out.size()) {
+    const Records::Result r = records_.seal(plain_out_, host_.scratch);
+    if (r == Records::Result::kDone) continue;
+    if (r != Records::Result::kNoBuffers) seal_failed_ = true;
+    host_.retry(*this, now);
+    break;
+  }
+  push(now);
+}
+
+void Session::push(Instant now) {
+  if (below_ == nullptr) {
+    queues_.out.clear();
+  } else if (!queues_.out.empty()) {
+    below_->send(std::move(queues_.out), now);
+  }
+}
+
+/// Sends what can be sent, the end of our direction included.
+void Session::write(Instant now) {
+  if (below_ == nullptr) plain_out_.clear();
+  seal(1, now);
+  if (state_ != State::kOpen || !shut_ || close_sent_ || seal_failed_ || !plain_out_.empty()) return;
+  if (below_ == nullptr) return;
+  const Records::Result r = records_.close();
+  if (r == Records::Result::kNoBuffers) return host_.retry(*this, now);
+  close_sent_ = true;
+  push(now);
+  below_->shutdown(now);
+}
+
+bool Session::tell_writable(Instant now) {
+  if (state_ != State::kOpen || shut_) return false;
+  const std::size_t space = send_space();
+  if (!blocked_ || space == 0) {
+    // Records are longer than what they carry: it may be full without the user having filled it.
+    blocked_ = space == 0;
+    return false;
+  }
+  blocked_ = false;
+  user_->on_writable(now);
+  return true;
+}
+
+void Session::on_writable(Instant now) {
+  Scope scope(*this);
+  do {
+    write(now);
+  } while (tell_writable(now));
+}
+
+void Session::run(Instant now) {
+  Scope scope(*this);
+  if (seal_failed_ && state_ == State::kOpen) {
+    host_.stats.records_failed.add();
+    return fail(records_.error(), CloseReason::kProtocolError, now);
+  }
+  receive(now);
+  do {
+    write(now);
+  } while (tell_writable(now));
+}
+
+// ---- The end ----
+
+void Session::abort(Instant now) {
+  if (state_ >= State::kLingering) return;
+  state_ = State::kDead;
+  user_ = nullptr;
+  if (below_ != nullptr) std::exchange(below_, nullptr)->abort(now);
+  if (depth_ == 0) host_.recycle(*this);
+}
+
+void Session::on_closed(CloseReason reason, Instant now) {
+  Scope scope(*this);
+  below_ = nullptr;
+  switch (state_) {
+    case State::kFirstBytes:
+    case State::kHandshake:
+      if (reason == CloseReason::kNormal) reason = CloseReason::kProtocolError;
+      error_ = "connection closed in the handshake";
+      if (state_ == State::kHandshake) host_.stats.handshakes_failed.add();
+      return finish(reason, now);
+    case State::kOpen:
+      if (reason != CloseReason::kNormal) return finish(reason, now);
+      // The user may still have to read what is held back; the end is told behind it.
+      fin_received_ = true;
+      plain_out_.clear();
+      return receive(now);
+    case State::kLingering: state_ = State::kDead; return;
+    case State::kDead: return;
+  }
+}
+
+void Session::fail_handshake(std::string why, Instant now) {
+  host_.stats.handshakes_failed.add();
+  fail(std::move(why), CloseReason::kProtocolError, now);
+}
+
+/// The end by our own decision: what is in `out` (an alert) goes, then FIN; the rest of what the peer sends is thrown
+/// away until it closes, because RST could overtake the alert.
+void Session::fail(std::string why, CloseReason reason, Instant now) {
+  error_ = std::move(why);
+  push(now);
+  plain_out_.clear();
+  queues_.in.clear();
+  unconsumed_ = 0;
+  if (below_ == nullptr) return finish(reason, now);
+  credit(now);
+  below_->shutdown(now);
+  host_.timers.arm(deadline_, now + kLingerTimeout);
+  state_ = State::kLingering;
+  std::exchange(user_, nullptr)->on_closed(reason, now);
+  handshake_.reset();
+  records_.stop();
+}
+
+void Session::finish(CloseReason reason, Instant now) {
+  state_ = State::kDead;
+  std::exchange(user_, nullptr)->on_closed(reason, now);
+}
+
+void Session::on_deadline(void* self, Instant now) {
+  Session& s = *static_cast<Session*>(self);
+  Scope scope(s);
+  if (s.below_ != nullptr) std::exchange(s.below_, nullptr)->abort(now);
+  if (s.state_ == State::kLingering) {
+    s.state_ = State::kDead;
+    return;
+  }
+  s.error_ = "no handshake in time";
+  s.host_.stats.handshakes_failed.add();
+  s.host_.stats.handshake_timeouts.add();
+  s.finish(CloseReason::kTimeout, now);
+}
+
+}  // namespace sluice::l7::tls

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "dataplane/base/timer_wheel.h"
+#include "l7/tls/handshake.h"
+#include "l7/tls/records.h"
+#include "l7/tls/session_list.h"
+#include "l7/tls/tls_stream.h"
+
+namespace sluice::l7::tls {
+
+/// Times and bounds of a connection.
+inline constexpr Duration kHandshakeTimeout = std::chrono::seconds(10);
+/// How long the peer gets to take our alert and close, before RST.
+inline constexpr Duration kLingerTimeout = std::chrono::seconds(2);
+/// Plaintext that the user has not consumed; beyond, records stay closed and the lower window fills.
+inline constexpr std::size_t kMaxUnconsumed = 256 * 1024;
+
+/// What the sessions of one worker share, and ask of their layer.
+struct SessionHost {
+  SessionHost(BufPool& b, TimerWheel& t) : buffers(b), timers(t) {}
+  virtual ~SessionHost() = default;
+  /// Session::run() is called before the end of this loop.
+  virtual void schedule(Session& s, Instant now) = 0;
+  /// The same, in the next loop: there was no memory in this one.
+  virtual void retry(Session& s, Instant now) = 0;
+  /// Destroys it.
+  virtual void recycle(Session& s) = 0;
+
+  BufPool& buffers;
+  TimerWheel& timers;
+  Stats stats;
+  RecordScratch scratch;
+};
+
+/// One connection: the plaintext stream of its user, and the user of the stream below.
+///
+///            first byte            handshake done            user told the end,
+///   kFirstBytes ----> kHandshake ------------------> kOpen   alert on its way
+///        |                |                            |          |
+///        | plain HTTP     | failed                     | bad record
+///        +----------------+----------------------------+----> kLingering ----> kDead
+///        +----------------+----- closed below, abort() -+--------------------->
+///
+/// Events go up only from events of the stream below, from run() and from the timer, never from a call of the user:
+/// what such a call makes possible is left to run(). Each of these entries holds a Scope, and the object goes when the
+/// outermost one is left in kDead; user calls never destroy it inside an event.
+class Session final : public TlsStream, public l4::StreamEvents {
+ public:
+  Session(SessionHost& host, WorkerId worker, l4::Stream& below, std::shared_ptr<const ServerContext> context,
+          l4::StreamEvents* user);
+
+  // Stream and TlsStream, for the user.
+  void set_events(l4::StreamEvents* events) override { user_ = events; }
+  const FlowKey& flow() const override { return flow_; }
+  void send(BufChain data, Instant now) override;
+  std::size_t send_space() const override;
+  std::size_t unsent_or_unacked() const override;
+  void consumed(std::size_t n, Instant now) override;
+  void shutdown(Instant now) override;
+  void abort(Instant now) override;
+  SessionInfo session() const override { return describe(records_.ssl()); }
+  std::string_view last_error() const override { return error_; }
+
+  // StreamEvents, of the stream below.
+  void on_open(Instant now) override;
+  void on_data(BufChain data, Instant now) override;
+  void on_writable(Instant now) override;
+  void on_peer_closed(Instant now) override;
+  void on_closed(l4::CloseReason reason, Instant now) override;
+
+  /// From the layer, once after schedule(): goes on with what waited.
+  void run(Instant now);
+
+  SessionLink in_all{this};
+  SessionLink in_ready{this};
+
+ private:
+  enum class State : std::uint8_t { kFirstBytes, kHandshake, kOpen, kLingering, kDead };
+  class Scope;
+
+  // Upwards.
+  void receive(Instant now);
+  void look_at_first_bytes(Instant now);
+  void shake_hands(Instant now);
+  void opened(Instant now);
+  void read(Instant now);
+  void peer_closed(Instant now);
+  void credit(Instant now);
+  // Downwards.
+  void seal(std::size_t at_least, Instant now);
+  void push(Instant now);
+  void write(Instant now);
+  bool tell_writable(Instant now);
+  // The end.
+  void fail_handshake(std::string why, Instant now);
+  void fail(std::string why, l4::CloseReason reason, Instant now);
+  void finish(l4::CloseReason reason, Instant now);
+  static void on_deadline(void* self, Instant now);
+
+  SessionHost& host_;
+  l4::Stream* below_;  ///< Null: gone.
+  l4::StreamEvents* user_;
+  std::shared_ptr<const ServerContext> context_;
+  FlowKey flow_;
+  Timer deadline_{on_deadline, this};  ///< Of the handshake, then of lingering.
+
+  CipherQueues queues_;
+  std::optional<Handshake> handshake_;
+  Records records_{queues_};
+  BufChain plain_out_;            ///< From the user, not sealed yet.
+  std::size_t unconsumed_ = 0;    ///< Plaintext given to the user, not consumed yet.
+  std::size_t uncredited_ = 0;    ///< Ciphertext received, not consumed() below yet.
+  std::string error_;
+
+  const WorkerId worker_;
+  State state_ = State::kFirstBytes;
+  std::uint8_t depth_ = 0;        ///< Scopes open.
+  bool fin_received_ = false;     ///< From the stream below.
+  bool peer_closed_ = false;      ///< The user was told.
+  bool shut_ = false;             ///< shutdown() was called.
+  bool close_sent_ = false;       ///< close_notify and FIN are below.
+  bool held_ = false;             ///< Reading waits for consumed().
+  bool blocked_ = false;          ///< send_space() was 0; the user waits for on_writable.
+  bool seal_failed_ = false;      ///< Inside a call of the user: run() will tell.
+};
+
+}  // namespace sluice::l7::tls

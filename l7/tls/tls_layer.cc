@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/base/object_pool.h"
+#include "l7/tls/session.h"
+#include "l7/tls/tls_stream.h"
+
+namespace sluice::l7::tls {
+namespace {
+
+/// flush() ends after so many rounds; what sessions make ready in the last one is left to the timer.
+constexpr int kRounds = 8;
+
+}  // namespace
+
+class TlsLayer::Impl final : public SessionHost {
+ public:
+  Impl(WorkerId worker, BufPool& b, TimerWheel& t, std::size_t max_sessions)
+      : SessionHost(b, t), worker_(worker), pool_(max_sessions) {}
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+  ~Impl() override {
+    while (!all_.empty()) recycle(*all_.front());
+  }
+
+  Session* accept(l4::Stream& below, std::shared_ptr<const ServerContext> context, l4::StreamEvents* user) {
+    Session* s = pool_.create(*this, worker_, below, std::move(context), user);
+    if (s == nullptr) {
+      stats.no_session.add();
+      return nullptr;
+    }
+    all_.push_back(s->in_all);
+    stats.sessions.add();
+    return s;
+  }
+
+  void schedule(Session& s, Instant now) override {
+    ready_.push_back(s.in_ready);
+    wake(now);
+  }
+  void retry(Session& s, Instant now) override {
+    starved_.push_back(s.in_ready);
+    wake(now);
+  }
+  void recycle(Session& s) override {
+    pool_.destroy(&s);
+    stats.sessions.sub();
+  }
+
+  void flush(Instant now) {
+    ready_.append(starved_);
+    for (int round = 0; round < kRounds && !ready_.empty(); ++round) {
+      SessionList batch;
+      batch.append(ready_);
+      while (!batch.empty()) batch.pop_front()->run(now);
+    }
+    if (!ready_.empty() || !starved_.empty()) wake(now);
+  }
+
+ private:
+  void wake(Instant now) {
+    if (!timer_.armed()) timers.arm(timer_, now);
+  }
+
+  const WorkerId worker_;
+  ObjectPool<Session> pool_;
+  SessionList all_, ready_, starved_;
+  Timer timer_{[](void* self, Instant now) { static_cast<Impl*>(self)->flush(now); }, this};
+};
+
+TlsLayer::TlsLayer(WorkerId worker, BufPool& buffers, TimerWheel& timers, std::size_t max_sessions)
+    : impl_(std::make_unique<Impl>(worker, buffers, timers, max_sessions)) {}
+TlsLayer::~TlsLayer() = default;
+
+l4::StreamEvents* TlsLayer::accept(l4::Stream& below, std::shared_ptr<const ServerContext> context,
+                                   l4::StreamEvents* user, TlsStream** stream) {
+  Session* s = impl_->accept(below, std::move(context), user);
+  if (stream != nullptr) *stream = s;
+  return s;
+}
+
+void TlsLayer::flush(Instant now) { impl_->flush(now); }
+
+const Stats& TlsLayer::stats() const { return impl_->stats; }
+
+void Stats::visit(MetricSink& sink, std::string_view labels) const {
+  sink.counter("sluice_tls_handshakes_total", "Full TLS handshakes completed.", labels, handshakes.get());
+  sink.counter("sluice_tls_handshakes_resumed_total", "TLS handshakes that resumed a session.", labels,
+               handshakes_resumed.get());
+  sink.counter("sluice_tls_handshakes_failed_total", "TLS handshakes that failed.", labels, handshakes_failed.get());
+  sink.counter("sluice_tls_handshake_timeouts_total", "TLS handshakes that took too long.", labels,
+               handshake_timeouts.get());
+  sink.counter("sluice_tls_records_failed_total", "TLS connections ended by a bad record or an alert.", labels,
+               records_failed.get());
+  sink.counter("sluice_tls_plain_http_total", "Plain HTTP requests sent to a TLS port.", labels, plain_http.get());
+  sink.counter("sluice_tls_truncated_total", "TLS connections that the peer closed without close_notify.", labels,
+               truncated.get());
+  sink.counter("sluice_tls_sessions_refused_total", "TLS connections refused at the bound of sessions.", labels,
+               no_session.get());
+  sink.gauge("sluice_tls_sessions", "TLS connections open now.", labels, static_cast<double>(sessions.get()));
+}
+
+}  // namespace sluice::l7::tls
