@@ -45,6 +45,14 @@ struct RevisionInfo {
   std::string author, comment;
 };
 
+/// One line of the audit log: who wanted what, and what became of it.
+struct AuditInfo {
+  std::int64_t time = 0;  ///< Unix seconds.
+  std::string author, action;
+  std::string outcome;         ///< "applied", "invalid", "conflict", "store_failed"
+  std::uint64_t revision = 0;  ///< That was running afterwards.
+};
+
 /// The transaction at the heart of management: validate, compile, store, publish, or nothing. Any thread; changes are
 /// serialised. Owns the running snapshot and frees replaced ones after the grace period.
 class Engine {
@@ -73,6 +81,9 @@ class Engine {
   virtual std::uint64_t revision() const = 0;
   virtual std::vector<RevisionInfo> revisions(std::size_t limit) const = 0;
   virtual Result<config::Config> revision_config(std::uint64_t revision) const = 0;
+
+  /// Newest first.
+  virtual std::vector<AuditInfo> audit(std::size_t /*limit*/) const { return {}; }
 
   /// Runtime slot of a member, and names for logs. Empty when unknown.
   virtual std::optional<BackendSlot> slot_of(const std::string& group, const std::string& member) const = 0;

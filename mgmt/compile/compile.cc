@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "mgmt/compile/compile.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "mgmt/compile/parts.h"
+#include "mgmt/config/json.h"
+
+namespace sluice::mgmt::compile {
+namespace {
+
+using config::ErrorList;
+using config::KindOf;
+using config::Pointer;
+
+/// What `map` has for `id`, as a pointer; null: nothing.
+template <class Map>
+const typename Map::mapped_type* find(const Map& map, const std::string& id) {
+  const auto at = map.find(id);
+  return at == map.end() ? nullptr : &at->second;
+}
+
+/// "paths[0].value" -> "/paths/0/value".
+std::string pointer_of(std::string_view field) {
+  std::string out = "/";
+  for (const char c : field) {
+    if (c == '[' || c == '.') {
+      out += '/';
+    } else if (c != ']') {
+      out += c;
+    }
+  }
+  return out;
+}
+
+/// One run over the configuration, in the order in which the parts need one another.
+class Compilation {
+ public:
+  Compilation(const Input& input, Slots& slots)
+      : input_(input),
+        config_(*input.config),
+        before_(input.previous != nullptr ? *input.previous : kNothing),
+        before_config_(before_.config ? *before_.config : kEmpty),
+        slots_(slots) {}
+
+  Output run() {
+    program_->config = input_.config;
+    compile_groups();
+    compile_certificates();
+    if (errors_.empty()) {
+      compile_rules();
+      compile_listeners();
+    }
+    if (!errors_.empty()) return {nullptr, errors_.take()};
+    return {program_, {}};
+  }
+
+ private:
+  void compile_groups() {
+    const Pointer kind_at = root_ / KindOf<config::ServerGroup>::kMember;
+    for (const auto& [id, model] : config_.server_groups) {
+      const auto* before = find(before_.groups, id);
+      const auto* before_model = find(before_config_.server_groups, id);
+      if (before != nullptr && before_model != nullptr && *before_model == model) {
+        program_->groups.emplace_hint(program_->groups.end(), id, *before);
+        continue;
+      }
+      auto group = make_group(model, before != nullptr ? before->get() : nullptr, slots_, kind_at / id, errors_);
+      if (group) program_->groups.emplace_hint(program_->groups.end(), id, std::move(group));
+    }
+    program_->group_slots = slots_.groups.high_water();
+    program_->backends.resize(slots_.backends.high_water());
+    for (const auto& [id, group] : program_->groups) {
+      for (std::size_t i = 0; i < group->members.size(); ++i) {
+        program_->backends[group->members[i].slot.value] = {group.get(), i};
+      }
+    }
+  }
+
+  void compile_certificates() {
+    const Pointer kind_at = root_ / KindOf<config::Certificate>::kMember;
+    for (const auto& [id, model] : config_.certificates) {
+      const auto* before = find(before_.certificates, id);
+      const auto* before_model = find(before_config_.certificates, id);
+      if (before != nullptr && before_model != nullptr && *before_model == model) {
+        program_->certificates.emplace(id, *before);
+        continue;
+      }
+      auto parsed = l7::tls::Certificate::parse(model.certificate, model.private_key);
+      if (parsed) {
+        program_->certificates.emplace(id, std::move(parsed).value());
+      } else {
+        const Pointer at = kind_at / id;
+        const std::string& why = parsed.error().message;
+        errors_.add(at / (why.starts_with("certificate") ? "certificate" : "private_key"), why);
+      }
+    }
+  }
+
+  std::uint64_t age_of(const std::string& id, const std::shared_ptr<const l7::Rule>* before) {
+    if (before != nullptr) return (*before)->age;
+    if (input_.stored_ages != nullptr) {
+      if (const auto* stored = find(*input_.stored_ages, id)) return *stored;
+    }
+    return program_->next_rule_age++;
+  }
+
+  void compile_rules() {
+    program_->next_rule_age = before_.next_rule_age;
+    if (input_.stored_ages != nullptr) {
+      for (const auto& [id, age] : *input_.stored_ages) {
+        program_->next_rule_age = std::max(program_->next_rule_age, age + 1);
+      }
+    }
+    for (const auto& [id, model] : config_.rules) {
+      const auto* before = find(before_.rules, id);
+      const auto* before_model = find(before_config_.rules, id);
+      // Groups keep their slot as long as they exist, so an equal rule is an equal compiled rule.
+      const bool same = before != nullptr && before_model != nullptr && *before_model == model;
+      auto rule = same ? *before : make_rule(model, age_of(id, before), *program_);
+      program_->listeners[model.listener].rules.push_back(rule);
+      program_->rules.emplace_hint(program_->rules.end(), id, std::move(rule));
+    }
+  }
+
+  void compile_listeners() {
+    for (const auto& [id, model] : config_.listeners) {
+      const auto* before = find(before_.listeners, id);
+      const auto* before_model = find(before_config_.listeners, id);
+      ListenerParts& parts = program_->listeners[id];
+      for (const std::string& certificate : model.certificates) {
+        parts.certificates.push_back(program_->certificates.at(certificate));
+      }
+      auto router = router_of(model, parts, before, before_model);
+      auto tls = tls_of(model, parts, before, before_model);
+      if (before != nullptr && before_model != nullptr && *before_model == model &&
+          before->listener->router == router && before->listener->tls == tls) {
+        parts.listener = before->listener;
+        continue;
+      }
+      auto listener = std::make_shared<l7::Listener>(make_listener(model, *program_));
+      listener->router = std::move(router);
+      listener->tls = std::move(tls);
+      parts.listener = std::move(listener);
+    }
+  }
+
+  std::shared_ptr<const l7::route::Router> router_of(const config::Listener& model, const ListenerParts& parts,
+                                                     const ListenerParts* before,
+                                                     const config::Listener* before_model) {
+    const bool known = before != nullptr && before_model != nullptr;
+    if (known && before->rules == parts.rules && before_model->rule_order == model.rule_order) {
+      return before->listener->router;
+    }
+    const auto order = model.rule_order == "priority" ? l7::route::Order::kPriority : l7::route::Order::kSpecific;
+    std::vector<l7::route::RuleError> wrong;
+    auto router = l7::route::Router::compile(parts.rules, order, known ? before->listener->router.get() : nullptr, wrong);
+    const Pointer kind_at = root_ / KindOf<config::Rule>::kMember;
+    for (const l7::route::RuleError& e : wrong) {
+      errors_.add((kind_at / e.rule_id).to_string() + pointer_of(e.field), e.message);
+    }
+    return router;
+  }
+
+  std::shared_ptr<const l7::tls::ServerContext> tls_of(const config::Listener& model, const ListenerParts& parts,
+                                                       const ListenerParts* before,
+                                                       const config::Listener* before_model) {
+    if (model.protocol != "https") return nullptr;
+    if (before != nullptr && before_model != nullptr && before->listener->tls != nullptr &&
+        before->certificates == parts.certificates && before_model->tls_min_version == model.tls_min_version &&
+        before_model->tls_max_version == model.tls_max_version) {
+      return before->listener->tls;
+    }
+    const auto version = [](const std::string& text) {
+      return text == "1.3" ? l7::tls::TlsVersion::kTls13 : l7::tls::TlsVersion::kTls12;
+    };
+    l7::tls::ServerConfig server;
+    server.certificates = parts.certificates;
+    if (!parts.certificates.empty()) server.default_certificate = parts.certificates.front();
+    server.min_version = version(model.tls_min_version);
+    server.max_version = version(model.tls_max_version);
+    auto context = l7::tls::ServerContext::create(server, input_.workers);
+    if (context) return std::move(context).value();
+    const Pointer kind_at = root_ / KindOf<config::Listener>::kMember, at = kind_at / model.id;
+    errors_.add(at / "certificates", context.error().message);
+    return nullptr;
+  }
+
+  inline static const Program kNothing;
+  inline static const config::Config kEmpty;
+
+  const Input& input_;
+  const config::Config& config_;
+  const Program& before_;
+  const config::Config& before_config_;
+  Slots& slots_;
+  const Pointer root_;
+  ErrorList errors_;
+  std::shared_ptr<Program> program_ = std::make_shared<Program>();
+};
+
+}  // namespace
+
+Output compile(const Input& input, Slots& slots) { return Compilation(input, slots).run(); }
+
+std::unique_ptr<const l7::Snapshot> make_snapshot(const Program& program, std::uint64_t revision) {
+  auto out = std::make_unique<l7::Snapshot>();
+  out->revision = revision;
+  std::map<std::string_view, std::vector<IpAddr>> addresses;
+  for (const auto& [id, lb] : program.config->load_balancers) {
+    for (const std::string& text : lb.addresses) {
+      const auto address = IpAddr::parse(text);
+      if (!address) continue;  // validate() lets none pass.
+      addresses[id].push_back(*address);
+      out->vips.addresses.push_back(*address);
+    }
+  }
+  std::sort(out->vips.addresses.begin(), out->vips.addresses.end());
+  for (const auto& [id, model] : program.config->listeners) {
+    const auto& listener = program.listeners.at(id).listener;
+    for (const IpAddr& a : addresses[model.load_balancer]) out->listeners[{a, listener->port}] = listener;
+  }
+  out->groups.resize(program.group_slots);
+  for (const auto& [id, group] : program.groups) out->groups[group->slot.value] = group;
+  return out;
+}
+
+SlotDifference slots_only_in(const Program& a, const Program& b) {
+  const auto names_backend = [](const Program& p, BackendSlot slot) {
+    return slot.value < p.backends.size() && p.backends[slot.value].group != nullptr;
+  };
+  std::unordered_set<std::uint32_t> groups;
+  for (const auto& [id, group] : b.groups) groups.insert(group->slot.value);
+  SlotDifference out;
+  for (const auto& [id, group] : a.groups) {
+    if (!groups.contains(group->slot.value)) out.groups.push_back(group->slot);
+    for (const l7::Member& m : group->members) {
+      if (!names_backend(b, m.slot)) out.backends.push_back(m.slot);
+    }
+  }
+  return out;
+}
+
+}  // namespace sluice::mgmt::compile

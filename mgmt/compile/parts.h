@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+
+#include "mgmt/compile/program.h"
+#include "mgmt/config/pointer.h"
+
+/// Model values to the data plane's values, one resource at a time.
+namespace sluice::mgmt::compile {
+
+/// Members keep their slots of `previous` by address and port. Null and an error: no slot left.
+std::shared_ptr<const l7::ServerGroup> make_group(const config::ServerGroup& model, const l7::ServerGroup* previous,
+                                                  Slots& slots, const config::Pointer& at,
+                                                  config::ErrorList& errors);
+
+/// `program.groups` is complete.
+l7::Action make_action(const config::Action& model, const Program& program);
+std::shared_ptr<const l7::Rule> make_rule(const config::Rule& model, std::uint64_t age, const Program& program);
+
+/// All but TLS and router.
+l7::Listener make_listener(const config::Listener& model, const Program& program);
+
+}  // namespace sluice::mgmt::compile

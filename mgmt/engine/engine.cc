@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "mgmt/engine/engine.h"
+
+#include <chrono>
+#include <map>
+#include <utility>
+
+#include "mgmt/compile/compile.h"
+#include "mgmt/config/validate.h"
+#include "mgmt/engine/explain.h"
+#include "mgmt/engine/keep_keys.h"
+#include "mgmt/store/store.h"
+
+namespace sluice::mgmt {
+namespace {
+
+using config::Config;
+using config::FieldError;
+using Outcome = ApplyResult::Outcome;
+
+std::int64_t unix_now() {
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+/// What readers see: one consistent set, replaced as a whole.
+struct State {
+  std::uint64_t revision = 0;
+  std::shared_ptr<const Config> config = std::make_shared<const Config>();
+  std::shared_ptr<const compile::Program> program;  ///< Null before the first start() or change.
+};
+
+class EngineImpl final : public Engine {
+ public:
+  EngineImpl(std::unique_ptr<store::Store> store, store::Stored last, std::uint32_t workers, l7::proxy::Shared& shared)
+      : shared_(shared), workers_(workers), store_(std::move(store)), stored_ages_(std::move(last.rule_ages)) {
+    auto state = std::make_shared<State>();
+    state->revision = last.revision;
+    state->config = std::make_shared<const Config>(std::move(last.config));
+    state_ = std::move(state);
+  }
+  ~EngineImpl() override;
+
+  Status start(Rcu& rcu) override;
+  void stop() override;
+  ApplyResult apply(Config next, const ApplyOptions& options) override;
+  ApplyResult edit(const std::function<std::vector<FieldError>(Config&)>& change, const ApplyOptions& options) override;
+
+  std::shared_ptr<const Config> current() const override { return state()->config; }
+  std::uint64_t revision() const override { return state()->revision; }
+  std::vector<RevisionInfo> revisions(std::size_t limit) const override;
+  Result<Config> revision_config(std::uint64_t revision) const override;
+  std::vector<AuditInfo> audit(std::size_t limit) const override;
+  std::optional<BackendSlot> slot_of(const std::string& group, const std::string& member) const override;
+  std::string name_of(BackendSlot slot) const override;
+  Explanation explain(const ExplainRequest& request) const override;
+
+ private:
+  std::shared_ptr<const State> state() const {
+    const std::lock_guard lock(state_mutex_);
+    return state_;
+  }
+  void set_state(std::shared_ptr<const State> next) {
+    const std::lock_guard lock(state_mutex_);
+    state_.swap(next);  // What it was may be freed outside the lock.
+  }
+
+  // All below under change_mutex_.
+  compile::Output compile_now(std::shared_ptr<const Config> config, const compile::Program* previous,
+                              compile::Slots& slots) const;
+  std::optional<ApplyResult> conflict(const ApplyOptions& options) const;
+  ApplyResult change_to(Config next, const ApplyOptions& options);
+  ApplyResult finish(ApplyResult result, const ApplyOptions& options);
+  void publish(std::shared_ptr<const State> next);
+  void release_idle_slots();
+
+  l7::proxy::Shared& shared_;
+  const std::uint32_t workers_;
+
+  std::mutex change_mutex_;  ///< One change at a time, from reading the state to the end of the grace period.
+  Rcu* rcu_ = nullptr;       ///< Null: not started; changes are not published.
+  compile::Slots slots_;
+  std::vector<BackendSlot> waiting_;  ///< Retired, but a request still counts on them.
+
+  mutable std::mutex store_mutex_;  ///< SQLite is used by one thread at a time.
+  std::unique_ptr<store::Store> store_;
+  std::map<std::string, std::uint64_t> stored_ages_;  ///< Until the first program knows them.
+
+  mutable std::mutex state_mutex_;  ///< Held for a pointer copy only.
+  std::shared_ptr<const State> state_;
+};
+
+EngineImpl::~EngineImpl() {
+  const l7::Snapshot* last = shared_.snapshot.exchange(nullptr);
+  if (rcu_ != nullptr && last != nullptr) rcu_->synchronize();
+  delete last;
+}
+
+compile::Output EngineImpl::compile_now(std::shared_ptr<const Config> config, const compile::Program* previous,
+                                        compile::Slots& slots) const {
+  return compile::compile({std::move(config), previous, previous == nullptr ? &stored_ages_ : nullptr, workers_},
+                          slots);
+}
+
+Status EngineImpl::start(Rcu& rcu) {
+  const std::lock_guard lock(change_mutex_);
+  const auto now = state();
+  auto next = std::make_shared<State>(*now);
+  if (!next->program) {
+    std::vector<FieldError> errors = config::validate(*now->config);
+    if (errors.empty()) {
+      auto output = compile_now(now->config, nullptr, slots_);
+      errors = std::move(output.errors);
+      next->program = std::move(output.program);
+    }
+    if (!errors.empty()) {
+      return Error{"revision " + std::to_string(now->revision) + " cannot be served: " + errors.front().path + " " +
+                   errors.front().message};
+    }
+  }
+  rcu_ = &rcu;
+  publish(std::move(next));
+  return Ok{};
+}
+
+void EngineImpl::stop() {
+  // The snapshot stays for workers that still drain; the destructor takes it away.
+  const std::lock_guard lock(change_mutex_);
+  rcu_ = nullptr;
+}
+
+ApplyResult EngineImpl::apply(Config next, const ApplyOptions& options) {
+  const std::lock_guard lock(change_mutex_);
+  if (auto refused = conflict(options)) return finish(std::move(*refused), options);
+  return finish(change_to(std::move(next), options), options);
+}
+
+ApplyResult EngineImpl::edit(const std::function<std::vector<FieldError>(Config&)>& change,
+                             const ApplyOptions& options) {
+  const std::lock_guard lock(change_mutex_);
+  if (auto refused = conflict(options)) return finish(std::move(*refused), options);
+  Config next = *state()->config;
+  std::vector<FieldError> errors = change(next);
+  if (!errors.empty()) return finish({Outcome::kInvalid, revision(), std::move(errors), {}}, options);
+  return finish(change_to(std::move(next), options), options);
+}
+
+std::optional<ApplyResult> EngineImpl::conflict(const ApplyOptions& options) const {
+  const std::uint64_t running = revision();
+  if (!options.expected_revision || *options.expected_revision == running) return std::nullopt;
+  return ApplyResult{Outcome::kConflict, running, {},
+                     "the running revision is " + std::to_string(running) + ", not " +
+                         std::to_string(*options.expected_revision)};
+}
+
+ApplyResult EngineImpl::change_to(Config next, const ApplyOptions& options) {
+  const auto now = state();
+  keep_private_keys(next, *now->config);
+  config::fill_defaults(next);
+  std::vector<FieldError> errors = config::validate(next);
+  if (errors.empty()) errors = config::assign_addresses(next, *now->config);
+  if (!errors.empty()) return {Outcome::kInvalid, now->revision, std::move(errors), {}};
+  if (next == *now->config) return {Outcome::kUnchanged, now->revision, {}, {}};
+
+  auto after = std::make_shared<State>();
+  after->revision = now->revision + 1;
+  after->config = std::make_shared<const Config>(std::move(next));
+  compile::Slots slots = slots_;
+  auto output = compile_now(after->config, now->program.get(), slots);
+  if (!output.errors.empty()) return {Outcome::kInvalid, now->revision, std::move(output.errors), {}};
+  if (options.dry_run) return {Outcome::kDryRun, now->revision, {}, {}};
+  after->program = std::move(output.program);
+
+  const auto age_of = [&](const std::string& rule) { return after->program->rules.at(rule)->age; };
+  {
+    const std::lock_guard lock(store_mutex_);
+    auto failure = store_->append({after->revision, unix_now(), options.author, options.comment}, *now->config,
+                                  *after->config, age_of);
+    if (failure) return {Outcome::kStoreFailed, now->revision, {}, std::move(failure->message)};
+  }
+  slots_ = std::move(slots);
+  const std::uint64_t number = after->revision;
+  publish(std::move(after));
+  return {Outcome::kApplied, number, {}, {}};
+}
+
+/// The audit log's line for what changed nothing; append() wrote that of an applied change.
+ApplyResult EngineImpl::finish(ApplyResult result, const ApplyOptions& options) {
+  const char* outcome = result.outcome == Outcome::kInvalid       ? "invalid"
+                        : result.outcome == Outcome::kConflict    ? "conflict"
+                        : result.outcome == Outcome::kStoreFailed ? "store_failed"
+                                                                  : nullptr;
+  if (outcome != nullptr && !options.dry_run) {
+    const std::lock_guard lock(store_mutex_);
+    store_->audit({unix_now(), options.author, options.comment, outcome, result.revision});
+  }
+  return result;
+}
+
+void EngineImpl::publish(std::shared_ptr<const State> next) {
+  static const compile::Program kNothing;
+  const auto before = state();
+  const compile::Program& was = before->program ? *before->program : kNothing;
+  const auto fresh = compile::slots_only_in(*next->program, was);
+  auto retired = compile::slots_only_in(was, *next->program);
+  // Nobody knows these yet. What was counted under an earlier owner of the number goes.
+  for (const BackendSlot s : fresh.backends) shared_.backends.reset(s);
+
+  set_state(next);
+  if (rcu_ != nullptr) {
+    const l7::Snapshot* old = shared_.snapshot.exchange(
+        compile::make_snapshot(*next->program, next->revision).release());
+    rcu_->synchronize();
+    delete old;
+  } else if (shared_.snapshot.read() != nullptr) {
+    return;  // Stopped: draining workers still run the last snapshot, so its slots stay taken.
+  }
+  for (const GroupSlot s : retired.groups) slots_.groups.release(s.value);
+  waiting_.insert(waiting_.end(), retired.backends.begin(), retired.backends.end());
+  release_idle_slots();
+}
+
+void EngineImpl::release_idle_slots() {
+  // A request outlives the snapshot that it started under, and counts itself out at its slot when it ends.
+  std::erase_if(waiting_, [this](BackendSlot s) {
+    if (shared_.backends.active(s) != 0) return false;
+    slots_.backends.release(s.value);
+    return true;
+  });
+}
+
+std::vector<RevisionInfo> EngineImpl::revisions(std::size_t limit) const {
+  const std::lock_guard lock(store_mutex_);
+  std::vector<RevisionInfo> out;
+  for (store::Revision& r : store_->revisions(limit)) {
+    out.push_back({r.number, r.time, std::move(r.author), std::move(r.comment)});
+  }
+  return out;
+}
+
+Result<Config> EngineImpl::revision_config(std::uint64_t revision) const {
+  const std::lock_guard lock(store_mutex_);
+  auto stored = store_->load(revision);
+  if (!stored) return stored.error();
+  return std::move(stored->config);
+}
+
+std::vector<AuditInfo> EngineImpl::audit(std::size_t limit) const {
+  const std::lock_guard lock(store_mutex_);
+  std::vector<AuditInfo> out;
+  for (store::AuditEntry& e : store_->audit_log(limit)) {
+    out.push_back({e.time, std::move(e.author), std::move(e.action), std::move(e.outcome), e.revision});
+  }
+  return out;
+}
+
+std::optional<BackendSlot> EngineImpl::slot_of(const std::string& group, const std::string& member) const {
+  const auto now = state();
+  if (!now->program) return std::nullopt;
+  const auto found = now->program->groups.find(group);
+  if (found == now->program->groups.end()) return std::nullopt;
+  for (const l7::Member& m : found->second->members) {
+    if (m.id == member) return m.slot;
+  }
+  return std::nullopt;
+}
+
+std::string EngineImpl::name_of(BackendSlot slot) const {
+  const auto now = state();
+  if (!now->program || slot.value >= now->program->backends.size()) return {};
+  const compile::BackendName& name = now->program->backends[slot.value];
+  if (name.group == nullptr) return {};
+  return name.group->id + "/" + name.group->members[name.member].id;
+}
+
+Engine::Explanation EngineImpl::explain(const ExplainRequest& request) const {
+  const auto now = state();
+  if (now->program) return explain_request(*now->program, request);
+  Explanation out;
+  out.decision = "no_listener";
+  out.reason = "Nothing is served yet.";
+  return out;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Engine>> Engine::open(const Options& options, l7::proxy::Shared& shared) {
+  auto store = store::Store::open(options.data_folder);
+  if (!store) return store.error();
+  auto last = (*store)->load_last();
+  if (!last) return last.error();
+  return std::unique_ptr<Engine>(new EngineImpl(std::move(store).value(), std::move(last).value(), options.workers,
+                                                shared));
+}
+
+}  // namespace sluice::mgmt
