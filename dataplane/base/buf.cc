@@ -129,6 +129,59 @@ bool BufChain::append_copy(std::span<const std::uint8_t> bytes, BufPool& pool) {
   return true;
 }
 
+BufChain BufChain::adopt(rte_mbuf* frame) {
+  BufChain out;
+  while (frame != nullptr) {
+    rte_mbuf* next = std::exchange(frame->next, nullptr);
+    frame->nb_segs = 1;
+    out.push_back(Buf(frame));
+    frame = next;
+  }
+  return out;
+}
+
+rte_mbuf* BufChain::release() {
+  if (head_ == nullptr) return nullptr;
+  head_->nb_segs = static_cast<std::uint16_t>(count_);
+  head_->pkt_len = static_cast<std::uint32_t>(bytes_);
+  rte_mbuf* frame = std::exchange(head_, nullptr);
+  tail_ = nullptr;
+  bytes_ = count_ = 0;
+  return frame;
+}
+
+void BufChain::push_front(Buf b) {
+  BufChain front(std::move(b));
+  front.append(std::move(*this));
+  swap(front);
+}
+
+std::uint8_t* BufChain::prepend(std::size_t n) {
+  head_->data_off = static_cast<std::uint16_t>(head_->data_off - n);
+  head_->data_len = static_cast<std::uint16_t>(head_->data_len + n);
+  bytes_ += n;
+  return rte_pktmbuf_mtod(head_, std::uint8_t*);
+}
+
+void BufChain::drop_back(std::size_t n) {
+  if (n == 0) return;
+  const std::size_t keep = bytes_ - n;
+  if (keep == 0) return clear();
+  std::size_t before = 0;
+  rte_mbuf* m = head_;
+  std::size_t kept = 1;
+  for (; before + m->data_len < keep; m = m->next, ++kept) before += m->data_len;
+  m->data_len = static_cast<std::uint16_t>(keep - before);
+  for (rte_mbuf* rest = std::exchange(m->next, nullptr); rest != nullptr;) {
+    rte_mbuf* next = std::exchange(rest->next, nullptr);
+    rte_pktmbuf_free_seg(rest);
+    rest = next;
+  }
+  tail_ = m;
+  bytes_ = keep;
+  count_ = kept;
+}
+
 std::string BufChain::to_string() const {
   std::string out;
   out.reserve(bytes_);

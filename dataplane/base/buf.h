@@ -146,6 +146,18 @@ class BufChain {
   bool append_copy(std::string_view text, BufPool& pool) {
     return append_copy(std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()), pool);
   }
+  /// Takes over a whole frame as a driver gives it (linked segments, `nb_segs` of them).
+  static BufChain adopt(rte_mbuf* frame);
+  /// Gives the chain away as a frame for a driver: `nb_segs` and `pkt_len` are those of the whole. Null when empty.
+  rte_mbuf* release();
+  /// The first segment, for writing; null when empty. Its length must not be changed through this.
+  rte_mbuf* head() { return head_; }
+  /// Puts a segment in front.
+  void push_front(Buf b);
+  /// Makes `n` bytes of the first segment's headroom part of the chain; the caller has checked the room.
+  std::uint8_t* prepend(std::size_t n);
+  /// Drops `n` bytes (<= size()) from the end.
+  void drop_back(std::size_t n);
   std::string to_string() const;
   void clear();
   void swap(BufChain& other) noexcept {
