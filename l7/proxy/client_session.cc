@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "l7/proxy/client_session.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "l7/proxy/exchange.h"
+
+namespace sluice::l7::proxy {
+namespace {
+
+/// How long a closed connection may take to be closed by the client, too, and how much it may still send meanwhile: enough that
+/// a client which is still sending its body reads our answer before a RST could destroy it.
+constexpr Duration kLinger = std::chrono::seconds(5);
+constexpr std::size_t kLingerBytes = 1024 * 1024;
+
+/// A client that acknowledges nothing of what is left for that long is given up.
+constexpr int kMaxLingerRounds = 12;
+
+}  // namespace
+
+ClientSession::ClientSession(WorkerState& worker)
+    : worker_(worker), timer_([](void* self, Instant now) { static_cast<ClientSession*>(self)->on_timer(now); }, this) {}
+
+void ClientSession::attach(l4::Stream& stream, const tls::TlsStream* tls, Instant now) {
+  stream_ = &stream;
+  tls_ = tls;
+  flow_ = stream.flow();
+  const std::string client = flow_.remote.address.to_string();
+  client_text_size_ = static_cast<std::uint8_t>(std::min(client.size(), client_text_.size()));
+  std::memcpy(client_text_.data(), client.data(), client_text_size_);
+  const std::string local = flow_.local.to_string();
+  local_text_size_ = static_cast<std::uint8_t>(std::min(local.size(), local_text_.size()));
+  std::memcpy(local_text_.data(), local.data(), local_text_size_);
+  const Listener* l = worker_.listener(flow_.local);
+  worker_.timers.arm(timer_, now + (l == nullptr ? kLinger : l->header_timeout));
+}
+
+void ClientSession::discard() {
+  state_ = State::kGone;
+  worker_.session_gone(this);
+}
+
+void ClientSession::on_open(Instant now) {
+  if (state_ == State::kOpening) become_idle(now);
+}
+
+void ClientSession::become_idle(Instant now) {
+  state_ = State::kIdle;
+  const Listener* l = worker_.listener(flow_.local);
+  if (l == nullptr || (worker_.draining && requests_ > 0)) {
+    close_gracefully(now);
+    return;
+  }
+  worker_.timers.arm(timer_, now + l->idle_timeout);
+}
+
+void ClientSession::on_data(BufChain data, Instant now) {
+  worker_.stats.bytes_in.add(data.size());
+  if (state_ == State::kClosing) {
+    linger_bytes_ += data.size();
+    if (linger_bytes_ > kLingerBytes) abort(now);
+    else stream_->consumed(data.size(), now);
+    return;
+  }
+  in_.append(std::move(data));
+  if (state_ == State::kExchange) exchange_->on_client_data(now);
+  else if (!ready_) read_head(now);
+}
+
+void ClientSession::on_writable(Instant now) {
+  if (state_ == State::kExchange) exchange_->on_client_writable(now);
+  else if (state_ == State::kIdle && !in_.empty()) worker_.make_ready(this);
+}
+
+void ClientSession::on_peer_closed(Instant now) {
+  peer_closed_ = true;
+  switch (state_) {
+    case State::kExchange: exchange_->on_client_half_closed(now); return;
+    case State::kIdle:
+      if (!in_.empty()) return;  // Pipelined requests wait for their turn; read_head() ends it after them.
+      [[fallthrough]];
+    case State::kOpening:
+    case State::kHead: close_gracefully(now); return;
+    case State::kClosing:
+    case State::kGone: return;
+  }
+}
+
+void ClientSession::on_closed(l4::CloseReason, Instant now) {
+  if (Exchange* x = std::exchange(exchange_, nullptr)) x->on_client_gone(now);
+  state_ = State::kGone;
+  stream_ = nullptr;
+  tls_ = nullptr;
+  timer_.disarm();
+  in_.clear();
+  worker_.session_gone(this);
+}
+
+void ClientSession::run_ready(Instant now) {
+  if (state_ == State::kIdle || state_ == State::kHead) read_head(now);
+}
+
+void ClientSession::read_head(Instant now) {
+  if (stream_->send_space() == 0) return;  // A pipelining client that does not read: on_writable goes on.
+  const Listener* listener = worker_.listener(flow_.local);
+  if (state_ == State::kIdle) {
+    if (listener == nullptr) {
+      close_gracefully(now);
+      return;
+    }
+    state_ = State::kHead;
+    head_started_ = now;
+    parser_ = http1::RequestParser(listener->limits);
+    worker_.timers.arm(timer_, now + listener->header_timeout);
+  }
+  Exchange* x = worker_.take_exchange();
+  const std::size_t before = in_.size();
+  const http1::ParseResult result = parser_.parse(in_, x->request_storage(), x->request(), worker_.buffers);
+  if (before != in_.size()) stream_->consumed(before - in_.size(), now);
+  switch (result.status) {
+    case http1::ParseStatus::kNeedMore:
+      worker_.give_back(x);
+      if (peer_closed_) close_gracefully(now);
+      else if (in_.empty()) become_idle(now);  // Only the empty lines that may stand before a request (RFC 9112, 2.2).
+      return;
+    case http1::ParseStatus::kError:
+      timer_.disarm();
+      state_ = State::kExchange;
+      exchange_ = x;
+      x->refuse(*this, listener, result.http_status, result.reason, head_started_, now);
+      return;
+    case http1::ParseStatus::kComplete:
+      timer_.disarm();
+      state_ = State::kExchange;
+      exchange_ = x;
+      if (listener == nullptr) x->refuse(*this, nullptr, 503, "listener_removed", head_started_, now);
+      else x->serve(*this, *listener, head_started_, now);
+      return;
+  }
+}
+
+void ClientSession::send(BufChain data, Instant now) {
+  worker_.stats.bytes_out.add(data.size());
+  stream_->send(std::move(data), now);
+}
+
+bool ClientSession::may_keep_alive(std::uint32_t max_requests) const {
+  return !worker_.draining && (max_requests == 0 || requests_ + 1 < max_requests);
+}
+
+void ClientSession::exchange_done(bool keep_alive, Instant now) {
+  exchange_ = nullptr;
+  ++requests_;
+  timer_.disarm();
+  if (!keep_alive || (peer_closed_ && in_.empty())) {
+    close_gracefully(now);
+    return;
+  }
+  become_idle(now);
+  if (state_ == State::kIdle && !in_.empty()) worker_.make_ready(this);
+}
+
+void ClientSession::exchange_aborted(Instant now) {
+  exchange_ = nullptr;
+  if (state_ != State::kGone) abort(now);
+}
+
+void ClientSession::close_if_idle(Instant now) {
+  if (state_ == State::kIdle && in_.empty()) close_gracefully(now);
+}
+
+bool ClientSession::waits_for_client_acks() const {
+  switch (state_) {
+    case State::kHead:
+    case State::kExchange: return true;
+    case State::kIdle: return !in_.empty();
+    case State::kClosing: return stream_->unsent_or_unacked() > 0;
+    case State::kOpening:
+    case State::kGone: return false;
+  }
+  return false;
+}
+
+void ClientSession::on_timer(Instant now) {
+  switch (state_) {
+    case State::kOpening: abort(now); return;
+    case State::kIdle: close_gracefully(now); return;
+    case State::kHead: head_timeout(now); return;
+    case State::kExchange: exchange_->on_client_timeout(now); return;
+    case State::kClosing: linger_timeout(now); return;
+    case State::kGone: return;
+  }
+}
+
+void ClientSession::head_timeout(Instant now) {
+  Exchange* x = worker_.take_exchange();
+  state_ = State::kExchange;
+  exchange_ = x;
+  x->refuse(*this, worker_.listener(flow_.local), 408, "header_timeout", head_started_, now);
+}
+
+void ClientSession::close_gracefully(Instant now) {
+  state_ = State::kClosing;
+  drop_input(now);
+  linger_bytes_ = 0;
+  linger_rounds_ = 0;
+  stream_->shutdown(now);
+  unacked_seen_ = stream_->unsent_or_unacked();
+  worker_.timers.arm(timer_, now + kLinger);
+}
+
+void ClientSession::drop_input(Instant now) {
+  const std::size_t n = in_.size();
+  in_.clear();
+  if (n > 0) stream_->consumed(n, now);
+}
+
+// A slow client may need long for the rest of a response: it gets it as long as it goes on reading.
+void ClientSession::linger_timeout(Instant now) {
+  const std::size_t unacked = stream_->unsent_or_unacked();
+  if (unacked == 0) {
+    abort(now);
+    return;
+  }
+  if (std::exchange(unacked_seen_, unacked) != unacked) linger_rounds_ = 0;
+  if (++linger_rounds_ > kMaxLingerRounds) abort(now);
+  else worker_.timers.arm(timer_, now + kLinger);
+}
+
+void ClientSession::abort(Instant now) {
+  state_ = State::kGone;
+  timer_.disarm();
+  in_.clear();
+  tls_ = nullptr;
+  worker_.session_gone(this);
+  std::exchange(stream_, nullptr)->abort(now);
+}
+
+}  // namespace sluice::l7::proxy

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include "dataplane/base/timer_wheel.h"
+#include "l4/stream.h"
+#include "l7/http1/parser.h"
+#include "l7/proxy/worker_state.h"
+#include "l7/tls/tls_stream.h"
+
+namespace sluice::l7::proxy {
+
+/// One client connection. Requests on it are served strictly one after the other; bytes behind the running request stay
+/// in the input, unconsumed, so that TCP's window holds a client that pipelines.
+///
+///   kOpening -> kIdle -> kHead -> kExchange -> kIdle ...
+///                 |        |          |
+///                 +--------+----------+--> kClosing (FIN sent; what still comes is dropped, for a bounded time)
+///                                     +--> kGone    (closed or aborted; freed at the next reap)
+///
+/// Owned by its WorkerState.
+class ClientSession final : public l4::StreamEvents {
+ public:
+  explicit ClientSession(WorkerState& worker);
+
+  /// Before any event. `tls` is the same stream when it is TLS, else null.
+  void attach(l4::Stream& stream, const tls::TlsStream* tls, Instant now);
+
+  /// Instead of attach(): there is no stream after all.
+  void discard();
+
+  // For the exchange that runs on this connection.
+  l4::Stream& stream() { return *stream_; }
+  BufChain& input() { return in_; }
+  bool peer_closed() const { return peer_closed_; }
+  void send(BufChain data, Instant now);
+  /// The client has to send or to read within that time, or Exchange::on_client_timeout comes.
+  void wait_for_client(Duration d, Instant now) { worker_.timers.arm(timer_, now + d); }
+  void stop_waiting() { timer_.disarm(); }
+  /// False: after the current response the connection ends (drain, last request allowed).
+  bool may_keep_alive(std::uint32_t max_requests) const;
+  /// The exchange is over and all of its response is with the stream.
+  void exchange_done(bool keep_alive, Instant now);
+  /// The exchange is over and the client must see that its response is not complete.
+  void exchange_aborted(Instant now);
+
+  const FlowKey& flow() const { return flow_; }
+  std::string_view client_address() const { return {client_text_.data(), client_text_size_}; }
+  std::string_view local_address() const { return {local_text_.data(), local_text_size_}; }  ///< As a Host: value.
+  bool is_tls() const { return tls_ != nullptr; }
+  std::string_view tls_version() const { return tls_ == nullptr ? std::string_view() : tls_->session().version; }
+
+  // For WorkerState.
+  void run_ready(Instant now);
+  /// Closes the connection when no request has begun on it.
+  void close_if_idle(Instant now);
+  bool waits_for_client_acks() const;
+  bool gone() const { return state_ == State::kGone; }
+
+ private:
+  friend struct WorkerState;
+  enum class State : std::uint8_t { kOpening, kIdle, kHead, kExchange, kClosing, kGone };
+
+  void on_open(Instant now) override;
+  void on_data(BufChain data, Instant now) override;
+  void on_writable(Instant now) override;
+  void on_peer_closed(Instant now) override;
+  void on_closed(l4::CloseReason reason, Instant now) override;
+  void on_timer(Instant now);
+
+  void read_head(Instant now);
+  void head_timeout(Instant now);
+  void become_idle(Instant now);
+  void close_gracefully(Instant now);
+  void linger_timeout(Instant now);
+  void drop_input(Instant now);
+  void abort(Instant now);
+
+  WorkerState& worker_;
+  l4::Stream* stream_ = nullptr;
+  const tls::TlsStream* tls_ = nullptr;
+  Exchange* exchange_ = nullptr;
+  BufChain in_;
+  http1::RequestParser parser_{http1::Limits{}};
+  Timer timer_;  // Handshake, idle, head, the exchange's wait for the client, or linger: by state.
+  Instant head_started_{};
+  FlowKey flow_;
+  std::size_t index_ = 0;  // In WorkerState::sessions_.
+  ClientSession* next_dead_ = nullptr;
+  std::size_t linger_bytes_ = 0;
+  int linger_rounds_ = 0;
+  std::size_t unacked_seen_ = 0;
+  std::uint32_t requests_ = 0;
+  State state_ = State::kOpening;
+  bool peer_closed_ = false;
+  bool ready_ = false;
+  std::uint8_t client_text_size_ = 0, local_text_size_ = 0;
+  std::array<char, 46> client_text_;
+  std::array<char, 56> local_text_;
+};
+
+}  // namespace sluice::l7::proxy

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include "dataplane/base/timer_wheel.h"
+#include "l7/http/message.h"
+#include "l7/http1/body.h"
+#include "l7/http1/head_storage.h"
+#include "l7/http1/parser.h"
+#include "l7/proxy/local_reply.h"
+#include "l7/proxy/worker_state.h"
+#include "l7/upstream/pool.h"
+
+namespace sluice::l7::proxy {
+
+class ClientSession;
+
+/// One request and its response:
+///
+///   serve() -> [local reply] ------------------------------------------------> kDone
+///           -> kConnecting -> kAwaitingHead -> kResponding (body) ----------> kDone
+///                 ^ next member |     |        kTunnel (101, both ways) -----> kDone
+///                 +-------------+-----+ (nothing lost: retry)
+///
+/// The request body flows from kAwaitingHead on, independent of the response. Each direction reads only while the other
+/// side has send space, so that memory is bounded by the windows. An exchange copies from the snapshot what it needs for
+/// longer than one loop. Recycled by its WorkerState; never freed while the worker runs.
+class Exchange final : public upstream::ConnectionUser {
+ public:
+  explicit Exchange(WorkerState& worker);
+
+  // The session parses into these before it starts the exchange.
+  http::RequestHead& request() { return request_; }
+  http1::HeadStorage& request_storage() { return request_storage_; }
+
+  /// Request head complete; its body follows in the session's input.
+  void serve(ClientSession& session, const Listener& listener, Instant first_byte, Instant now);
+  /// The head was no request (or came too late): answer and close. `listener` may be null.
+  void refuse(ClientSession& session, const Listener* listener, std::uint16_t status, std::string_view error,
+              Instant first_byte, Instant now);
+
+  // From the session.
+  void on_client_data(Instant now);
+  void on_client_writable(Instant now);
+  void on_client_half_closed(Instant now);
+  void on_client_gone(Instant now);
+  void on_client_timeout(Instant now);
+
+  /// Back to the state of a new one, keeping its memory.
+  void clear();
+
+ private:
+  enum class Phase : std::uint8_t { kNone, kConnecting, kAwaitingHead, kResponding, kTunnel, kDone };
+  static constexpr std::size_t kMaxAttempts = 16;
+  /// For response heads. Backends are configured, not strangers: roomier than for clients.
+  static constexpr http1::Limits kResponseLimits{
+      .max_line = 16 * 1024, .max_head = 64 * 1024, .max_fields = http::FieldList::kMax};
+
+  // exchange.cc: the course of it.
+  void begin(ClientSession& session, const Listener* listener, Instant first_byte);
+  const Action* route(const Listener& listener, Instant now);
+  void act(const Action& action, Instant now);
+  void connect_next(Instant now);
+  bool connect_to(const ServerGroup& group, const Member& member, bool allow_idle, Instant now);
+  void start_attempt(const ServerGroup& group, const Member& member);
+  void end_attempt(bool failed);
+  void drop_upstream(Instant now);
+  void upstream_lost(std::string_view error, Instant now);
+  bool may_retry() const;
+  void on_timer(Instant now);
+  void update_timers(Instant now);
+
+  // exchange_request.cc: towards the backend.
+  void send_request(Instant now);
+  void pump_request(Instant now);
+  bool pass_request_body(BufChain body, bool done, Instant now);
+  bool discard_request_body(Instant now);
+  bool wants_client_body();
+
+  // exchange_response.cc: towards the client.
+  void advance_response(Instant now);
+  bool parse_response_head(Instant now);
+  bool forward_interim(Instant now);
+  void send_continue(Instant now);
+  bool begin_response(Instant now);
+  void pump_response(Instant now);
+  void end_of_upstream(BufChain out, Instant now);
+  void complete_response(Instant now);
+  void consume_upstream(std::size_t n, Instant now);
+
+  // exchange_tunnel.cc
+  void begin_tunnel(Instant now);
+  void pump_tunnel(Instant now);
+
+  // exchange_end.cc: how it ends.
+  void reply_error(std::uint16_t status, std::string_view error, Instant now);
+  void reply(const LocalReply& reply, Instant now);
+  void bad_response(std::string_view error, Instant now);
+  /// Response begun and not to be completed: the client must see it.
+  void abort_client(std::string_view error, Instant now);
+  void finish(bool keep_alive, Instant now);
+  void log(Instant now);
+
+  // upstream::ConnectionUser
+  void on_upstream_open(Instant now) override;
+  void on_connect_failed(upstream::ConnectFailure failure, Instant now) override;
+  void on_upstream_data(BufChain data, Instant now) override;
+  void on_upstream_writable(Instant now) override;
+  void on_upstream_peer_closed(Instant now) override;
+  void on_upstream_closed(l4::CloseReason reason, Instant now) override;
+
+  WorkerState& worker_;
+  ClientSession* session_ = nullptr;
+  upstream::Connection* up_ = nullptr;
+  Timer timer_;  // What the backend owes us; in a tunnel, any byte.
+  Phase phase_ = Phase::kNone;
+
+  // Request.
+  http::RequestHead request_;
+  http1::HeadStorage request_storage_;
+  http1::BodyDecoder request_body_;
+  bool request_done_ = false;        // Its body has been passed on to the end.
+  bool body_touched_ = false;        // Body bytes have left the input: it cannot be sent again.
+  bool upgrade_ = false;             // Asked the backend for it.
+  bool awaits_continue_ = false;     // The client may be waiting for our 100.
+  bool continue_sent_ = false;
+
+  // Response.
+  http::ResponseHead response_;
+  http1::HeadStorage response_storage_;
+  http1::ResponseParser response_parser_;
+  http1::BodyDecoder response_body_;
+  http::Framing client_framing_;
+  BufChain up_in_;                   // From the backend, not passed on.
+  BufChain head_out_;                // Response head that waits for the first body bytes of the same loop.
+  bool response_started_ = false;    // A final head was sent to the client.
+  bool keep_client_ = false;
+  bool up_byte_seen_ = false;        // In this attempt.
+  bool up_eof_ = false, up_reset_ = false;
+  bool up_shut_ = false, client_shut_ = false;  // Tunnel: our FIN is sent.
+
+  // Copied from the snapshot.
+  GroupSlot group_;
+  Duration connect_timeout_{}, request_timeout_{}, keep_alive_{};
+  std::uint32_t max_idle_ = 0, connect_attempts_ = 0;
+  Duration body_timeout_{}, tunnel_timeout_{};
+  std::uint64_t max_body_ = 0;
+  std::uint32_t max_requests_ = 0;
+  bool trust_forwarded_ = false, access_log_ = false;
+
+  // Attempts.
+  std::array<BackendSlot, kMaxAttempts> tried_;
+  std::size_t tried_count_ = 0;
+  BackendSlot slot_;
+  bool attempt_open_ = false;
+  bool fresh_retry_done_ = false;
+  bool all_timed_out_ = true;
+  Instant first_byte_{}, attempt_started_{};
+  std::size_t unacked_seen_ = 0;
+
+  std::array<char, 64> request_id_;
+  std::size_t request_id_size_ = 0;
+  AccessRecord record_;
+};
+
+}  // namespace sluice::l7::proxy

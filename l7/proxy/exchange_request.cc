@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// The request's way to the backend.
+#include <utility>
+
+#include "l7/proxy/client_session.h"
+#include "l7/proxy/exchange.h"
+#include "l7/proxy/headers.h"
+
+namespace sluice::l7::proxy {
+namespace {
+
+/// Upgrades that we let two parties agree on. Not h2c: it would carry requests past the router.
+bool may_upgrade(const http::RequestHead& request) {
+  if (!request.upgrade) return false;
+  for (const http::Field& f : request.fields) {
+    if (http::equals_ignore_case(f.name, "upgrade") && http::list_has_token(f.value, "h2c")) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+void Exchange::send_request(Instant now) {
+  upgrade_ = may_upgrade(request_);
+  const ForwardContext context{.client_address = session_->client_address(),
+                               .scheme = session_->is_tls() ? "https" : "http",
+                               .default_host = session_->local_address(),
+                               .request_id = {request_id_.data(), request_id_size_},
+                               .port = session_->flow().local.port,
+                               .trust_forwarded = trust_forwarded_,
+                               .upgrade = upgrade_};
+  BufChain out;
+  if (!write_upstream_request(request_, context, worker_.text, out, worker_.buffers)) {
+    reply_error(503, "no_memory", now);
+    return;
+  }
+  up_->stream().send(std::move(out), now);
+  phase_ = Phase::kAwaitingHead;
+  response_parser_ = http1::ResponseParser(kResponseLimits);
+  pump_request(now);
+  update_timers(now);
+}
+
+/// The only thing missing is a byte of the client's body.
+bool Exchange::wants_client_body() {
+  return !request_done_ && up_ != nullptr && session_->input().empty() && up_->stream().send_space() > 0;
+}
+
+/// Passes on what the client has sent of the body, as far as the backend takes it. Bytes that are not passed on stay
+/// unconsumed in the session's input: at most a receive window.
+void Exchange::pump_request(Instant now) {
+  if (request_done_ || up_ == nullptr) return;
+  if (phase_ != Phase::kAwaitingHead && phase_ != Phase::kResponding) return;
+  BufChain& in = session_->input();
+  if (!in.empty() && up_->stream().send_space() > 0) {
+    BufChain body;
+    const std::size_t before = in.size();
+    const auto status = request_body_.decode(in, body, worker_.buffers);
+    const std::size_t taken = before - in.size();
+    if (taken > 0) {
+      body_touched_ = true;
+      awaits_continue_ = false;
+    }
+    record_.request_bytes += body.size();
+    if (max_body_ != 0 && request_body_.decoded() > max_body_) {
+      response_started_ ? abort_client("body_too_large", now) : reply_error(413, "body_too_large", now);
+      return;
+    }
+    using Status = http1::BodyDecoder::Status;
+    if (status == Status::kError) {
+      worker_.stats.bad_requests.add();
+      request_.keep_alive = false;
+      response_started_ ? abort_client("bad_request: body", now) : reply_error(400, "bad_request: body", now);
+      return;
+    }
+    if (status == Status::kNoMemory || !pass_request_body(std::move(body), status == Status::kDone, now)) {
+      response_started_ ? abort_client("no_memory", now) : reply_error(503, "no_memory", now);
+      return;
+    }
+    if (taken > 0) session_->stream().consumed(taken, now);
+    request_done_ = status == Status::kDone;
+  }
+  if (!request_done_ && in.empty() && session_->peer_closed()) abort_client("client_closed_in_body", now);
+}
+
+/// False: no memory.
+bool Exchange::pass_request_body(BufChain body, bool done, Instant now) {
+  BufChain out;
+  if (request_.framing.kind == http::Framing::Kind::kChunked) {
+    if (!body.empty() && !http1::encode_chunk(std::move(body), out, worker_.buffers)) return false;
+    if (done && !http1::encode_last_chunk(request_body_.trailers(), out, worker_.buffers)) return false;
+  } else {
+    out = std::move(body);
+  }
+  if (!out.empty()) up_->stream().send(std::move(out), now);
+  return true;
+}
+
+/// Takes what is there of a body that nobody wants, so that the connection can be kept when that was all of it.
+bool Exchange::discard_request_body(Instant now) {
+  if (request_done_) return true;
+  BufChain& in = session_->input();
+  BufChain waste;
+  const std::size_t before = in.size();
+  const auto status = request_body_.decode(in, waste, worker_.buffers);
+  if (before != in.size()) session_->stream().consumed(before - in.size(), now);
+  request_done_ = status == http1::BodyDecoder::Status::kDone;
+  return request_done_;
+}
+
+void Exchange::on_client_data(Instant now) {
+  if (phase_ == Phase::kTunnel) {
+    pump_tunnel(now);
+    return;
+  }
+  if (request_done_) return;  // Pipelined: waits its turn.
+  pump_request(now);
+  update_timers(now);
+}
+
+void Exchange::on_upstream_writable(Instant now) {
+  if (phase_ == Phase::kTunnel) {
+    pump_tunnel(now);
+    return;
+  }
+  pump_request(now);
+  update_timers(now);
+}
+
+void Exchange::on_client_half_closed(Instant now) {
+  if (phase_ == Phase::kTunnel) {
+    pump_tunnel(now);
+  } else if (!request_done_ && phase_ == Phase::kConnecting) {
+    // What is missing of the body can still be in the input, and is judged when it is passed on.
+    if (session_->input().empty()) abort_client("client_closed_in_body", now);
+  } else {
+    pump_request(now);
+    update_timers(now);
+  }
+}
+
+}  // namespace sluice::l7::proxy

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "l7/proxy/headers.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <span>
+
+#include "l7/http1/writer.h"
+
+namespace sluice::l7::proxy {
+namespace {
+
+using http::equals_ignore_case;
+using http::Field;
+using http::FieldList;
+using http::Framing;
+
+/// The values of all Connection fields, which name further fields that stay on their hop.
+class ConnectionValues {
+ public:
+  explicit ConnectionValues(const FieldList& fields) {
+    for (const Field& f : fields) {
+      if (equals_ignore_case(f.name, "connection")) values_[count_++] = f.value;
+    }
+  }
+  std::span<const std::string_view> span() const { return {values_.data(), count_}; }
+
+ private:
+  std::array<std::string_view, FieldList::kMax> values_;
+  std::size_t count_ = 0;
+};
+
+enum class Own : std::uint8_t {
+  kNo,  ///< Passed as it is.
+  kHost, kContentLength, kExpect, kRequestId, kRealIp,
+  kForwardedFor, kForwardedProto, kForwardedHost, kForwardedPort, kForwarded,
+};
+
+/// Fields that we write ourselves or decide about.
+Own classify(std::string_view name) {
+  const auto is = [name](std::string_view other) { return equals_ignore_case(name, other); };
+  switch (name.size()) {
+    case 4: return is("host") ? Own::kHost : Own::kNo;
+    case 6: return is("expect") ? Own::kExpect : Own::kNo;
+    case 9: return is("x-real-ip") ? Own::kRealIp : is("forwarded") ? Own::kForwarded : Own::kNo;
+    case 12: return is("x-request-id") ? Own::kRequestId : Own::kNo;
+    case 14: return is("content-length") ? Own::kContentLength : Own::kNo;
+    case 15: return is("x-forwarded-for") ? Own::kForwardedFor : Own::kNo;
+    case 16:
+      return is("x-forwarded-host") ? Own::kForwardedHost : is("x-forwarded-port") ? Own::kForwardedPort : Own::kNo;
+    case 17: return is("x-forwarded-proto") ? Own::kForwardedProto : Own::kNo;
+    default: return Own::kNo;
+  }
+}
+
+/// What a trusted proxy in front of us said.
+struct Incoming {
+  std::string_view proto, host, port, real_ip;
+};
+
+void write_own_fields(http1::HeadWriter& w, const http::RequestHead& request, const ForwardContext& context,
+                      const Incoming& in, std::string& forwarded_for) {
+  if (!forwarded_for.empty()) forwarded_for += ", ";
+  forwarded_for += context.client_address;
+  w.field("X-Forwarded-For", forwarded_for);
+  w.field("X-Forwarded-Proto", in.proto.empty() ? context.scheme : in.proto);
+  const std::string_view host = request.authority.empty() ? context.default_host : request.authority;
+  w.field("X-Forwarded-Host", in.host.empty() ? host : in.host);
+  if (in.port.empty()) w.field("X-Forwarded-Port", std::uint64_t{context.port});
+  else w.field("X-Forwarded-Port", in.port);
+  w.field("X-Real-IP", in.real_ip.empty() ? context.client_address : in.real_ip);
+  w.field("X-Request-ID", context.request_id);
+}
+
+void write_passed_fields(http1::HeadWriter& w, const http::RequestHead& request, const ForwardContext& context,
+                         Incoming& in, std::string& forwarded_for) {
+  const ConnectionValues connection(request.fields);
+  for (const Field& f : request.fields) {
+    const Own own = classify(f.name);
+    if (own == Own::kNo) {
+      if (!http::is_hop_by_hop(f.name, connection.span())) w.field(f.name, f.value);
+      continue;
+    }
+    if (own == Own::kExpect && request.expect_continue) w.field(f.name, f.value);
+    // An empty body said so by the client is said so to the backend (RFC 9110, 8.6).
+    if (own == Own::kContentLength && request.framing.kind == Framing::Kind::kNone) w.field(f.name, std::uint64_t{0});
+    if (!context.trust_forwarded) continue;
+    switch (own) {
+      case Own::kForwardedFor:
+        if (!forwarded_for.empty()) forwarded_for += ", ";
+        forwarded_for += f.value;
+        break;
+      case Own::kForwardedProto: in.proto = f.value; break;
+      case Own::kForwardedHost: in.host = f.value; break;
+      case Own::kForwardedPort: in.port = f.value; break;
+      case Own::kRealIp: in.real_ip = f.value; break;
+      case Own::kForwarded: w.field(f.name, f.value); break;
+      default: break;
+    }
+  }
+}
+
+/// Passes the fields of a response; Content-Length only where the framing does not say it.
+void write_response_fields(http1::HeadWriter& w, const http::ResponseHead& response, bool keep_content_length) {
+  const ConnectionValues connection(response.fields);
+  bool length_seen = false;
+  for (const Field& f : response.fields) {
+    if (f.name.size() == 14 && equals_ignore_case(f.name, "content-length")) {
+      // A list of equal values was accepted as one (RFC 9110, 8.6); one leaves.
+      if (keep_content_length && !length_seen) w.field(f.name, f.value.substr(0, f.value.find_first_of(", \t")));
+      length_seen = true;
+      continue;
+    }
+    if (!http::is_hop_by_hop(f.name, connection.span())) w.field(f.name, f.value);
+  }
+}
+
+}  // namespace
+
+bool write_upstream_request(const http::RequestHead& request, const ForwardContext& context, std::string& scratch,
+                            BufChain& out, BufPool& pool) {
+  http1::HeadWriter w(out, pool);
+  w.request_line(request.method_text, origin_form(request, scratch));
+  scratch.clear();
+  // RFC 9112, 3.2.2: the authority of an absolute-form target takes the place of Host.
+  w.field("Host", request.authority.empty() ? context.default_host : request.authority);
+  Incoming in;
+  write_passed_fields(w, request, context, in, scratch);
+  write_own_fields(w, request, context, in, scratch);
+  if (context.upgrade) {
+    w.field("Connection", "upgrade");
+    for (const Field& f : request.fields) {
+      if (equals_ignore_case(f.name, "upgrade")) w.field("Upgrade", f.value);
+    }
+  }
+  w.framing(request.framing);
+  return w.finish();
+}
+
+bool write_client_response(const http::ResponseHead& response, const ResponseContext& context, BufChain& out,
+                           BufPool& pool) {
+  http1::HeadWriter w(out, pool);
+  w.status_line(response.status, response.reason);
+  // HEAD and 304 carry the length of what GET would have got; 1xx and 204 must not have one (RFC 9110, 8.6).
+  const bool keep_length =
+      context.framing.kind == Framing::Kind::kNone && response.status >= 200 && response.status != 204;
+  write_response_fields(w, response, keep_length);
+  if (context.upgrade) {
+    w.field("Connection", "upgrade");
+    for (const Field& f : response.fields) {
+      if (equals_ignore_case(f.name, "upgrade")) w.field("Upgrade", f.value);
+    }
+  } else if (context.close) {
+    w.field("Connection", "close");
+  } else if (context.client_version == http::Version::kHttp10) {
+    w.field("Connection", "keep-alive");
+  }
+  w.framing(context.framing);
+  return w.finish();
+}
+
+bool write_interim_response(const http::ResponseHead& response, BufChain& out, BufPool& pool) {
+  http1::HeadWriter w(out, pool);
+  w.status_line(response.status, response.reason);
+  write_response_fields(w, response, false);
+  return w.finish();
+}
+
+bool valid_request_id(std::string_view id) {
+  if (id.empty() || id.size() > 64) return false;
+  return std::all_of(id.begin(), id.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           std::string_view("._:=+/-").find(c) != std::string_view::npos;
+  });
+}
+
+std::string_view origin_form(const http::RequestHead& request, std::string& scratch) {
+  const std::string_view target = request.target;
+  if (target.empty()) return "/";
+  if (target.front() == '/' || target == "*") return target;
+  // Absolute-form. OPTIONS on a URI without path and query means the whole server (RFC 9112, 3.2.4).
+  if (request.path.empty() && request.query.empty() && request.method == http::Method::kOptions) return "*";
+  scratch.assign(request.path.empty() ? std::string_view("/") : request.path);
+  // An empty query ("/x?") is not told apart from none; it has no meaning of its own in absolute-form.
+  if (!request.query.empty()) {
+    scratch += '?';
+    scratch += request.query;
+  }
+  return scratch;
+}
+
+bool is_idempotent(http::Method m) {
+  switch (m) {
+    case http::Method::kGet:
+    case http::Method::kHead:
+    case http::Method::kPut:
+    case http::Method::kDelete:
+    case http::Method::kOptions:
+    case http::Method::kTrace: return true;
+    case http::Method::kPost:
+    case http::Method::kConnect:
+    case http::Method::kPatch:
+    case http::Method::kOther: return false;
+  }
+  return false;
+}
+
+}  // namespace sluice::l7::proxy
