@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string_view>
 
@@ -22,6 +23,11 @@ struct ParseResult {
   std::string_view reason;
 };
 
+inline Limits bounded(Limits limits) {
+  limits.max_fields = std::min(limits.max_fields, http::FieldList::kMax);
+  return limits;
+}
+
 /// Incremental, strict parser of request heads (RFC 9112, RFC 9110). One a connection; per message: call parse() as
 /// bytes come. kComplete: the head's bytes have left `in` for `storage`, `head` points into it, the body follows in
 /// `in`. kNeedMore: `in` holds the same bytes (in fewer segments where a peer dribbles), and what was seen is not scanned
@@ -29,7 +35,7 @@ struct ParseResult {
 /// not known. The result does not depend on how the bytes were cut into segments and calls.
 class RequestParser {
  public:
-  explicit RequestParser(const Limits& limits) : limits_(limits) {}
+  explicit RequestParser(const Limits& limits) : limits_(bounded(limits)) {}
   ParseResult parse(BufChain& in, HeadStorage& storage, http::RequestHead& head, BufPool& pool);
   /// Bytes of an unfinished head have been seen (a silent close is then an error of the peer).
   bool started() const { return scanner_.scanned() > 0; }
@@ -47,7 +53,7 @@ class RequestParser {
 /// The same for response heads. Interim responses (1xx but 101) are returned like others, with framing kNone.
 class ResponseParser {
  public:
-  explicit ResponseParser(const Limits& limits) : limits_(limits) {}
+  explicit ResponseParser(const Limits& limits) : limits_(bounded(limits)) {}
   /// `request_method` decides about the body (HEAD, CONNECT; RFC 9112, 6.3).
   ParseResult parse(BufChain& in, http::Method request_method, HeadStorage& storage, http::ResponseHead& head,
                     BufPool& pool);

@@ -45,7 +45,7 @@ bool is_name(std::string_view text) {
     if (!is_name_char(c) || (c == '.' && before == '.')) return false;
     before = c;
   }
-  return true;
+  return before != '.';
 }
 
 // "http://" or "https://" in any case; 0: neither.

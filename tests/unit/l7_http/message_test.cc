@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <array>
+
+#include "l7/http/message.h"
+
+namespace sluice::l7::http {
+namespace {
+
+TEST(Message, NamesCompareWithoutCaseAndOnlyLettersFold) {
+  EXPECT_TRUE(equals_ignore_case("Content-Type", "content-TYPE"));
+  EXPECT_TRUE(equals_ignore_case("", ""));
+  EXPECT_FALSE(equals_ignore_case("a", "ab"));
+  EXPECT_FALSE(equals_ignore_case("@", "`"));
+  EXPECT_FALSE(equals_ignore_case("[", "{"));
+}
+
+TEST(Message, ListsAreSearchedByWholeElement) {
+  EXPECT_TRUE(list_has_token("close", "close"));
+  EXPECT_TRUE(list_has_token(" , a ,\tCLOSE ", "close"));
+  EXPECT_FALSE(list_has_token("closed, not-close, clo se", "close"));
+  EXPECT_FALSE(list_has_token("", "close"));
+}
+
+TEST(Message, TheFirstFieldOfANameIsFound) {
+  FieldList fields;
+  fields.add({"A", "1"});
+  fields.add({"b", "2"});
+  fields.add({"B", "3"});
+  EXPECT_EQ(fields.find("B"), "2");
+  EXPECT_EQ(fields.find("C"), std::nullopt);
+}
+
+TEST(Message, AFullListTakesNoMore) {
+  FieldList fields;
+  for (std::size_t i = 0; i < FieldList::kMax; ++i) EXPECT_TRUE(fields.add({"a", "b"}));
+  EXPECT_FALSE(fields.add({"a", "b"}));
+  EXPECT_EQ(fields.size(), FieldList::kMax);
+}
+
+TEST(Message, HopByHopFieldsAreTheFixedOnesAndThoseThatConnectionNames) {
+  const std::array<std::string_view, 2> connection = {"close, X-Secret", "foo"};
+  for (const char* name : {"Connection", "keep-alive", "Proxy-Connection", "TE", "Transfer-Encoding", "UPGRADE",
+                           "x-secret", "Foo"}) {
+    EXPECT_TRUE(is_hop_by_hop(name, connection)) << name;
+  }
+  for (const char* name : {"Host", "Content-Length", "Trailer", "X-Secret2"}) {
+    EXPECT_FALSE(is_hop_by_hop(name, connection)) << name;
+  }
+  EXPECT_FALSE(is_hop_by_hop("x-secret", {}));
+}
+
+}  // namespace
+}  // namespace sluice::l7::http
