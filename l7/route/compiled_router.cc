@@ -34,7 +34,7 @@ char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' 
 }  // namespace
 
 CompiledRouter::CompiledRouter(Order order, std::uint64_t seed)
-    : order_(order), id_(next_id()), host_table_(seed), exact_(seed + 1), edges_(seed + 2) {}
+    : order_(order), id_(next_id()), host_table_(seed), exact_(seed + 1), prefixes_(seed + 2) {}
 
 bool CompiledRouter::prepare(Scratch& scratch) const {
   auto& s = *impl(scratch);
@@ -63,7 +63,7 @@ class CompiledRouter::Search {
     const Host& host = router_.hosts_[host_index];
     const std::string_view path = request_.path;
     if (host.has_exact) look_at(router_.exact_.find(host_index, path));
-    if (host.trie_root != kNone) walk_elements(host.trie_root, path);
+    if (host.has_prefixes) look_at_prefixes(host_index, path);
     if (host.string_prefixes != 0) walk_string_prefixes(host, path);
     look_at(host.any_path);
     if (best_ <= host.best_expression_rank) return true;
@@ -86,18 +86,14 @@ class CompiledRouter::Search {
     }
   }
 
-  /// Kubernetes' Prefix: by elements, a slash at the end ignored. Ends where no rule goes deeper.
-  void walk_elements(std::uint32_t node, std::string_view path) {
+  /// Kubernetes' Prefix: by elements, a slash at the end ignored. "" is the prefix "/".
+  void look_at_prefixes(std::uint32_t host_index, std::string_view path) {
     if (path.ends_with('/')) path.remove_suffix(1);
     if (!path.empty() && path.front() != '/') return;
-    look_at(node);
-    while (!path.empty()) {
-      path.remove_prefix(1);
-      const std::string_view element = path.substr(0, path.find('/'));
-      node = router_.edges_.find(node, element);
-      if (node == kNone) return;
-      look_at(node);
-      path.remove_prefix(element.size());
+    const std::size_t longest = std::min<std::size_t>(path.size(), router_.hosts_[host_index].longest_prefix);
+    for (std::size_t end = 0; end <= longest; end = std::min(path.find('/', end + 1), path.size())) {
+      if (router_.prefix_lengths_[end]) look_at(router_.prefixes_.find(host_index, path.substr(0, end)));
+      if (end == path.size()) return;
     }
   }
 

@@ -57,7 +57,8 @@ class CompiledRouter final : public Router {
   struct Host {
     std::uint32_t any_path = kNone;     ///< Bucket.
     bool has_exact = false;
-    std::uint32_t trie_root = kNone;    ///< Node of the element prefix "/".
+    std::uint32_t longest_prefix = 0;   ///< Of its element prefixes.
+    bool has_prefixes = false;
     std::uint32_t first_string_prefix = 0, string_prefixes = 0;
     std::shared_ptr<const ExpressionSet> expressions;
     std::uint32_t first_expression = 0;           ///< Bucket of expression 0; the others follow.
@@ -79,8 +80,11 @@ class CompiledRouter final : public Router {
   std::uint32_t any_host_ = kNone;
   std::vector<Host> hosts_;
 
-  KeyTable exact_;  ///< (host, path) -> bucket
-  KeyTable edges_;  ///< (node, element) -> node. A node is its bucket's number.
+  KeyTable exact_;     ///< (host, path) -> bucket
+  /// (host, element prefix without the slash at its end) -> bucket. A path has few beginnings that end with an element,
+  /// and the lookups do not wait for each other as the steps down a trie do.
+  KeyTable prefixes_;
+  std::bitset<kMaxPath + 1> prefix_lengths_;  ///< Which beginnings are worth a look.
   std::vector<StringPrefix> string_prefixes_;
 
   std::vector<Bucket> buckets_;

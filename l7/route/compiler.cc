@@ -99,7 +99,6 @@ class Compiler {
   void place(const Draft& draft);
   std::uint32_t host_index(const HostCondition& host);
   std::uint32_t bucket_of(std::uint32_t host, const PathCondition& path);
-  std::uint32_t trie_node(std::uint32_t root, std::string_view path);
   void link_string_prefixes();
   void rank_entries();
   void fill_buckets();
@@ -264,9 +263,15 @@ std::uint32_t Compiler::bucket_of(std::uint32_t h, const PathCondition& path) {
       const std::uint32_t found = r.exact_.find(h, path.value);
       return found != kNone ? found : r.exact_.insert(h, keep(path.value), new_bucket());
     }
-    case PathKind::kPrefix:
-      if (host.trie_root == kNone) host.trie_root = new_bucket();
-      return trie_node(host.trie_root, path.value);
+    case PathKind::kPrefix: {
+      const std::string_view text = std::string_view(path.value).substr(0, path.value.size() - path.value.ends_with('/'));
+      const std::uint32_t found = r.prefixes_.find(h, text);
+      if (found != kNone) return found;
+      host.has_prefixes = true;
+      host.longest_prefix = std::max(host.longest_prefix, static_cast<std::uint32_t>(text.size()));
+      r.prefix_lengths_.set(text.size());
+      return r.prefixes_.insert(h, keep(text), new_bucket());
+    }
     case PathKind::kStringPrefix: {
       const std::uint32_t found = string_prefix_buckets_.find(h, path.value);
       if (found != kNone) return found;
@@ -278,19 +283,6 @@ std::uint32_t Compiler::bucket_of(std::uint32_t h, const PathCondition& path) {
              static_cast<std::uint32_t>(host.expressions->index({path.value, path.ignore_case}));
   }
   return kNone;
-}
-
-std::uint32_t Compiler::trie_node(std::uint32_t node, std::string_view path) {
-  if (path.ends_with('/')) path.remove_suffix(1);
-  while (!path.empty()) {
-    path.remove_prefix(1);
-    const std::string_view element = path.substr(0, path.find('/'));
-    std::uint32_t next = router_->edges_.find(node, element);
-    if (next == kNone) next = router_->edges_.insert(node, keep(element), new_bucket());
-    node = next;
-    path.remove_prefix(element.size());
-  }
-  return node;
 }
 
 void Compiler::link_string_prefixes() {

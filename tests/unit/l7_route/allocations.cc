@@ -17,5 +17,10 @@ void* operator new(std::size_t n) {
   if (void* p = std::malloc(n)) return p;
   std::abort();
 }
+void* operator new(std::size_t n, const std::nothrow_t&) noexcept {
+  sluice::l7::route::test::count_allocation();
+  return std::malloc(n);
+}
+void operator delete(void* p, const std::nothrow_t&) noexcept { std::free(p); }
 void operator delete(void* p) noexcept { std::free(p); }
 void operator delete(void* p, std::size_t) noexcept { std::free(p); }
