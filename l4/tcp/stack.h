@@ -14,17 +14,17 @@ namespace sluice::l4::tcp {
 
 /// Bounds and times of one worker's stack. Defaults suit a reverse proxy.
 struct Config {
-  std::size_t max_connections = 1u << 20;  ///< TCBs, TIME_WAIT not counted.
-  std::size_t max_time_wait = 1u << 16;    ///< Oldest goes first.
-  std::size_t max_backlog = 4096;          ///< SYN-RECEIVED a listener endpoint.
+  std::size_t max_connections = 1u << 20;     ///< TCBs, TIME_WAIT not counted.
+  std::size_t max_time_wait = 1u << 16;       ///< Oldest goes first.
+  std::size_t max_backlog = 4096;             ///< SYN-RECEIVED a listener endpoint.
   std::uint32_t receive_buffer = 256 * 1024;  ///< Bytes, largest window offered.
   std::uint32_t send_buffer = 256 * 1024;     ///< Bytes, the soft bound of Stream::send_space.
   Duration min_rto = std::chrono::milliseconds(200);
   Duration max_rto = std::chrono::seconds(60);
   Duration time_wait = std::chrono::seconds(60);
-  Duration syn_timeout = std::chrono::seconds(30);   ///< Active and passive handshake.
-  Duration user_timeout = std::chrono::seconds(120); ///< No progress of what was sent.
-  Duration fin_wait_2 = std::chrono::seconds(60);    ///< Orphaned.
+  Duration syn_timeout = std::chrono::seconds(30);    ///< Active and passive handshake.
+  Duration user_timeout = std::chrono::seconds(120);  ///< No progress of what was sent.
+  Duration fin_wait_2 = std::chrono::seconds(60);     ///< Orphaned.
   Duration keepalive_idle = std::chrono::seconds(75);
   Duration keepalive_interval = std::chrono::seconds(15);
   unsigned keepalive_probes = 5;
@@ -38,8 +38,8 @@ class Acceptor {
   virtual ~Acceptor() = default;
   /// Whether anybody listens there now. False: the SYN is answered by RST and counted.
   virtual bool listens(const Endpoint& local) const = 0;
-  /// The three-way handshake is done. Returns the user of the stream, whose on_open follows; null: the stream is
-  /// aborted (a limit was reached).
+  /// The three-way handshake is done. Returns the user of the stream, whose on_open follows; null: the stream
+  /// is aborted (a limit was reached).
   virtual StreamEvents* accept(Stream& stream, Instant now) = 0;
 };
 
@@ -60,15 +60,16 @@ class Stack {
   /// Sends everything that calls since the last flush made ready, as batches. Once a loop.
   void flush(Instant now);
 
-  /// Opens a connection; on_open or on_closed tells the outcome. The source address is the route's, the port is drawn
-  /// from the worker's range (RFC 6056, 3.3.4).
+  /// Opens a connection; on_open or on_closed tells the outcome. The source address is the route's, the port
+  /// is drawn from the worker's range (RFC 6056, 3.3.4).
   ConnectResult connect(const Endpoint& remote, StreamEvents* events, Instant now);
 
   std::size_t connections() const;
   const Stats& stats() const;
 
- private:
   class Impl;
+
+ private:
   std::unique_ptr<Impl> impl_;
 };
 

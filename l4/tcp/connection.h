@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+
+#include "dataplane/base/clock.h"
+#include "dataplane/base/ip.h"
+#include "l4/stream.h"
+#include "l4/tcp/congestion.h"
+#include "l4/tcp/env.h"
+#include "l4/tcp/reassembly.h"
+#include "l4/tcp/rtt.h"
+#include "l4/tcp/send_queue.h"
+#include "l4/tcp/seq_num.h"
+
+namespace sluice::l4::tcp {
+
+/// RFC 9293, 3.3.2. LISTEN has no connection: it is the stack's acceptor. TIME-WAIT is left at once for a
+/// small entry of the time-wait table. enter() in state.h has the diagram and is the only place that changes
+/// a state.
+enum class State : std::uint8_t {
+  kClosed,
+  kSynSent,
+  kSynReceived,
+  kEstablished,
+  kFinWait1,
+  kFinWait2,
+  kCloseWait,
+  kClosing,
+  kLastAck,
+  kTimeWait,
+};
+
+/// What the user is to be told. The core only notes it; the stack delivers between segments and timers, in
+/// the order of the members.
+struct PendingEvents {
+  bool opened = false;
+  bool writable = false;
+  BufChain data;
+  bool peer_closed = false;
+  bool closed = false;
+  CloseReason reason = CloseReason::kNormal;
+
+  bool any() const { return opened || writable || !data.empty() || peer_closed || closed; }
+};
+
+/// RFC 7323, 3 to 5.
+struct Timestamps {
+  bool on = true;            ///< Offered; after the handshake: both sides have them.
+  std::uint32_t offset = 0;  ///< Of our clock.
+  std::uint32_t recent = 0;  ///< TS.Recent.
+  Instant recent_at{};       ///< When TS.Recent was set, to notice that it is too old to compare.
+
+  std::uint32_t clock(Instant now) const {
+    return offset + static_cast<std::uint32_t>(now.time_since_epoch() / std::chrono::milliseconds(1));
+  }
+};
+
+/// RFC 6582 and RFC 6675: one recovery of one window.
+struct Recovery {
+  bool active = false;
+  bool rescue_used = false;  ///< RFC 6675, RescueRxt.
+  std::uint8_t dup_acks = 0;
+  SeqNum
+      point;  ///< RecoveryPoint: snd_max when the loss (or timeout) was found. None is found again before it.
+  SeqNum high_rxt;  ///< HighRxt: end of what was sent again in this recovery.
+};
+
+/// What is owed to the peer: ack_policy.h.
+struct AckDebt {
+  bool now = false;           ///< An ACK must leave at the next output.
+  std::uint8_t segments = 0;  ///< In-order data segments since the last ACK.
+};
+
+/// Points in time at which on_deadline() has work. kNever: not armed.
+struct Deadlines {
+  Instant retransmit = kNever;  ///< RTO, or the zero-window probe when `persist`.
+  Instant ack = kNever;         ///< Delayed ACK.
+  Instant linger = kNever;      ///< FIN-WAIT-2.
+  Instant retry = kNever;       ///< No buffer was to be had.
+  bool persist = false;
+};
+
+/// The transmission control block: all that is known of one connection (RFC 9293, 3.3.1). Plain state; the
+/// functions that change it are grouped by role, one header each: handshake, receive, sender, recovery,
+/// retransmit, window, ack_policy, close, reset, pmtu. Owned by one worker.
+struct Connection {
+  Connection(Env& e, const FlowKey& f, bool passive_open)
+      : env(e), flow(f), passive(passive_open), reassembly(e.blocks) {}
+  ~Connection() { forget_sacks(); }
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  Env& env;
+  const FlowKey flow;
+  State state = State::kClosed;
+  const bool passive;     ///< Came from LISTEN.
+  bool accepted = false;  ///< Was ESTABLISHED once.
+
+  // Send sequence variables.
+  SeqNum iss, snd_una, snd_nxt;
+  SeqNum snd_max;  ///< Highest snd_nxt so far; after a timeout snd_nxt falls back behind it.
+  SeqNum snd_wl1, snd_wl2;
+  std::uint32_t snd_wnd = 0, max_snd_wnd = 0;
+  std::uint16_t snd_mss = 536;  ///< Largest payload with options, as peer and path allow.
+  std::uint8_t snd_wscale = 0;
+
+  // Receive sequence variables.
+  std::uint8_t rcv_wscale = 0;
+  std::uint16_t rcv_mss = 536;  ///< MSS that we announced.
+  SeqNum irs, rcv_nxt;
+  SeqNum rcv_adv;                ///< Right edge of the window as last advertised; never moves left.
+  SeqNum last_ack_sent;          ///< RFC 7323, Last.ACK.sent.
+  std::uint32_t unconsumed = 0;  ///< Bytes that the user holds.
+  std::uint32_t charge = 0;      ///< What these cost: see window.h.
+
+  bool window_scaling = true;  ///< Offered; after the handshake: both sides have it. So with the next.
+  bool sack = true;
+  bool syn_due = false;     ///< SYN, or SYN with ACK, is to be sent (again).
+  bool fin_queued = false;  ///< The user has shut down; FIN follows the queue.
+  bool fin_acked = false;
+  bool send_blocked = false;       ///< The queue reached its bound: on_writable is owed.
+  bool window_limited = false;     ///< cwnd was in full use: it may grow.
+  std::optional<SeqNum> peer_fin;  ///< Of a FIN that arrived ahead of missing data.
+
+  SendQueue queue;
+  Reassembly reassembly;
+  Scoreboard* sacked = nullptr;  ///< From the pool while there is something in it.
+  RttEstimator rtt;
+  CongestionWindow congestion;
+  NewReno congestion_control;
+  Recovery recovery;
+  Timestamps timestamps;
+  AckDebt ack_debt;
+  Deadlines deadlines;
+  PendingEvents pending;
+
+  Instant
+      progress_at{};  ///< Last time the peer acknowledged something new, or there was nothing to acknowledge.
+  Instant heard_at{};                      ///< Last segment from the peer.
+  Instant last_sent_at{};                  ///< Last data.
+  Instant next_challenge{Instant::min()};  ///< RFC 5961, 7: not earlier.
+  std::uint8_t keepalive_probes = 0;       ///< Unanswered.
+
+  /// Sequence number of the first queued byte.
+  SeqNum queue_begin() const { return synchronized() ? snd_una : iss + 1; }
+  SeqNum queue_end() const { return queue_begin() + static_cast<std::uint32_t>(queue.size()); }
+  bool fin_sent() const { return fin_acked || (fin_queued && snd_max > queue_end()); }
+  std::uint32_t flight() const { return static_cast<std::uint32_t>(snd_max - snd_una); }
+
+  bool synchronized() const { return state >= State::kEstablished; }
+  bool may_send_data() const {
+    return state >= State::kEstablished && state != State::kFinWait2 && state != State::kTimeWait;
+  }
+  /// The peer may still send: nothing after its FIN.
+  bool may_receive_data() const {
+    return state == State::kEstablished || state == State::kFinWait1 || state == State::kFinWait2;
+  }
+  void forget_sacks() {
+    if (sacked != nullptr) env.scoreboards.destroy(sacked);
+    sacked = nullptr;
+  }
+};
+
+/// A received segment: RFC 9293, 3.3.1, SEG.*.
+struct Segment {
+  Header header;
+  BufChain payload;
+
+  SeqNum seq() const { return header.seq; }
+  SeqNum ack() const { return header.ack; }
+  bool syn() const { return header.has(kSyn); }
+  bool fin() const { return header.has(kFin); }
+  bool rst() const { return header.has(kRst); }
+  bool has_ack() const { return header.has(kAck); }
+  /// SEG.LEN: payload, SYN and FIN.
+  std::uint32_t length() const {
+    return static_cast<std::uint32_t>(payload.size()) + (syn() ? 1 : 0) + (fin() ? 1 : 0);
+  }
+};
+
+}  // namespace sluice::l4::tcp

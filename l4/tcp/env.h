@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "dataplane/base/buf.h"
+#include "dataplane/base/drop.h"
+#include "dataplane/base/object_pool.h"
+#include "dataplane/net/packet.h"
+#include "l4/tcp/reassembly.h"
+#include "l4/tcp/scoreboard.h"
+#include "l4/tcp/secrets.h"
+#include "l4/tcp/stack.h"
+
+namespace sluice::l4::tcp {
+
+/// Where segments go. The stack batches them; a test records them.
+class SegmentOut {
+ public:
+  virtual ~SegmentOut() = default;
+  virtual void put(net::OutPacket packet) = 0;
+};
+
+/// What the connections of one worker share. The core has no other way to the outside.
+struct Env {
+  Env(const Config& c, BufPool& b, DropCounters& d, SegmentOut& o)
+      : config(c), buffers(b), drops(d), out(o), secrets(c.secret[0], c.secret[1]) {}
+
+  const Config config;
+  BufPool& buffers;
+  DropCounters& drops;
+  SegmentOut& out;
+  Stats stats;
+  Secrets secrets;
+  // Room for connections in trouble. Where it ends, SACK information or out-of-order data is not kept.
+  Reassembly::Pool blocks{1u << 18};
+  ObjectPool<Scoreboard> scoreboards{1u << 16};
+};
+
+}  // namespace sluice::l4::tcp

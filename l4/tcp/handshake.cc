@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "l4/tcp/handshake.h"
+
+#include <algorithm>
+
+#include "l4/tcp/ack_policy.h"
+#include "l4/tcp/recovery.h"
+#include "l4/tcp/retransmit.h"
+#include "l4/tcp/state.h"
+#include "l4/tcp/window.h"
+
+namespace sluice::l4::tcp {
+namespace {
+
+// RFC 9293, 3.7.1: what a peer takes that does not say.
+constexpr std::uint16_t kDefaultMss4 = 536, kDefaultMss6 = 1220;
+// Less is not a path but an attack (CVE-2019-11479), and would leave no room beside the options.
+constexpr std::uint16_t kLeastMss = 88;
+
+void prepare(Connection& c, SeqNum iss, std::uint16_t mtu, Instant now) {
+  c.iss = c.snd_una = c.snd_nxt = c.snd_max = iss;
+  c.rcv_mss = mss_of(mtu, c.flow.remote.address);
+  c.snd_mss = c.rcv_mss;
+  c.timestamps.offset = c.env.secrets.timestamp_offset(c.flow);
+  c.progress_at = c.heard_at = c.last_sent_at = now;
+  c.syn_due = true;
+}
+
+/// The peer's SYN: its sequence space and what it offers.
+void take_syn(Connection& c, const Segment& s, Instant now) {
+  const Options& o = s.header.options;
+  c.irs = s.seq();
+  c.rcv_nxt = c.rcv_adv = c.last_ack_sent = s.seq() + 1;
+  const std::uint16_t unsaid = c.flow.remote.address.is_v4() ? kDefaultMss4 : kDefaultMss6;
+  c.snd_mss = std::min(c.snd_mss, std::max(o.mss.value_or(unsaid), kLeastMss));
+  c.window_scaling = c.window_scaling && o.window_scale.has_value();
+  if (c.window_scaling) {
+    c.snd_wscale = *o.window_scale;
+    c.rcv_wscale = window_shift(c.env.config.receive_buffer);
+  }
+  c.sack = c.sack && o.sack_permitted;
+  c.timestamps.on = c.timestamps.on && o.timestamp.has_value();
+  if (c.timestamps.on) {
+    c.timestamps.recent = o.timestamp->value;
+    c.timestamps.recent_at = now;
+  }
+}
+
+}  // namespace
+
+std::uint16_t mss_of(std::uint16_t mtu, const IpAddr& peer) {
+  const std::uint16_t headers = (peer.is_v4() ? 20 : 40) + 20;
+  return std::max<std::uint16_t>(mtu, headers + kLeastMss) - headers;
+}
+
+void open_active(Connection& c, SeqNum iss, std::uint16_t mtu, Instant now) {
+  prepare(c, iss, mtu, now);
+  enter(c, State::kSynSent, now);
+}
+
+void open_passive(Connection& c, SeqNum iss, const Segment& syn, std::uint16_t mtu, Instant now) {
+  prepare(c, iss, mtu, now);
+  take_syn(c, syn, now);
+  enter(c, State::kSynReceived, now);
+}
+
+void meet_syn(Connection& c, const Segment& s, Instant now) {
+  take_syn(c, s, now);
+  if (s.has_ack()) {
+    c.rcv_adv = c.rcv_nxt + std::min<std::uint32_t>(c.env.config.receive_buffer, 0xffff);  // as our SYN said
+    establish(c, s, 0, now);
+    owe_at_once(c);
+    return;
+  }
+  enter(c, State::kSynReceived, now);
+  c.syn_due = true;
+}
+
+void establish(Connection& c, const Segment& s, std::uint8_t shift, Instant now) {
+  const Duration rtt = c.rtt.finish_timing(s.ack(), now);
+  start_congestion(c);
+  if (rtt >= Duration::zero()) c.rtt.sample(rtt);
+  c.snd_una = s.ack();
+  c.snd_nxt = max(c.snd_nxt, c.snd_una);
+  c.snd_wnd = static_cast<std::uint32_t>(s.header.window) << shift;
+  c.max_snd_wnd = c.snd_wnd;
+  c.snd_wl1 = s.seq();
+  c.snd_wl2 = s.ack();
+  c.syn_due = false;
+  c.deadlines.retransmit = kNever;
+  enter(c, State::kEstablished, now);
+}
+
+}  // namespace sluice::l4::tcp

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "dataplane/net/packet.h"
+#include "l4/tcp/connection.h"
+
+namespace sluice::l4::tcp {
+
+/// ICMP errors about a connection. RFC 5927: anybody can send one, so the quoted sequence number must be in
+/// flight. Too big (RFC 1191, RFC 8201): smaller segments, within bounds, and what is in flight goes out
+/// again. Unreachable: ends a connection only while it is being opened (5927, 6); later it is a hint, and
+/// retransmission decides.
+void icmp_error_arrives(Connection& c, const net::IcmpError& e, Instant now);
+
+}  // namespace sluice::l4::tcp

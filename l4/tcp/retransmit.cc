@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "l4/tcp/retransmit.h"
+
+#include <algorithm>
+
+#include "l4/tcp/keepalive.h"
+#include "l4/tcp/recovery.h"
+#include "l4/tcp/reset.h"
+#include "l4/tcp/state.h"
+#include "l4/tcp/transmit.h"
+
+namespace sluice::l4::tcp {
+namespace {
+
+/// When a peer that acknowledges nothing new is given up.
+Instant give_up_at(const Connection& c) {
+  return c.progress_at + (c.synchronized() ? c.env.config.user_timeout : c.env.config.syn_timeout);
+}
+
+void set_retransmit(Connection& c, Instant now) {
+  c.deadlines.retransmit = std::min(now + current_rto(c), give_up_at(c));
+}
+
+void give_up(Connection& c, Instant now) {
+  c.env.stats.timeouts.add();
+  if (c.synchronized()) send_reset(c);
+  finish(c, CloseReason::kTimeout, now);
+}
+
+/// RFC 9293, 3.8.6.1: one byte beyond the window, so that the peer must say what the window is.
+void probe_window(Connection& c, Instant now) {
+  c.env.stats.zero_window_probes.add();
+  c.snd_nxt = c.snd_una;
+  if (c.queue.sent() > 0) {
+    retransmit_range(c, c.snd_una, 1, now);
+  } else if (BufChain byte = c.queue.send_next(1, c.env.buffers); !byte.empty()) {
+    transmit(c, c.snd_una, kAck, std::move(byte), now);
+    c.snd_max = max(c.snd_max, c.snd_una + 1);
+  }
+  c.rtt.stop_timing();
+  c.snd_nxt = min(c.snd_una + 1, c.snd_max);
+}
+
+/// RFC 6298, 5.4 to 5.6, and what RFC 5681, 3.1 and RFC 6675, 5.1 want done after a timeout.
+void retransmit_all(Connection& c, Instant now) {
+  c.env.stats.timeouts.add();
+  on_timeout_loss(c, now);
+  c.snd_nxt = c.snd_una;
+}
+
+void on_retransmit_timer(Connection& c, Instant now) {
+  if (now >= give_up_at(c)) return give_up(c, now);
+  c.rtt.stop_timing();
+  if (!c.synchronized()) {
+    c.syn_due = true;
+    c.env.stats.retransmits.add();
+  } else if (c.deadlines.persist) {
+    probe_window(c, now);
+  } else {
+    retransmit_all(c, now);
+  }
+  c.rtt.back_off();
+  set_retransmit(c, now);
+}
+
+bool due(Instant& deadline, Instant now) {
+  if (deadline > now) return false;
+  deadline = kNever;
+  return true;
+}
+
+}  // namespace
+
+Duration current_rto(const Connection& c) { return c.rtt.rto(c.env.config.min_rto, c.env.config.max_rto); }
+
+void arm_retransmit(Connection& c, Instant now) {
+  if (c.deadlines.retransmit == kNever) set_retransmit(c, now);
+}
+
+void restart_retransmit(Connection& c, Instant now) {
+  c.deadlines.persist = false;
+  c.deadlines.retransmit = kNever;
+  if (c.flight() > 0) set_retransmit(c, now);
+}
+
+void arm_after_output(Connection& c, SendResult r, Instant now) {
+  if (c.deadlines.persist) return;
+  const bool outstanding = c.snd_nxt > c.snd_una;
+  if (outstanding) return arm_retransmit(c, now);
+  if (r == SendResult::kPeerWindow) {
+    c.deadlines.persist = true;
+    if (c.flight() == 0) c.progress_at = now;
+    set_retransmit(c, now);
+  } else {
+    c.deadlines.retransmit = kNever;
+  }
+}
+
+Instant next_deadline(const Connection& c) {
+  const Deadlines& d = c.deadlines;
+  return std::min({d.retransmit, d.ack, d.linger, d.retry, keepalive_deadline(c)});
+}
+
+void on_deadline(Connection& c, Instant now) {
+  due(c.deadlines.retry, now);
+  if (due(c.deadlines.ack, now)) c.ack_debt.now = true;
+  if (due(c.deadlines.retransmit, now)) on_retransmit_timer(c, now);
+  if (due(c.deadlines.linger, now)) {
+    // The user has shut down and the peer never does: nobody else would end this.
+    send_reset(c);
+    finish(c, CloseReason::kTimeout, now);
+  }
+  if (keepalive_deadline(c) <= now) on_keepalive(c, now);
+}
+
+}  // namespace sluice::l4::tcp

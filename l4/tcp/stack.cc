@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "l4/tcp/stack.h"
+
+#include <utility>
+#include <vector>
+
+#include "l4/tcp/handshake.h"
+#include "l4/tcp/pmtu.h"
+#include "l4/tcp/receive.h"
+#include "l4/tcp/reset.h"
+#include "l4/tcp/retransmit.h"
+#include "l4/tcp/sender.h"
+#include "l4/tcp/stack_impl.h"
+#include "l4/tcp/user.h"
+
+namespace sluice::l4::tcp {
+
+Stack::Impl::Impl(const Config& config, const WorkerServices& services, Acceptor& acceptor)
+    : services_(services),
+      acceptor_(acceptor),
+      outbox_(services.output),
+      env_(config, services.buffers, services.drops, outbox_),
+      pool_(config.max_connections + kSpareSockets),
+      table_(env_.secrets.table_seed()),
+      time_wait_(env_),
+      time_wait_timer_(
+          [](void* self, Instant now) {
+            auto& stack = *static_cast<Impl*>(self);
+            stack.time_wait_.expire(now);
+            stack.arm_time_wait();
+          },
+          this),
+      ports_(services.local_ports, env_.secrets),
+      backlogs_(16, EndpointHash{env_.secrets.table_seed()}) {}
+
+Stack::Impl::~Impl() {
+  // Users are gone or going: nobody is told. Peers learn from the RST that answers their next segment.
+  std::vector<Socket*> open;
+  table_.for_each([&](Socket& s) { open.push_back(&s); });
+  for (Socket* s : open) bury(*s);
+  while (gone_ != nullptr) pool_.destroy(std::exchange(gone_, gone_->next_gone));
+}
+
+// ---- Segments in
+
+void Stack::Impl::input(std::span<net::Packet> batch, Instant now) {
+  outbox_.set_time(now);
+  for (net::Packet& p : batch) packet_arrives(p, now);
+  deliver(now);
+}
+
+void Stack::Impl::packet_arrives(net::Packet& p, Instant now) {
+  env_.stats.segments_in.add();
+  Segment s;
+  const auto first = p.chain.empty() ? std::span<const std::uint8_t>() : BufChain::view(p.chain.front());
+  const auto header = first.size() < p.header_len ? std::nullopt : parse_header(first.first(p.header_len));
+  if (!header) {
+    env_.drops.add(DropReason::kTcpBadSegment);
+    return p.chain.clear();
+  }
+  s.header = *header;
+  s.payload = std::move(p.chain);
+  s.payload.drop_front(p.header_len);
+
+  if (Socket* socket = table_.find(p.flow)) {
+    segment_arrives(socket->core, s, now);
+    settle(*socket, now);
+  } else {
+    arrives_without_connection(p.flow, s, now);
+  }
+}
+
+void Stack::Impl::arrives_without_connection(const FlowKey& flow, const Segment& s, Instant now) {
+  SeqNum iss = env_.secrets.isn(flow, now);
+  if (TimeWaitEntry* e = time_wait_.find(flow)) {
+    if (!time_wait_.segment_arrives(*e, s, now)) return;
+    iss = TimeWaitTable::next_iss(*e, iss);
+    if (!acceptor_.listens(flow.local)) return;
+    time_wait_.remove(*e);
+  }
+  if (!s.rst() && acceptor_.listens(flow.local)) return arrives_in_listen(flow, s, iss, now);
+  // RFC 9293, 3.10.7.1, CLOSED.
+  const bool opening = s.syn() && !s.has_ack();
+  env_.drops.add(opening ? DropReason::kTcpNoListener : DropReason::kTcpNoConnection);
+  answer_with_reset(env_, flow, s);
+}
+
+/// RFC 9293, 3.10.7.2. First step, RST, was the caller's.
+void Stack::Impl::arrives_in_listen(const FlowKey& flow, const Segment& s, SeqNum iss, Instant now) {
+  if (s.has_ack()) {  // second
+    env_.drops.add(DropReason::kTcpNoConnection);
+    return answer_with_reset(env_, flow, s);
+  }
+  if (!s.syn() || s.fin()) return env_.drops.add(DropReason::kTcpBadSegment);  // fourth
+  Backlog& backlog = backlogs_[flow.local];                                    // third: SYN
+  if (backlog.size() >= env_.config.max_backlog && backlog.oldest() != nullptr) {
+    env_.drops.add(DropReason::kTcpBacklogFull);
+    bury(*backlog.oldest());
+  }
+  const std::uint16_t mtu = services_.output.mtu(flow.remote.address);
+  if (mtu == 0) return env_.drops.add(DropReason::kNoRoute);
+  Socket* socket = make(flow, true);
+  if (socket == nullptr) return env_.drops.add(DropReason::kTcpConnectionLimit);
+  backlog.add(*socket);
+  open_passive(socket->core, iss, s, mtu, now);
+  want_output(*socket);
+}
+
+void Stack::Impl::on_icmp_error(const net::IcmpError& error, Instant now) {
+  Socket* s = error.protocol == 6 ? table_.find(error.flow) : nullptr;
+  if (s == nullptr) return;
+  outbox_.set_time(now);
+  icmp_error_arrives(s->core, error, now);
+  settle(*s, now);
+  deliver(now);
+}
+
+void Stack::Impl::on_timer(void* socket, Instant now) {
+  auto& s = *static_cast<Socket*>(socket);
+  Impl& stack = s.stack();
+  if (s.gone) return;
+  stack.outbox_.set_time(now);
+  if (next_deadline(s.core) <= now) on_deadline(s.core, now);
+  stack.settle(s, now);
+  stack.deliver(now);
+}
+
+// ---- Opening
+
+Socket* Stack::Impl::make(const FlowKey& flow, bool passive) {
+  if (table_.size() >= env_.config.max_connections) return nullptr;
+  Socket* s = pool_.create(*this, flow, passive);
+  if (s == nullptr) return nullptr;
+  table_.insert(*s);
+  s->in_table = true;
+  env_.stats.connections_active.add();
+  return s;
+}
+
+std::optional<FlowKey> Stack::Impl::choose_flow(const IpAddr& source, const Endpoint& remote, Instant now) {
+  const auto flow = [&](std::uint16_t port) { return FlowKey{{source, port}, remote}; };
+  auto port = ports_.choose(source, remote, [&](std::uint16_t p) {
+    return table_.find(flow(p)) == nullptr && time_wait_.find(flow(p)) == nullptr;
+  });
+  if (!port) {  // all are used or waiting: a waiting one that the peer can tell apart
+    port = ports_.choose(source, remote, [&](std::uint16_t p) {
+      const TimeWaitEntry* e = time_wait_.find(flow(p));
+      return e != nullptr && TimeWaitTable::reusable(*e, now);
+    });
+  }
+  if (!port) return std::nullopt;
+  return flow(*port);
+}
+
+ConnectResult Stack::Impl::connect(const Endpoint& remote, StreamEvents* events, Instant now) {
+  const auto source = services_.output.source_for(remote.address);
+  const std::uint16_t mtu = services_.output.mtu(remote.address);
+  if (!source || mtu == 0) return {nullptr, CloseReason::kUnreachable};
+  const auto flow = choose_flow(*source, remote, now);
+  if (!flow) return {nullptr, CloseReason::kNoResources};
+  SeqNum iss = env_.secrets.isn(*flow, now);
+  Socket* s = make(*flow, false);
+  if (s == nullptr) return {nullptr, CloseReason::kNoResources};
+  if (TimeWaitEntry* e = time_wait_.find(*flow)) {
+    iss = TimeWaitTable::next_iss(*e, iss);
+    time_wait_.remove(*e);
+  }
+  s->events = events;
+  open_active(s->core, iss, mtu, now);
+  want_output(*s);
+  return {s, CloseReason::kNormal};
+}
+
+// ---- What the core's state asks of the stack
+
+void Stack::Impl::settle(Socket& s, Instant now) {
+  Connection& c = s.core;
+  if (s.backlog != nullptr && c.state != State::kSynReceived) s.backlog->remove(s);
+  if (c.state == State::kTimeWait && s.in_table) {
+    take_out(s);
+    time_wait_.add(c, now);
+    arm_time_wait();
+  } else if (c.state == State::kClosed) {
+    take_out(s);
+  }
+  if (c.pending.any() && !s.in_events) {
+    s.in_events = true;
+    s.next_event = nullptr;
+    (events_ == nullptr ? events_ : events_tail_->next_event) = &s;
+    events_tail_ = &s;
+  }
+  want_output(s);
+}
+
+void Stack::Impl::deliver(Instant now) {
+  while (events_ != nullptr) {
+    Socket& s = *events_;
+    events_ = s.next_event;
+    s.in_events = false;
+    if (!s.gone) deliver_to(s, now);
+  }
+}
+
+void Stack::Impl::deliver_to(Socket& s, Instant now) {
+  PendingEvents e = std::exchange(s.core.pending, {});
+  if (e.opened) {
+    if (s.core.passive) s.events = acceptor_.accept(s, now);
+    if (s.gone) return;
+    if (s.events == nullptr) return abort(s, now);
+    s.events->on_open(now);
+  }
+  if (!s.gone && e.writable && s.events != nullptr) s.events->on_writable(now);
+  if (!s.gone && !e.data.empty() && s.events != nullptr) s.events->on_data(std::move(e.data), now);
+  if (!s.gone && e.peer_closed && s.events != nullptr) s.events->on_peer_closed(now);
+  if (s.gone || !e.closed) return;
+  StreamEvents* user = std::exchange(s.events, nullptr);
+  bury(s);
+  if (user != nullptr) user->on_closed(e.reason, now);
+}
+
+void Stack::Impl::abort(Socket& s, Instant now) {
+  if (s.gone) return;
+  outbox_.set_time(now);
+  user_abort(s.core, now);
+  s.events = nullptr;
+  bury(s);
+}
+
+void Stack::Impl::take_out(Socket& s) {
+  if (s.backlog != nullptr) s.backlog->remove(s);
+  s.timer.disarm();
+  if (!std::exchange(s.in_table, false)) return;
+  table_.erase(s);
+  env_.stats.connections_active.sub();
+}
+
+void Stack::Impl::bury(Socket& s) {
+  if (std::exchange(s.gone, true)) return;
+  take_out(s);
+  s.next_gone = gone_;
+  gone_ = &s;
+}
+
+// ---- Segments out
+
+void Stack::Impl::want_output(Socket& s) {
+  if (s.dirty || s.gone) return;
+  s.dirty = true;
+  s.next_dirty = dirty_;
+  dirty_ = &s;
+}
+
+void Stack::Impl::output_to(Socket& s, Instant now) {
+  output(s.core, now);
+  arm(s);
+}
+
+void Stack::Impl::flush(Instant now) {
+  outbox_.set_time(now);
+  while (dirty_ != nullptr) {
+    Socket& s = *dirty_;
+    dirty_ = s.next_dirty;
+    s.dirty = false;
+    if (!s.gone && s.in_table) output_to(s, now);
+  }
+  outbox_.flush();
+  while (gone_ != nullptr) pool_.destroy(std::exchange(gone_, gone_->next_gone));
+}
+
+void Stack::Impl::arm(Socket& s) {
+  const Instant deadline = next_deadline(s.core);
+  // A timer that is early costs one look; moving it with each segment would cost more.
+  if (deadline == kNever || (s.timer.armed() && s.timer.deadline() <= deadline)) return;
+  services_.timers.arm(s.timer, deadline);
+}
+
+void Stack::Impl::arm_time_wait() {
+  const Instant deadline = time_wait_.next_deadline();
+  if (deadline != kNever && !time_wait_timer_.armed()) services_.timers.arm(time_wait_timer_, deadline);
+}
+
+// ---- The wall
+
+Stack::Stack(const Config& config, const WorkerServices& services, Acceptor& acceptor)
+    : impl_(std::make_unique<Impl>(config, services, acceptor)) {}
+Stack::~Stack() = default;
+void Stack::input(std::span<net::Packet> batch, Instant now) { impl_->input(batch, now); }
+void Stack::on_icmp_error(const net::IcmpError& error, Instant now) { impl_->on_icmp_error(error, now); }
+void Stack::flush(Instant now) { impl_->flush(now); }
+ConnectResult Stack::connect(const Endpoint& remote, StreamEvents* events, Instant now) {
+  return impl_->connect(remote, events, now);
+}
+std::size_t Stack::connections() const { return impl_->connections(); }
+const Stats& Stack::stats() const { return impl_->env().stats; }
+
+}  // namespace sluice::l4::tcp

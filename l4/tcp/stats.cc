@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "l4/tcp/stats.h"
+
+namespace sluice::l4::tcp {
+
+void Stats::visit(MetricSink& sink, std::string_view labels) const {
+  const auto total = [&](std::string_view name, std::string_view help, const Counter& c) {
+    sink.counter(name, help, labels, c.get());
+  };
+  const auto gauge = [&](std::string_view name, std::string_view help, const Counter& c) {
+    sink.gauge(name, help, labels, static_cast<double>(c.get()));
+  };
+  total("sluice_tcp_segments_in_total", "Segments received.", segments_in);
+  total("sluice_tcp_segments_out_total", "Segments sent.", segments_out);
+  total("sluice_tcp_connections_accepted_total", "Passive opens that were completed.", connections_accepted);
+  total("sluice_tcp_connections_opened_total", "Active opens that were completed.", connections_opened);
+  total("sluice_tcp_connections_failed_total",
+        "Opens, active or passive, that ended before they were completed.", connections_failed);
+  gauge("sluice_tcp_connections", "Connections now, TIME-WAIT not counted.", connections_active);
+  gauge("sluice_tcp_time_wait", "Connections in TIME-WAIT now.", time_wait);
+  total("sluice_tcp_retransmits_total", "Segments sent again.", retransmits);
+  total("sluice_tcp_fast_retransmits_total", "Recoveries started by duplicate or selective acknowledgements.",
+        fast_retransmits);
+  total("sluice_tcp_timeouts_total", "Retransmission timeouts.", timeouts);
+  total("sluice_tcp_resets_in_total", "RSTs received that ended a connection.", resets_in);
+  total("sluice_tcp_resets_out_total", "RSTs sent.", resets_out);
+  total("sluice_tcp_out_of_order_total", "Segments received above a gap.", out_of_order);
+  total("sluice_tcp_duplicate_acks_total", "Duplicate acknowledgements received.", duplicate_acks);
+  total("sluice_tcp_zero_window_probes_total", "Zero-window probes sent.", zero_window_probes);
+  total("sluice_tcp_keepalive_probes_total", "Keepalive probes sent.", keepalive_probes);
+}
+
+}  // namespace sluice::l4::tcp

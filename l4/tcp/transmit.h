@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "l4/tcp/connection.h"
+
+namespace sluice::l4::tcp {
+
+/// Puts one segment of a connection on the wire, with the acknowledgement, window, timestamps and SACK blocks
+/// of the moment: whatever is sent pays the debt of ACKs. `payload` follows the header. False: no buffer.
+bool transmit(Connection& c, SeqNum seq, std::uint8_t flags, BufChain payload, Instant now);
+/// <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>
+bool transmit_ack(Connection& c, Instant now);
+/// SYN, or SYN with ACK, with the options that we offer or that were agreed upon.
+bool transmit_syn(Connection& c, Instant now);
+
+/// Bytes of option space that transmit() takes from a full segment now.
+std::size_t option_bytes(const Connection& c);
+/// Payload of a full segment without SACK blocks: the SMSS of RFC 5681.
+std::uint32_t full_segment(const Connection& c);
+
+/// One header, with no connection behind it (RST, and ACKs from TIME-WAIT). False: no buffer.
+bool transmit_header(Env& env, const FlowKey& flow, Header header, BufChain payload = {});
+
+}  // namespace sluice::l4::tcp

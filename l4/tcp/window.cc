@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "l4/tcp/window.h"
+
+#include <algorithm>
+
+namespace sluice::l4::tcp {
+namespace {
+
+/// What could be advertised now.
+std::uint32_t free_window(const Connection& c) {
+  const std::uint32_t limit = c.env.config.receive_buffer;
+  return c.charge >= limit ? 0 : limit - c.charge;
+}
+
+}  // namespace
+
+std::uint8_t window_shift(std::uint32_t receive_buffer) {
+  std::uint8_t shift = 0;
+  while (shift < 14 && (receive_buffer >> shift) > 0xffff) ++shift;
+  return shift;
+}
+
+std::uint16_t advertise_window(Connection& c) {
+  const std::uint32_t unit = 1u << c.rcv_wscale;
+  // Rounded down where it grows, up where it only repeats the promise: the right edge must not move left
+  // (3.8.6).
+  const std::uint32_t promised = (receive_window(c) + unit - 1) >> c.rcv_wscale;
+  std::uint32_t room = free_window(c);
+  // RFC 9293, 3.8.6.2.2: a step smaller than this would be a silly window.
+  const std::uint32_t step = std::min<std::uint32_t>(c.env.config.receive_buffer / 2, c.rcv_mss);
+  if (room < receive_window(c) + step) room = 0;
+  const std::uint32_t field = std::min(0xffffu, std::max(promised, room >> c.rcv_wscale));
+  c.rcv_adv = max(c.rcv_adv, c.rcv_nxt + (field << c.rcv_wscale));
+  return static_cast<std::uint16_t>(field);
+}
+
+void charge_delivered(Connection& c, const BufChain& data) {
+  c.unconsumed += static_cast<std::uint32_t>(data.size());
+  c.charge += std::max(static_cast<std::uint32_t>(data.size()),
+                       static_cast<std::uint32_t>(data.segments()) * kLeastCharge);
+}
+
+void credit_consumed(Connection& c, std::size_t n) {
+  const auto bytes = static_cast<std::uint32_t>(std::min<std::size_t>(n, c.unconsumed));
+  if (bytes == 0) return;
+  // Which buffers were let go is not known: in proportion.
+  c.charge -= static_cast<std::uint32_t>(static_cast<std::uint64_t>(c.charge) * bytes / c.unconsumed);
+  c.unconsumed -= bytes;
+  if (!c.may_receive_data()) return;
+  const std::uint32_t window = receive_window(c), limit = c.env.config.receive_buffer;
+  const std::uint32_t step = std::min<std::uint32_t>(limit / 2, 2u * c.rcv_mss);
+  if (window < limit / 2 && free_window(c) >= window + step) c.ack_debt.now = true;
+}
+
+bool overcharged(const Connection& c) { return c.charge > 2ull * c.env.config.receive_buffer; }
+
+void update_send_window(Connection& c, const Segment& s) {
+  const bool newer = c.snd_wl1 < s.seq() || (c.snd_wl1 == s.seq() && c.snd_wl2 <= s.ack());
+  if (!newer) return;
+  const bool was_probing = c.deadlines.persist;
+  c.snd_wnd = static_cast<std::uint32_t>(s.header.window) << c.snd_wscale;
+  c.max_snd_wnd = std::max(c.max_snd_wnd, c.snd_wnd);
+  c.snd_wl1 = s.seq();
+  c.snd_wl2 = s.ack();
+  if (was_probing && c.snd_wnd > 0) {
+    // The probe's byte may have been dropped: what follows starts with it again.
+    c.snd_nxt = c.snd_una;
+    c.deadlines.persist = false;
+    c.deadlines.retransmit = kNever;
+    c.rtt.reset_back_off();
+  }
+}
+
+}  // namespace sluice::l4::tcp
