@@ -64,7 +64,7 @@ void IpLayer::send_via(PortId port, const IpAddr& next_hop, OutPacket& p, Instan
 
 void IpLayer::emit(PortId port, const MacAddr& to, OutPacket& p) {
   const Interface& itf = interfaces_[port.value];
-  assert(rte_pktmbuf_headroom(p.chain.head()) >= kTxHeadroom);
+  assert(rte_pktmbuf_headroom(p.chain.head()) >= kEthernetHeader + kVlanTag + kIpv4Header);
   const bool v4 = p.destination.is_v4();
   std::uint64_t flags = v4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6;
   if (!itf.tx_multi_segment && !linearise(p.chain)) return;

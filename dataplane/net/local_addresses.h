@@ -19,6 +19,8 @@ class LocalAddresses {
   /// Returns those that were not there before.
   std::vector<IpAddr> set_vips(const VipSet& vips);
 
+  const std::vector<IpAddr>& vips() const { return vips_; }
+
   /// Own address, link-local address or VIP: packets for it are for us, whatever port they come in by.
   bool is_local(const IpAddr& a) const { return kind(a) != 0; }
   /// An address of a port (not a VIP): upstream connections use it.

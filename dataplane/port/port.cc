@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/port/port.h"
+
+#include <net/if.h>
+#include <rte_dev.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+namespace sluice::port {
+namespace {
+
+constexpr std::uint64_t kRxChecksums = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM |
+                                       RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
+constexpr std::uint64_t kTxWanted = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM |
+                                    RTE_ETH_TX_OFFLOAD_UDP_CKSUM | RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+
+bool is_hex(std::string_view s) {
+  return std::ranges::all_of(s, [](unsigned char c) { return std::isxdigit(c) != 0; });
+}
+
+/// Value of one argument in a vdev string.
+std::string vdev_argument(std::string_view device, std::string_view key) {
+  while (!device.empty()) {
+    const std::string_view item = device.substr(0, device.find(','));
+    if (item.size() > key.size() && item.starts_with(key) && item[key.size()] == '=') {
+      return std::string(item.substr(key.size() + 1));
+    }
+    device.remove_prefix(std::min(device.size(), item.size() + 1));
+  }
+  return {};
+}
+
+/// Drivers whose other end is a kernel's or a hypervisor's stack on the same machine.
+bool has_kernel_peer(std::string_view driver) {
+  constexpr std::array<std::string_view, 6> kDrivers{"net_af_packet", "net_af_xdp",      "net_tap",
+                                                     "net_virtio",    "net_virtio_user", "net_vhost"};
+  return std::ranges::find(kDrivers, driver) != kDrivers.end();
+}
+
+/// Any 16-bit pattern that repeats makes the Toeplitz hash symmetric: both directions of a flow reach one queue.
+template <std::size_t N>
+std::array<std::uint8_t, N> symmetric_key() {
+  std::array<std::uint8_t, N> key;
+  for (std::size_t i = 0; i < N; ++i) key[i] = i % 2 == 0 ? 0x6d : 0x5a;
+  return key;
+}
+
+}  // namespace
+
+bool is_pci_address(std::string_view d) {
+  // dddd:bb:dd.f or bb:dd.f
+  if (d.size() == 12 && d[4] == ':' && is_hex(d.substr(0, 4))) d.remove_prefix(5);
+  return d.size() == 7 && is_hex(d.substr(0, 2)) && d[2] == ':' && is_hex(d.substr(3, 2)) && d[5] == '.' &&
+         d[6] >= '0' && d[6] <= '7';
+}
+
+Error Port::error(const std::string& what, int code) const {
+  return Error{"port " + settings_.name + " (" + settings_.device + "): " + what +
+               (code == 0 ? "" : ": " + std::string(rte_strerror(std::abs(code))))};
+}
+
+Result<std::unique_ptr<Port>> Port::open(const PortSettings& settings) {
+  std::unique_ptr<Port> port(new Port(settings));
+  if (Status s = port->find_device(); !s) return s.error();
+  if (Status s = port->configure(); !s) return s.error();
+  return port;
+}
+
+Status Port::find_device() {
+  const std::string& device = settings_.device;
+  std::string name = device.substr(0, device.find(','));
+  if (is_pci_address(name)) {
+    if (name.size() == 7) name = "0000:" + name;
+    if (rte_eth_dev_get_port_by_name(name.c_str(), &id_) != 0) {
+      return error("DPDK finds no Ethernet device at this PCI address; it must exist and be bound to vfio-pci "
+                   "(dpdk-devbind.py --status shows it)", 0);
+    }
+    return Ok{};
+  }
+  if (!name.starts_with("net_")) {
+    return error("neither a PCI address (0000:00:05.0) nor a DPDK virtual device (net_af_packet0,iface=eth0)", 0);
+  }
+  const std::string args = device.size() > name.size() ? device.substr(name.size() + 1) : "";
+  const std::string iface = vdev_argument(device, "iface");
+  const bool makes_its_interface = name.starts_with("net_tap");
+  if (!iface.empty() && !makes_its_interface && if_nametoindex(iface.c_str()) == 0) {
+    return error("there is no network interface " + iface, 0);
+  }
+  const int code = rte_eal_hotplug_add("vdev", name.c_str(), args.c_str());
+  if (code != 0) return error("DPDK does not take this virtual device (unknown driver or bad arguments)", code);
+  vdev_ = name;
+  if (rte_eth_dev_get_port_by_name(name.c_str(), &id_) != 0) return error("the device is not an Ethernet port", 0);
+  // The AF_PACKET driver reports every link as up.
+  if (name.starts_with("net_af_packet")) kernel_device_ = iface;
+  return Ok{};
+}
+
+Status Port::configure() {
+  rte_eth_dev_info info{};
+  int code = rte_eth_dev_info_get(id_, &info);
+  if (code != 0) return error("no device information", code);
+  traits_.driver = info.driver_name;
+  traits_.kernel_peer = has_kernel_peer(traits_.driver);
+
+  const std::uint16_t most = std::min({settings_.workers, info.max_rx_queues, info.max_tx_queues});
+  if (most == 0) return error("the device has no queues", 0);
+  // Virtual devices spread packets over their queues in the kernel; of hardware we ask RSS, or use one queue.
+  constexpr std::uint64_t kRssTypes = RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP;
+  const bool rss = vdev_.empty() && most > 1 && (info.flow_type_rss_offloads & kRssTypes) != 0;
+  traits_.queues = rss || !vdev_.empty() ? most : std::uint16_t{1};
+
+  rte_eth_conf conf{};
+  conf.rxmode.offloads = info.rx_offload_capa & kRxChecksums;
+  conf.txmode.offloads = info.tx_offload_capa & kTxWanted;
+  if (settings_.mtu <= info.max_mtu && settings_.mtu >= info.min_mtu) conf.rxmode.mtu = settings_.mtu;
+  auto key40 = symmetric_key<40>();
+  auto key52 = symmetric_key<52>();
+  if (rss) {
+    conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+    conf.rx_adv_conf.rss_conf.rss_hf = info.flow_type_rss_offloads & kRssTypes;
+    if (info.hash_key_size == key40.size()) conf.rx_adv_conf.rss_conf.rss_key = key40.data();
+    if (info.hash_key_size == key52.size()) conf.rx_adv_conf.rss_conf.rss_key = key52.data();
+    conf.rx_adv_conf.rss_conf.rss_key_len = info.hash_key_size;
+    if (conf.rx_adv_conf.rss_conf.rss_key == nullptr) conf.rx_adv_conf.rss_conf.rss_key_len = 0;
+  }
+  code = rte_eth_dev_configure(id_, traits_.queues, traits_.queues, &conf);
+  if (code != 0) return error("the device refuses its configuration", code);
+
+  const std::uint64_t tx = conf.txmode.offloads;
+  traits_.rx_checksum = conf.rxmode.offloads != 0;
+  traits_.tx_ipv4_checksum = (tx & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM) != 0;
+  traits_.tx_tcp_checksum = (tx & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) != 0;
+  traits_.tx_udp_checksum = (tx & RTE_ETH_TX_OFFLOAD_UDP_CKSUM) != 0;
+  traits_.tx_multi_segment = (tx & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
+
+  rte_ether_addr mac{};
+  code = rte_eth_macaddr_get(id_, &mac);
+  if (code != 0) return error("the device has no MAC address", code);
+  std::memcpy(traits_.mac.bytes.data(), mac.addr_bytes, 6);
+  // A TAP's kernel end has the port's own MAC address, and would make the same link-local address of it. Nothing
+  // filters between the two, so we are free to be somebody else.
+  if (traits_.driver == "net_tap") traits_.mac.bytes[5] ^= 1;
+  return Ok{};
+}
+
+Status Port::setup_queues(rte_mempool* rx_pool) {
+  std::uint16_t rx = settings_.rx_descriptors, tx = settings_.tx_descriptors;
+  int code = rte_eth_dev_adjust_nb_rx_tx_desc(id_, &rx, &tx);
+  if (code != 0 && code != -ENOTSUP) return error("the device refuses the number of descriptors", code);
+  const int socket = rte_eth_dev_socket_id(id_);
+  const auto node = socket < 0 ? static_cast<unsigned>(SOCKET_ID_ANY) : static_cast<unsigned>(socket);
+  for (std::uint16_t q = 0; q < traits_.queues; ++q) {
+    code = rte_eth_rx_queue_setup(id_, q, rx, node, nullptr, rx_pool);
+    if (code != 0) return error("RX queue " + std::to_string(q), code);
+    code = rte_eth_tx_queue_setup(id_, q, tx, node, nullptr);
+    if (code != 0) return error("TX queue " + std::to_string(q), code);
+  }
+  return Ok{};
+}
+
+Status Port::start(rte_mempool* rx_pool) {
+  if (Status s = setup_queues(rx_pool); !s) return s;
+  int code = rte_eth_dev_start(id_);
+  if (code != 0) return error("the device does not start", code);
+  started_ = true;
+  // Kernel interfaces have the MTU that their owner gave them, and some drivers cannot set it.
+  code = rte_eth_dev_set_mtu(id_, settings_.mtu);
+  if (code != 0 && code != -ENOTSUP && vdev_.empty()) {
+    return error("MTU " + std::to_string(settings_.mtu) + " is refused", code);
+  }
+  // Solicited-node groups of VIPs come and go; a MAC filter must not stop them.
+  if (rte_eth_allmulticast_enable(id_) != 0) rte_eth_promiscuous_enable(id_);
+  poll_link();
+  return Ok{};
+}
+
+bool Port::query_link() const {
+  rte_eth_link link{};
+  if (rte_eth_link_get_nowait(id_, &link) != 0 || link.link_status != RTE_ETH_LINK_UP) return false;
+  if (kernel_device_.empty()) return true;
+  const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return true;
+  ifreq request{};
+  kernel_device_.copy(request.ifr_name, IFNAMSIZ - 1);
+  const bool known = ioctl(fd, SIOCGIFFLAGS, &request) == 0;
+  close(fd);
+  return known && (request.ifr_flags & IFF_UP) != 0 && (request.ifr_flags & IFF_RUNNING) != 0;
+}
+
+void Port::poll_link() { link_up_.store(query_link(), std::memory_order_relaxed); }
+
+void Port::stop() {
+  if (started_) rte_eth_dev_stop(id_);
+  started_ = false;
+}
+
+Port::~Port() {
+  stop();
+  if (id_ != UINT16_MAX) rte_eth_dev_close(id_);
+  if (!vdev_.empty()) rte_eal_hotplug_remove("vdev", vdev_.c_str());
+}
+
+}  // namespace sluice::port
