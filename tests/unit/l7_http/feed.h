@@ -11,6 +11,7 @@
 #include "l7/http1/body.h"
 #include "l7/http1/parser.h"
 #include "tests/support/eal.h"
+#include "tests/unit/l7_http/describe.h"
 
 /// Feeds one message in every way in which a peer and the network may cut it, and insists on one result.
 namespace sluice::l7::http1::test {
@@ -27,34 +28,6 @@ struct Outcome {
 inline std::ostream& operator<<(std::ostream& os, const Outcome& o) {
   return os << static_cast<int>(o.status) << ' ' << o.http_status << " '" << o.reason << "' " << o.head << " rest='" << o.rest
             << "'";
-}
-
-inline std::string describe(const http::Framing& f) {
-  static constexpr const char* kKinds[] = {"none", "length", "chunked", "until-close", "tunnel"};
-  return std::string(kKinds[static_cast<std::size_t>(f.kind)]) + ":" + std::to_string(f.length);
-}
-
-inline std::string describe(const http::FieldList& fields) {
-  std::string out;
-  for (const http::Field& f : fields) out.append(f.name).append("=").append(f.value).append(";");
-  return out;
-}
-
-inline std::string describe(const http::RequestHead& h) {
-  std::string out;
-  for (const std::string_view part : {h.method_text, h.target, h.path, h.query, h.authority, h.host}) {
-    out.append(part).append("|");
-  }
-  out += std::to_string(static_cast<int>(h.method)) + std::to_string(static_cast<int>(h.version));
-  out += h.keep_alive ? "K" : "-";
-  out += h.expect_continue ? "E" : "-";
-  out += h.upgrade ? "U" : "-";
-  return out + "|" + describe(h.framing) + "|" + describe(h.fields);
-}
-
-inline std::string describe(const http::ResponseHead& h) {
-  return std::to_string(h.status) + "|" + std::string(h.reason) + "|" + std::to_string(static_cast<int>(h.version)) +
-         (h.keep_alive ? "K" : "-") + "|" + describe(h.framing) + "|" + describe(h.fields);
 }
 
 /// One parser over the pieces; `pieces` are what each call finds newly arrived.
