@@ -5,6 +5,7 @@
 #include <rte_ethdev.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
+#include <rte_mbuf_pool_ops.h>
 #include <rte_mempool.h>
 
 #include <algorithm>
@@ -19,7 +20,7 @@
 namespace sluice {
 namespace {
 
-constexpr unsigned kPoolCache = 256;
+constexpr unsigned kPoolCache = 512;  // RTE_MEMPOOL_CACHE_MAX_SIZE
 
 struct EalSession {
   ~EalSession() { port::stop_eal(); }
@@ -29,6 +30,24 @@ struct PoolFree {
   void operator()(rte_mempool* p) const { rte_mempool_free(p); }
 };
 using Pool = std::unique_ptr<rte_mempool, PoolFree>;
+
+/// Segments with `room` bytes each. `dense`: no device reads them by physical address, so they may lie across pages.
+/// Otherwise DPDK puts none over a page's border, which with 4 KB pages wastes half the memory; and AF_XDP, which
+/// registers the pool as its UMEM, takes for granted that there are no gaps.
+Pool make_pool(const char* name, unsigned count, std::uint16_t room, bool dense) {
+  Pool pool(rte_mempool_create_empty(name, count, sizeof(rte_mbuf) + room, kPoolCache, sizeof(rte_pktmbuf_pool_private),
+                                     SOCKET_ID_ANY, dense ? RTE_MEMPOOL_F_NO_IOVA_CONTIG : 0));
+  if (!pool) return nullptr;
+  rte_pktmbuf_pool_private sizes{};
+  sizes.mbuf_data_room_size = room;
+  if (rte_mempool_set_ops_byname(pool.get(), rte_mbuf_best_mempool_ops(), nullptr) != 0) return nullptr;
+  rte_pktmbuf_pool_init(pool.get(), &sizes);
+  if (rte_mempool_populate_default(pool.get()) < 0) return nullptr;
+  rte_mempool_obj_iter(pool.get(), rte_pktmbuf_init, nullptr);
+  return pool;
+}
+
+bool is_pci(const PortConfig& p) { return port::is_pci_address(p.device.substr(0, p.device.find(','))); }
 
 int worker_main(void* worker) {
   static_cast<Worker*>(worker)->run();
@@ -90,7 +109,7 @@ Status Runtime::Impl::open_ports() {
   return Ok{};
 }
 
-/// Data buffers take what is left of the memory after the drivers' rings, references an eighth of it.
+/// 7 tenths of the memory, as many references as data buffers; the drivers' rings and the rest need the other 3.
 Status Runtime::Impl::make_pools() {
   std::uint16_t mtu = 1500;
   std::size_t rings_need = 0;
@@ -104,15 +123,16 @@ Status Runtime::Impl::make_pools() {
   const std::size_t element = sizeof(rte_mbuf) + room + 2 * RTE_CACHE_LINE_SIZE;
   const std::size_t reference = sizeof(rte_mbuf) + 2 * RTE_CACHE_LINE_SIZE;
   std::size_t count = config.mbufs;
-  if (count == 0) count = std::size_t{config.memory_mb} * 1024 * 1024 / 10 * 8 / (element + reference);
+  if (count == 0) count = std::size_t{config.memory_mb} * 1024 * 1024 / 10 * 7 / (element + reference);
   const std::size_t least = rings_need + config.worker_cores.size() * (2 * kPoolCache + 1024);
   if (count < least) {
     return Error{"memory: " + std::to_string(count) + " packet buffers fit, the ports' rings and the workers need " +
                  std::to_string(least) + "; raise the memory size or lower the descriptors"};
   }
   const auto n = static_cast<unsigned>(count);
-  data.reset(rte_pktmbuf_pool_create("sluice_data", n, kPoolCache, 0, static_cast<std::uint16_t>(room), SOCKET_ID_ANY));
-  refs.reset(rte_pktmbuf_pool_create("sluice_refs", n, kPoolCache, 0, 0, SOCKET_ID_ANY));
+  const bool dense = std::ranges::none_of(config.ports, is_pci);
+  data = make_pool("sluice_data", n, static_cast<std::uint16_t>(room), dense);
+  refs = make_pool("sluice_refs", n, 0, dense);
   if (!data || !refs) {
     return Error{"memory: " + std::to_string(count) + " packet buffers of " + std::to_string(element) + " bytes: " +
                  rte_strerror(rte_errno) + "; raise the memory size or lower the number of buffers"};
@@ -187,8 +207,7 @@ Result<std::unique_ptr<Runtime>> Runtime::start(const RuntimeConfig& config, App
   port::EalConfig eal{{}, config.worker_cores, config.huge_pages, config.memory_mb, config.file_prefix,
                       config.extra_eal_args};
   for (const PortConfig& p : config.ports) {
-    const std::string name = p.device.substr(0, p.device.find(','));
-    if (port::is_pci_address(name)) eal.pci_devices.push_back(p.device);
+    if (is_pci(p)) eal.pci_devices.push_back(p.device);
   }
   if (Status s = port::start_eal(eal); !s) return s.error();
   impl.eal = std::make_unique<EalSession>();

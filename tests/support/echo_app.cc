@@ -98,6 +98,7 @@ Options parse(const std::vector<std::string>& args) {
     else if (key == "--busy") o.runtime.idle = IdlePolicy::kBusy;
     else if (key == "--seconds") o.seconds = number();
     else if (key == "--vlan") port().vlan = static_cast<std::uint16_t>(number());
+    else if (key == "--mbufs") o.runtime.mbufs = number();
     else if (key == "--mtu") port().mtu = static_cast<std::uint16_t>(number());
     else if (key == "--vip") o.vips.addresses.push_back(prefix(next()).address);
     else if (key == "--eal") o.runtime.extra_eal_args.push_back(next());
