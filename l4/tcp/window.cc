@@ -6,11 +6,13 @@
 namespace sluice::l4::tcp {
 namespace {
 
-/// What could be advertised now.
-std::uint32_t free_window(const Connection& c) {
-  const std::uint32_t limit = c.env.config.receive_buffer;
-  return c.charge >= limit ? 0 : limit - c.charge;
+/// The largest window that can be offered: the buffer, or what the field can express.
+std::uint32_t most(const Connection& c) {
+  return std::min(c.env.config.receive_buffer, 0xffffu << c.rcv_wscale);
 }
+
+/// What could be advertised now.
+std::uint32_t free_window(const Connection& c) { return c.charge >= most(c) ? 0 : most(c) - c.charge; }
 
 }  // namespace
 
@@ -27,7 +29,7 @@ std::uint16_t advertise_window(Connection& c) {
   const std::uint32_t promised = (receive_window(c) + unit - 1) >> c.rcv_wscale;
   std::uint32_t room = free_window(c);
   // RFC 9293, 3.8.6.2.2: a step smaller than this would be a silly window.
-  const std::uint32_t step = std::min<std::uint32_t>(c.env.config.receive_buffer / 2, c.rcv_mss);
+  const std::uint32_t step = std::min<std::uint32_t>(most(c) / 2, c.rcv_mss);
   if (room < receive_window(c) + step) room = 0;
   const std::uint32_t field = std::min(0xffffu, std::max(promised, room >> c.rcv_wscale));
   c.rcv_adv = max(c.rcv_adv, c.rcv_nxt + (field << c.rcv_wscale));
@@ -47,9 +49,11 @@ void credit_consumed(Connection& c, std::size_t n) {
   c.charge -= static_cast<std::uint32_t>(static_cast<std::uint64_t>(c.charge) * bytes / c.unconsumed);
   c.unconsumed -= bytes;
   if (!c.may_receive_data()) return;
-  const std::uint32_t window = receive_window(c), limit = c.env.config.receive_buffer;
-  const std::uint32_t step = std::min<std::uint32_t>(limit / 2, 2u * c.rcv_mss);
-  if (window < limit / 2 && free_window(c) >= window + step) c.ack_debt.now = true;
+  // ACKs of data tell a flowing peer of the window. One that may be held up by it is told at once, in steps
+  // that are worth a segment.
+  const std::uint32_t window = receive_window(c), two = 2u * c.rcv_mss;
+  const bool short_of = window < std::max(most(c) / 8, two);
+  if (short_of && free_window(c) >= window + std::min(most(c) / 2, two)) c.ack_debt.now = true;
 }
 
 bool overcharged(const Connection& c) { return c.charge > 2ull * c.env.config.receive_buffer; }
