@@ -39,9 +39,16 @@ CompiledRouter::CompiledRouter(Order order, std::uint64_t seed)
 bool CompiledRouter::prepare(Scratch& scratch) const {
   auto& s = *impl(scratch);
   if (s.last == id_ || expression_sets_.empty()) return true;
-  if (std::find(s.ready.begin(), s.ready.end(), id_) == s.ready.end()) {
-    for (const auto& [list, set] : expression_sets_) {
-      if (!set->grow(s.memory)) return false;
+  const auto is_ready = [&](std::uint64_t id) { return std::find(s.ready.begin(), s.ready.end(), id) != s.ready.end(); };
+  if (!is_ready(id_)) {
+    if (is_ready(previous_id_)) {
+      for (const ExpressionSet* set : new_sets_) {
+        if (!set->grow(s.memory)) return false;
+      }
+    } else {
+      for (const auto& [list, set] : expression_sets_) {
+        if (!set->grow(s.memory)) return false;
+      }
     }
     // Routers come with every update; forgetting one only means to look again.
     constexpr std::size_t kRemembered = 256;

@@ -93,6 +93,9 @@ class CompiledRouter final : public Router {
 
   /// All sets, by what was asked for, so that equal lists share one; also over generations of routers.
   std::map<std::vector<Expression>, std::shared_ptr<const ExpressionSet>> expression_sets_;
+  /// Those that the previous router did not have: a scratch that was prepared for it needs to grow for these only.
+  std::vector<const ExpressionSet*> new_sets_;
+  std::uint64_t previous_id_ = 0;
 };
 
 }  // namespace sluice::l7::route

@@ -47,6 +47,7 @@ class Compiler {
   Compiler(std::vector<std::shared_ptr<const Rule>> rules, Order order, const CompiledRouter* previous,
            std::vector<RuleError>& errors)
       : previous_(previous), errors_(errors), router_(new CompiledRouter(order, random_seed())) {
+    if (previous_ != nullptr) router_->previous_id_ = previous_->id_;
     for (auto& rule : rules) rules_.push_back({std::move(rule), {}, {}, true});
   }
 
@@ -215,7 +216,10 @@ std::shared_ptr<const ExpressionSet> Compiler::expression_set(std::vector<Expres
     const auto known = previous_->expression_sets_.find(list);
     if (known != previous_->expression_sets_.end()) set = known->second;
   }
-  if (set == nullptr) set = std::make_shared<const ExpressionSet>(std::move(list));
+  if (set == nullptr) {
+    set = std::make_shared<const ExpressionSet>(std::move(list));
+    router_->new_sets_.push_back(set.get());
+  }
   return set;
 }
 

@@ -159,6 +159,24 @@ TEST(Match, OneScratchServesRoutersInTurn) {
   }
 }
 
+TEST(Match, AScratchOfThePreviousRouterGrowsForWhatIsNew) {
+  Rules rules = {rule("a", "a", regex("/a[0-9]"))};
+  Routed first(rules);
+  for (int i = 0; i < 60; ++i) {
+    rules.push_back(rule("m" + std::to_string(i), "b", regex("/m" + std::to_string(i) + "/[a-z]+.*x")));
+  }
+  Routed second(rules, Order::kSpecific, first.router.get());
+  Routed third(rules, Order::kSpecific, second.router.get());
+  // One that has seen the previous router, and one that has missed it.
+  for (const Routed* next : {&second, &third}) {
+    Scratch scratch;
+    ASSERT_TRUE(first.router->prepare(scratch));
+    ASSERT_TRUE(next->router->prepare(scratch));
+    EXPECT_EQ(next->router->match({"b", "/m59/abcx", {}, "GET", nullptr, {}}, scratch)->id, "m59");
+    EXPECT_EQ(next->router->match({"a", "/a1", {}, "GET", nullptr, {}}, scratch)->id, "a");
+  }
+}
+
 TEST(Match, WithoutScratchAnExpressionIsNotPassedBy) {
   Routed r({rule("guard", "", regex("/admin")), rule("all", "", any_path())});
   Scratch unprepared;
