@@ -20,7 +20,7 @@ void on_keepalive(Connection& c, Instant now) {
   }
   ++c.keepalive_probes;
   c.env.stats.keepalive_probes.add();
-  transmit(c, c.snd_nxt - 1, kAck, {}, now);  // below the peer's window: it must answer
+  transmit(c, c.snd_max - 1, kAck, {}, now);  // below the peer's window: it must answer
 }
 
 }  // namespace sluice::l4::tcp

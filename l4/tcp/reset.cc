@@ -7,7 +7,7 @@ namespace sluice::l4::tcp {
 
 void send_reset(Connection& c) {
   Header h;
-  h.seq = c.snd_nxt;
+  h.seq = bare_seq(c);
   h.ack = c.rcv_nxt;
   h.flags = kRst | kAck;
   c.env.stats.resets_out.add();

@@ -30,15 +30,14 @@ void give_up(Connection& c, Instant now) {
 /// RFC 9293, 3.8.6.1: one byte beyond the window, so that the peer must say what the window is.
 void probe_window(Connection& c, Instant now) {
   c.env.stats.zero_window_probes.add();
-  c.snd_nxt = c.snd_una;
+  c.rtt.stop_timing();
+  c.snd_nxt = c.snd_una;  // stays: the byte will be refused most likely
   if (c.queue.sent() > 0) {
     retransmit_range(c, c.snd_una, 1, now);
   } else if (BufChain byte = c.queue.send_next(1, c.env.buffers); !byte.empty()) {
-    transmit(c, c.snd_una, kAck, std::move(byte), now);
     c.snd_max = max(c.snd_max, c.snd_una + 1);
+    transmit(c, c.snd_una, kAck, std::move(byte), now);
   }
-  c.rtt.stop_timing();
-  c.snd_nxt = min(c.snd_una + 1, c.snd_max);
 }
 
 /// RFC 6298, 5.4 to 5.6, and what RFC 5681, 3.1 and RFC 6675, 5.1 want done after a timeout.

@@ -66,7 +66,7 @@ bool transmit(Connection& c, SeqNum seq, std::uint8_t flags, BufChain payload, I
   return true;
 }
 
-bool transmit_ack(Connection& c, Instant now) { return transmit(c, c.snd_nxt, kAck, {}, now); }
+bool transmit_ack(Connection& c, Instant now) { return transmit(c, bare_seq(c), kAck, {}, now); }
 
 bool transmit_syn(Connection& c, Instant now) {
   const bool answer = c.state == State::kSynReceived;
