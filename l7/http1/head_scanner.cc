@@ -34,7 +34,7 @@ HeadScanner::Event HeadScanner::scan(const BufChain& in, const Limits& limits) {
 // A LF at offset `at`, behind last_.
 HeadScanner::Event HeadScanner::line_feed(std::size_t at, const Limits& limits) {
   if (first_line_ == 0 && at >= limits.max_line + 2) return Event::kLineTooLong;
-  if (last_ != '\r' || at == line_start_) return Event::kBareLf;
+  if (last_ != '\r') return Event::kBareLf;
   if (at == line_start_ + 1) return Event::kEnd;
   line_start_ = at + 1;
   if (first_line_ == 0) first_line_ = at + 1;

@@ -90,6 +90,7 @@ INSTANTIATE_TEST_SUITE_P(Lines, RefusedRequest, testing::Values(
     Case{"NulInLongValue", get("X: 0123456789abcdefghijklmn\0b\r\n"s), 400},
     Case{"NulInName", get("X\0: a\r\n"s), 400},
     Case{"ControlInValue", get("X: a\x1f\r\n"), 400},
+    Case{"ControlInLongValue", get("X: 0123456789abcdef\x1f 123456789abcdef0123456789\r\n"), 400},
     Case{"DelInValue", get("X: 0123456789abcdef0123456789\x7f\r\n"), 400},
     Case{"LeadingSpaceOnRequestLine", " GET / HTTP/1.1\r\nHost: a\r\n\r\n", 400},
     Case{"TwoSpacesBehindMethod", "GET  / HTTP/1.1\r\nHost: a\r\n\r\n", 400},

@@ -172,6 +172,21 @@ TEST(Request, PipelinedRequestsComeOneByOneFromOneParser) {
   EXPECT_EQ(sluice::test::free_buffers(), free_before);
 }
 
+TEST(Request, EachMessageOfAConnectionIsJudgedAnew) {
+  RequestParser parser((Limits()));
+  HeadStorage storage;
+  http::RequestHead head;
+  for (int i = 0; i < 20; ++i) {  // an empty line before each is not many before one
+    BufChain in = sluice::test::chain_of("\r\nGET / HTTP/1.1\r\n");
+    ASSERT_EQ(parser.parse(in, storage, head, sluice::test::buffers()).status, ParseStatus::kNeedMore) << i;
+    in.append(sluice::test::chain_of("Host: a\r\n\r\n"));
+    ASSERT_EQ(parser.parse(in, storage, head, sluice::test::buffers()).status, ParseStatus::kComplete) << i;
+  }
+  BufChain in = sluice::test::chain_of("GET /\r\n");
+  EXPECT_EQ(parser.parse(in, storage, head, sluice::test::buffers()).http_status, 400)
+      << "HTTP/0.9 is told at once, behind good requests too";
+}
+
 TEST(Request, AHeadInOneSegmentIsReadInPlace) {
   Buf segment = sluice::test::buf_of("GET /path HTTP/1.1\r\nHost: a\r\n\r\nbody");
   const auto* start = reinterpret_cast<const char*>(segment.data());
