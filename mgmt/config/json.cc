@@ -29,8 +29,8 @@ class StrictnessCheck {
     }
     if (event == json::parse_event_t::object_start) {
       names_[static_cast<std::size_t>(depth)].clear();
-    } else if (event == json::parse_event_t::key) {
-      // The key event is one level inside its object.
+    } else if (event == json::parse_event_t::key && depth <= kMaxDepth) {
+      // The key event is one level inside its object. Those of refused objects come too.
       const auto& name = parsed.get_ref<const std::string&>();
       if (!names_[static_cast<std::size_t>(depth - 1)].insert(name).second) {
         return refuse("holds the member \"" + name.substr(0, 128) + "\" twice in one object");
@@ -45,7 +45,7 @@ class StrictnessCheck {
     if (problem_.empty()) problem_ = std::move(problem);
     return false;
   }
-  std::unordered_set<std::string> names_[kMaxDepth + 1];
+  std::unordered_set<std::string> names_[kMaxDepth];
   std::string problem_;
 };
 

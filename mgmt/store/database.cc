@@ -5,9 +5,15 @@
 
 namespace sluice::mgmt::store {
 
-Statement::Statement(sqlite3* db, const char* sql) {
+namespace {
+
+void remember(sqlite3* db, LastError& error) { error = {sqlite3_errcode(db), sqlite3_errmsg(db)}; }
+
+}  // namespace
+
+Statement::Statement(sqlite3* db, const char* sql, LastError& error) : error_(&error) {
   sqlite3_stmt* s = nullptr;
-  sqlite3_prepare_v2(db, sql, -1, &s, nullptr);
+  if (sqlite3_prepare_v2(db, sql, -1, &s, nullptr) != SQLITE_OK) remember(db, error);
   statement_.reset(s);
 }
 
@@ -28,6 +34,7 @@ bool Statement::step() {
   if (!statement_) return false;
   const int rc = sqlite3_step(statement_.get());
   done_ = rc == SQLITE_DONE;
+  if (rc != SQLITE_DONE && rc != SQLITE_ROW) remember(sqlite3_db_handle(statement_.get()), *error_);
   return rc == SQLITE_ROW;
 }
 
@@ -66,7 +73,11 @@ Result<Database> Database::open(const std::string& file) {
   return out;
 }
 
-bool Database::execute(const char* sql) { return sqlite3_exec(db_.get(), sql, nullptr, nullptr, nullptr) == SQLITE_OK; }
+bool Database::execute(const char* sql) {
+  if (sqlite3_exec(db_.get(), sql, nullptr, nullptr, nullptr) == SQLITE_OK) return true;
+  remember(db_.get(), *error_);
+  return false;
+}
 
 std::int64_t Database::pragma(const char* sql) {
   Statement s = prepare(sql);
@@ -74,9 +85,9 @@ std::int64_t Database::pragma(const char* sql) {
 }
 
 Failure Database::failure(const std::string& doing) const {
-  const std::string reason = sqlite3_errmsg(db_.get());
+  const std::string& reason = error_->text;
   const auto say = [&](const char* what) { return doing + ": " + what + " (" + reason + ")"; };
-  switch (sqlite3_errcode(db_.get()) & 0xff) {
+  switch (error_->code & 0xff) {
     case SQLITE_FULL: return {Failure::Kind::kFull, say("no space left for the database; free some and try again")};
     case SQLITE_BUSY:
     case SQLITE_LOCKED: return {Failure::Kind::kBusy, say("another program holds the database; try again")};

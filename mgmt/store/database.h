@@ -26,10 +26,16 @@ struct Failure {
   std::string message;  ///< For the person who must mend it.
 };
 
+/// What SQLite said when something last went wrong; its own memory of that ends with the next call.
+struct LastError {
+  int code = 0;
+  std::string text;
+};
+
 /// One prepared statement: bind in order, step through rows, read columns. One thread at a time.
 class Statement {
  public:
-  Statement(sqlite3* db, const char* sql);
+  Statement(sqlite3* db, const char* sql, LastError& error);
   /// False: see Database::failure().
   bool valid() const { return statement_ != nullptr; }
   Statement& bind(std::int64_t number);
@@ -50,6 +56,7 @@ class Statement {
     void operator()(sqlite3_stmt* s) const;
   };
   std::unique_ptr<sqlite3_stmt, Finalize> statement_;
+  LastError* error_;
   int bound_ = 0;
   bool done_ = false;
 };
@@ -58,7 +65,7 @@ class Statement {
 class Database {
  public:
   static Result<Database> open(const std::string& file);
-  Statement prepare(const char* sql) { return Statement(db_.get(), sql); }
+  Statement prepare(const char* sql) { return Statement(db_.get(), sql, *error_); }
   /// Several statements without results. False: see failure().
   bool execute(const char* sql);
   /// The last thing that went wrong. `doing`: "storing revision 7".
@@ -71,6 +78,7 @@ class Database {
     void operator()(sqlite3* db) const;
   };
   std::unique_ptr<sqlite3, Close> db_;
+  std::unique_ptr<LastError> error_ = std::make_unique<LastError>();  // Statements point to it.
 };
 
 /// BEGIN IMMEDIATE ... COMMIT; rolled back unless commit() succeeded.

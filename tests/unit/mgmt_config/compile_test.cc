@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "mgmt/compile/compile.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "mgmt/config/validate.h"
+#include "tests/unit/mgmt_config/samples.h"
+
+namespace sluice::mgmt::compile {
+namespace {
+
+using config::Config;
+using config::FieldError;
+using testing::ElementsAre;
+
+class CompileTest : public testing::Test {
+ protected:
+  /// Compiles on top of the last one, which it becomes.
+  const Program& run(const Config& config) {
+    EXPECT_THAT(config::validate(config), ElementsAre());
+    Output out = compile({std::make_shared<const Config>(config), program_.get(), nullptr, 2}, slots_);
+    EXPECT_THAT(out.errors, ElementsAre());
+    before_ = std::move(program_);
+    program_ = std::move(out.program);
+    return *program_;
+  }
+  std::vector<FieldError> errors(const Config& config) {
+    Slots slots = slots_;
+    Output out = compile({std::make_shared<const Config>(config), program_.get(), nullptr, 2}, slots);
+    EXPECT_EQ(out.program, nullptr);
+    return out.errors;
+  }
+  const l7::Listener* listener(const char* id) const { return program_->listeners.at(id).listener.get(); }
+  const l7::Listener* listener_before(const char* id) const { return before_->listeners.at(id).listener.get(); }
+
+  Slots slots_;
+  std::shared_ptr<const Program> program_, before_;
+};
+
+TEST_F(CompileTest, an_equal_config_gives_the_very_same_parts) {
+  run(test::sample());
+  run(test::sample());
+  for (const auto& [id, x] : program_->groups) EXPECT_EQ(x, before_->groups.at(id)) << id;
+  for (const auto& [id, x] : program_->rules) EXPECT_EQ(x, before_->rules.at(id)) << id;
+  for (const auto& [id, x] : program_->certificates) EXPECT_EQ(x, before_->certificates.at(id)) << id;
+  for (const auto& [id, x] : program_->listeners) EXPECT_EQ(x.listener, before_->listeners.at(id).listener) << id;
+}
+
+TEST_F(CompileTest, a_changed_rule_costs_its_listeners_router_only) {
+  Config c = test::sample();
+  run(c);
+  c.rules["r-redirect"].priority = 5;
+  run(c);
+  EXPECT_NE(listener("web")->router, listener_before("web")->router);
+  EXPECT_EQ(listener("secure"), listener_before("secure"));
+  EXPECT_EQ(program_->rules.at("r-api"), before_->rules.at("r-api"));
+  EXPECT_NE(program_->rules.at("r-redirect"), before_->rules.at("r-redirect"));
+  EXPECT_EQ(program_->rules.at("r-redirect")->age, before_->rules.at("r-redirect")->age);
+}
+
+TEST_F(CompileTest, a_changed_group_costs_no_router) {
+  Config c = test::sample();
+  run(c);
+  c.server_groups["shop"].members.push_back({"s2", "10.0.0.9", 80, 100, false});
+  run(c);
+  EXPECT_EQ(listener("web"), listener_before("web"));
+  EXPECT_EQ(listener("secure"), listener_before("secure"));
+  EXPECT_EQ(program_->groups.at("api"), before_->groups.at("api"));
+  EXPECT_NE(program_->groups.at("shop"), before_->groups.at("shop"));
+  EXPECT_EQ(program_->groups.at("shop")->slot, before_->groups.at("shop")->slot);
+}
+
+TEST_F(CompileTest, a_changed_timeout_keeps_router_and_tls) {
+  Config c = test::sample();
+  run(c);
+  c.listeners["secure"].idle_timeout_ms = 1;
+  run(c);
+  EXPECT_NE(listener("secure"), listener_before("secure"));
+  EXPECT_EQ(listener("secure")->router, listener_before("secure")->router);
+  EXPECT_EQ(listener("secure")->tls, listener_before("secure")->tls);
+  EXPECT_EQ(listener("secure")->idle_timeout, std::chrono::milliseconds(1));
+}
+
+TEST_F(CompileTest, a_renewed_certificate_changes_the_listeners_that_use_it) {
+  Config c = test::sample();
+  run(c);
+  const test::Pem pem = test::make_pem("shop.example");
+  c.certificates["shop"].certificate = pem.certificate;
+  c.certificates["shop"].private_key = pem.private_key;
+  run(c);
+  EXPECT_NE(listener("secure")->tls, listener_before("secure")->tls);
+  EXPECT_EQ(listener("secure")->router, listener_before("secure")->router);
+  EXPECT_EQ(listener("web"), listener_before("web"));
+}
+
+TEST_F(CompileTest, another_tls_version_or_rule_order_is_compiled_anew) {
+  Config c = test::sample();
+  run(c);
+  c.listeners["secure"].tls_min_version = "1.3";
+  c.listeners["web"].rule_order = "priority";
+  run(c);
+  EXPECT_NE(listener("secure")->tls, listener_before("secure")->tls);
+  EXPECT_NE(listener("web")->router, listener_before("web")->router);
+}
+
+TEST_F(CompileTest, https_without_certificates_gets_a_context_all_the_same) {
+  Config c = test::sample();
+  c.listeners["secure"].certificates.clear();
+  run(c);
+  EXPECT_NE(listener("secure")->tls, nullptr);
+  EXPECT_EQ(listener("web")->tls, nullptr);
+}
+
+TEST_F(CompileTest, a_rule_moves_with_its_listener) {
+  Config c = test::sample();
+  run(c);
+  c.rules["r-redirect"].listener = "secure";
+  run(c);
+  EXPECT_EQ(listener("web")->router->rules(), 1u);
+  EXPECT_EQ(listener("secure")->router->rules(), 2u);
+}
+
+TEST_F(CompileTest, members_keep_their_slot_by_address_whatever_they_are_called) {
+  Config c = test::sample();
+  run(c);
+  auto& members = c.server_groups["api"].members;
+  members[0].id = "renamed";
+  members[0].weight = 1;
+  std::swap(members[0], members[1]);
+  members.push_back({"a3", "10.0.0.3", 8080, 100, true});
+  run(c);
+  const auto& now = program_->groups.at("api")->members;
+  const auto& was = before_->groups.at("api")->members;
+  EXPECT_EQ(now[0].slot, was[1].slot);
+  EXPECT_EQ(now[1].slot, was[0].slot);
+  EXPECT_EQ(now[1].id, "renamed");
+  EXPECT_EQ(now[2].weight, 0) << "drained";
+  EXPECT_EQ(program_->backends[now[1].slot.value].group->members[1].id, "renamed");
+}
+
+TEST_F(CompileTest, each_member_of_each_group_has_a_slot_of_its_own) {
+  Config c = test::sample();
+  c.server_groups["shop"].members.push_back({"same", "10.0.0.1", 8080, 100, false});
+  run(c);
+  std::set<std::uint32_t> seen;
+  for (const auto& [id, g] : program_->groups) {
+    for (const auto& m : g->members) EXPECT_TRUE(seen.insert(m.slot.value).second) << id << "/" << m.id;
+  }
+  EXPECT_EQ(seen.size(), 4u);
+}
+
+TEST_F(CompileTest, tells_which_slots_a_step_retires_and_takes) {
+  Config c = test::sample();
+  run(c);
+  c.server_groups["api"].members.erase(c.server_groups["api"].members.begin());
+  c.rules.erase("r-secure");
+  std::get<config::ForwardAction>(c.rules["r-api"].action).server_groups.pop_back();
+  c.server_groups.erase("shop");
+  c.server_groups["new"] = {"new"};
+  c.server_groups["new"].members = {{"n", "10.0.0.7", 80, 100, false}};
+  run(c);
+  const SlotDifference gone = slots_only_in(*before_, *program_);
+  EXPECT_THAT(gone.groups, ElementsAre(before_->groups.at("shop")->slot));
+  EXPECT_THAT(gone.backends, ElementsAre(before_->groups.at("api")->members[0].slot,
+                                         before_->groups.at("shop")->members[0].slot));
+  const SlotDifference fresh = slots_only_in(*program_, *before_);
+  EXPECT_THAT(fresh.groups, ElementsAre(program_->groups.at("new")->slot));
+  EXPECT_THAT(fresh.backends, ElementsAre(program_->groups.at("new")->members[0].slot));
+  EXPECT_THAT(gone.backends, testing::Not(testing::Contains(fresh.backends[0]))) << "not reused in the same step";
+}
+
+TEST_F(CompileTest, ages_tell_older_rules_from_newer_ones) {
+  Config c = test::sample();
+  run(c);
+  config::Rule newer = c.rules["r-api"];
+  newer.id = "a-first-by-name";
+  c.rules[newer.id] = newer;
+  run(c);
+  EXPECT_GT(program_->rules.at("a-first-by-name")->age, program_->rules.at("r-api")->age);
+}
+
+TEST_F(CompileTest, ages_come_back_from_the_store) {
+  const std::map<std::string, std::uint64_t> stored = {{"r-api", 70}, {"r-secure", 30}};
+  const Output out = compile({std::make_shared<const Config>(test::sample()), nullptr, &stored, 1}, slots_);
+  ASSERT_NE(out.program, nullptr);
+  EXPECT_EQ(out.program->rules.at("r-api")->age, 70u);
+  EXPECT_EQ(out.program->rules.at("r-secure")->age, 30u);
+  EXPECT_EQ(out.program->rules.at("r-redirect")->age, 71u);
+}
+
+TEST_F(CompileTest, names_the_expression_that_does_not_compile) {
+  Config c = test::sample();
+  c.rules["r-api"].paths[1].value = "/(";
+  const auto wrong = errors(c);
+  ASSERT_EQ(wrong.size(), 1u);
+  EXPECT_EQ(wrong[0].path, "/rules/r-api/paths/1/value");
+  EXPECT_NE(wrong[0].message, "");
+}
+
+TEST_F(CompileTest, names_the_part_of_a_certificate_that_is_wrong) {
+  const std::string other_key = test::make_pem("other.example").private_key;
+  const struct {
+    std::string certificate, private_key, path;
+  } cases[] = {{"nonsense", test::sample().certificates["shop"].private_key, "/certificates/shop/certificate"},
+               {test::sample().certificates["shop"].certificate, "nonsense", "/certificates/shop/private_key"},
+               {test::sample().certificates["shop"].certificate, other_key, "/certificates/shop/private_key"}};
+  for (const auto& one : cases) {
+    Config c = test::sample();
+    c.certificates["shop"].certificate = one.certificate;
+    c.certificates["shop"].private_key = one.private_key;
+    const auto wrong = errors(c);
+    ASSERT_EQ(wrong.size(), 1u);
+    EXPECT_EQ(wrong[0].path, one.path) << wrong[0].message;
+  }
+}
+
+TEST_F(CompileTest, says_when_backends_run_out) {
+  slots_.backends = SlotAllocator(2, 0);
+  EXPECT_THAT(errors(test::sample()),
+              ElementsAre(FieldError{"/server_groups/shop/members",
+                                     "must not bring the members of all groups above 65536"}));
+}
+
+TEST_F(CompileTest, the_snapshot_has_every_address_and_port) {
+  Config c = test::sample();
+  c.load_balancers["edge"].addresses = {"203.0.113.1", "192.0.2.1", "2001:db8::5"};
+  c.load_balancers["idle"] = {"idle", "", "internal", {"10.1.1.1"}};
+  run(c);
+  const auto snapshot = make_snapshot(*program_, 7);
+  EXPECT_EQ(snapshot->revision, 7u);
+  EXPECT_EQ(snapshot->vips.addresses.size(), 4u);
+  EXPECT_TRUE(std::is_sorted(snapshot->vips.addresses.begin(), snapshot->vips.addresses.end()));
+  EXPECT_EQ(snapshot->listeners.size(), 6u);
+  const Endpoint at{*IpAddr::parse("2001:db8::5"), 443};
+  ASSERT_TRUE(snapshot->listeners.contains(at));
+  EXPECT_EQ(snapshot->listeners.at(at).get(), listener("secure"));
+  for (const auto& [id, g] : program_->groups) EXPECT_EQ(snapshot->group(g->slot), g.get());
+  EXPECT_EQ(snapshot->group(GroupSlot{99}), nullptr);
+}
+
+TEST_F(CompileTest, values_arrive_in_the_data_planes_units) {
+  Config c = test::sample();
+  c.server_groups["shop"].health_check = {"http", 500, 700, 2, 4, 8080, "GET", "/ping?x", "h.example", {"204", "300-302"}};
+  c.rules["r-api"].hosts = {{"Shop.EXAMPLE", "one"}, {"*.Many.example", "many"}};
+  c.rules["r-api"].paths = {{"string_prefix", "/s", false}, {"exact", "/e", false}};
+  run(c);
+  const l7::HealthCheck& check = program_->groups.at("shop")->health_check;
+  EXPECT_EQ(check.kind, l7::HealthCheck::Kind::kHttp);
+  EXPECT_EQ(check.interval, std::chrono::milliseconds(500));
+  EXPECT_EQ(check.timeout, std::chrono::milliseconds(700));
+  EXPECT_EQ(check.statuses, (std::vector<std::pair<std::uint16_t, std::uint16_t>>{{204, 204}, {300, 302}}));
+  EXPECT_EQ(program_->groups.at("shop")->scheduler, l7::Scheduler::kLeastConnections);
+  const l7::Rule& rule = *program_->rules.at("r-api");
+  EXPECT_EQ(rule.hosts[0].kind, l7::HostKind::kExact);
+  EXPECT_EQ(rule.hosts[0].value, "shop.example");
+  EXPECT_EQ(rule.hosts[1].kind, l7::HostKind::kWildcardMany);
+  EXPECT_EQ(rule.hosts[1].value, ".many.example");
+  EXPECT_EQ(rule.paths[0].kind, l7::PathKind::kStringPrefix);
+  EXPECT_EQ(rule.paths[1].kind, l7::PathKind::kExact);
+  EXPECT_EQ(rule.conditions[1].sources.size(), 1u);
+  const auto& forward = std::get<l7::ForwardAction>(rule.action);
+  EXPECT_EQ(forward.groups[0].group, program_->groups.at("api")->slot);
+  EXPECT_EQ(forward.groups[0].weight, 90);
+  const auto& redirect = std::get<l7::RedirectAction>(program_->rules.at("r-redirect")->action);
+  EXPECT_EQ(redirect.status, 308);
+  EXPECT_EQ(redirect.host, "${host}");
+}
+
+TEST(SlotAllocator, gives_fresh_numbers_while_those_that_came_back_are_in_quarantine) {
+  SlotAllocator a(100, 2);
+  for (std::uint32_t i = 0; i < 3; ++i) EXPECT_EQ(a.take(), i);
+  a.release(0);
+  a.release(1);
+  EXPECT_EQ(a.take(), 3u);
+  a.release(2);
+  EXPECT_EQ(a.take(), 0u) << "the one that has waited longest";
+  EXPECT_EQ(a.high_water(), 4u);
+}
+
+TEST(SlotAllocator, breaks_the_quarantine_rather_than_refuse) {
+  SlotAllocator a(2, 10);
+  a.take();
+  a.take();
+  EXPECT_EQ(a.take(), std::nullopt);
+  a.release(1);
+  EXPECT_EQ(a.take(), 1u);
+}
+
+}  // namespace
+}  // namespace sluice::mgmt::compile
