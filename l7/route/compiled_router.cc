@@ -39,7 +39,9 @@ CompiledRouter::CompiledRouter(Order order, std::uint64_t seed)
 bool CompiledRouter::prepare(Scratch& scratch) const {
   auto& s = *impl(scratch);
   if (s.last == id_ || expression_sets_.empty()) return true;
-  const auto is_ready = [&](std::uint64_t id) { return std::find(s.ready.begin(), s.ready.end(), id) != s.ready.end(); };
+  const auto is_ready = [&](std::uint64_t id) {
+    return std::find(s.ready.begin(), s.ready.end(), id) != s.ready.end();
+  };
   if (!is_ready(id_)) {
     if (is_ready(previous_id_)) {
       for (const ExpressionSet* set : new_sets_) {
@@ -74,7 +76,8 @@ class CompiledRouter::Search {
     if (host.string_prefixes != 0) walk_string_prefixes(host, path);
     look_at(host.any_path);
     if (best_ <= host.best_expression_rank) return true;
-    return host.expressions->scan(path, memory_, [&](std::uint32_t i) { look_at(host.first_expression + i); });
+    return host.expressions->scan(path, memory_,
+                                  [&](std::uint32_t i) { look_at(host.first_expression + i); });
   }
 
   const Rule* result() const { return best_ == kNone ? nullptr : router_.ranked_[best_].rule; }
@@ -104,8 +107,8 @@ class CompiledRouter::Search {
     }
   }
 
-  /// All prefixes of the path among the sorted texts are the last text that is not behind the path, or texts that it
-  /// begins with.
+  /// All prefixes of the path among the sorted texts are the last text that is not behind the path, or texts
+  /// that it begins with.
   void walk_string_prefixes(const Host& host, std::string_view path) {
     const auto begin = router_.string_prefixes_.begin() + host.first_string_prefix;
     const auto end = begin + host.string_prefixes;
@@ -115,7 +118,8 @@ class CompiledRouter::Search {
     const std::string_view nearest = std::prev(behind)->text;
     const auto differs = std::mismatch(nearest.begin(), nearest.end(), path.begin(), path.end()).first;
     const auto common = static_cast<std::size_t>(differs - nearest.begin());
-    for (auto i = static_cast<std::uint32_t>(std::prev(behind) - router_.string_prefixes_.begin()); i != kNone;) {
+    for (auto i = static_cast<std::uint32_t>(std::prev(behind) - router_.string_prefixes_.begin());
+         i != kNone;) {
       const StringPrefix& prefix = router_.string_prefixes_[i];
       if (prefix.text.size() <= common) look_at(prefix.bucket);
       i = prefix.parent;

@@ -24,17 +24,23 @@ std::string field(const char* list, std::size_t i, const char* member) {
 std::uint32_t host_precedence(const HostCondition& host) {
   if (host.kind == HostKind::kExact) return 0;
   if (host.kind == HostKind::kAny) return UINT32_MAX;
-  return (0x10000u - static_cast<std::uint32_t>(host.value.size())) * 2 + (host.kind == HostKind::kWildcardMany ? 1 : 0);
+  return (0x10000u - static_cast<std::uint32_t>(host.value.size())) * 2 +
+         (host.kind == HostKind::kWildcardMany ? 1 : 0);
 }
 
 /// kAny stands last: it says nothing about the path.
 std::uint32_t path_precedence(PathKind kind) {
   switch (kind) {
-    case PathKind::kExact: return 0;
-    case PathKind::kPrefix: return 1;
-    case PathKind::kStringPrefix: return 2;
-    case PathKind::kRegex: return 3;
-    case PathKind::kAny: return 4;
+    case PathKind::kExact:
+      return 0;
+    case PathKind::kPrefix:
+      return 1;
+    case PathKind::kStringPrefix:
+      return 2;
+    case PathKind::kRegex:
+      return 3;
+    case PathKind::kAny:
+      return 4;
   }
   return 4;
 }
@@ -165,16 +171,21 @@ void Compiler::check_path(Draft& draft, std::size_t i) {
   const NormalPath normal = path.kind == PathKind::kStringPrefix ? normalise_encoding(path.value, buffer)
                                                                  : normalise_path(path.value, buffer);
   switch (normal.error) {
-    case PathError::kNone: path.value = std::string(normal.path); return;
-    case PathError::kTooLong: return refuse(draft, field("paths", i, "value"), "longer than 8192 characters");
-    default: return refuse(draft, field("paths", i, "value"), "is not a path: bad percent-encoding");
+    case PathError::kNone:
+      path.value = std::string(normal.path);
+      return;
+    case PathError::kTooLong:
+      return refuse(draft, field("paths", i, "value"), "longer than 8192 characters");
+    default:
+      return refuse(draft, field("paths", i, "value"), "is not a path: bad percent-encoding");
   }
 }
 
 void Compiler::check_condition(Draft& draft, std::size_t i) {
   using Kind = ValueCondition::Kind;
   const ValueCondition& c = draft.rule->conditions[i];
-  if (c.kind == Kind::kSource && c.sources.empty()) refuse(draft, field("conditions", i, "sources"), "is empty");
+  if (c.kind == Kind::kSource && c.sources.empty())
+    refuse(draft, field("conditions", i, "sources"), "is empty");
   const bool has_name = c.kind == Kind::kHeader || c.kind == Kind::kQuery || c.kind == Kind::kCookie;
   if (has_name && c.name.empty()) refuse(draft, field("conditions", i, "name"), "is empty");
 }
@@ -268,7 +279,8 @@ std::uint32_t Compiler::bucket_of(std::uint32_t h, const PathCondition& path) {
       return found != kNone ? found : r.exact_.insert(h, keep(path.value), new_bucket());
     }
     case PathKind::kPrefix: {
-      const std::string_view text = std::string_view(path.value).substr(0, path.value.size() - path.value.ends_with('/'));
+      const std::string_view text =
+          std::string_view(path.value).substr(0, path.value.size() - path.value.ends_with('/'));
       const std::uint32_t found = r.prefixes_.find(h, text);
       if (found != kNone) return found;
       host.has_prefixes = true;
@@ -290,9 +302,10 @@ std::uint32_t Compiler::bucket_of(std::uint32_t h, const PathCondition& path) {
 }
 
 void Compiler::link_string_prefixes() {
-  std::sort(pending_prefixes_.begin(), pending_prefixes_.end(), [](const PendingPrefix& a, const PendingPrefix& b) {
-    return std::tie(a.host, a.text) < std::tie(b.host, b.text);
-  });
+  std::sort(pending_prefixes_.begin(), pending_prefixes_.end(),
+            [](const PendingPrefix& a, const PendingPrefix& b) {
+              return std::tie(a.host, a.text) < std::tie(b.host, b.text);
+            });
   std::vector<CompiledRouter::StringPrefix>& out = router_->string_prefixes_;
   std::vector<std::uint32_t> open;  // Prefixes of the last text, longest at the end.
   std::uint32_t host = kNone;
@@ -328,7 +341,8 @@ void Compiler::rank_entries() {
     if (host.expressions == nullptr) continue;
     for (std::size_t i = 0; i < host.expressions->list().size(); ++i) {
       const CompiledRouter::Bucket& bucket = router_->buckets_[host.first_expression + i];
-      if (bucket.count != 0) host.best_expression_rank = std::min(host.best_expression_rank, router_->ranks_[bucket.first]);
+      if (bucket.count != 0)
+        host.best_expression_rank = std::min(host.best_expression_rank, router_->ranks_[bucket.first]);
     }
   }
 }

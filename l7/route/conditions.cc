@@ -3,17 +3,12 @@
 
 #include <algorithm>
 
+#include "l7/route/percent.h"
+
 namespace sluice::l7::route {
 namespace {
 
 using Kind = ValueCondition::Kind;
-
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return -1;
-}
 
 /// Compares as application/x-www-form-urlencoded; a '%' that encodes nothing stands for itself.
 bool equals_decoded(std::string_view encoded, std::string_view plain) {
@@ -21,10 +16,9 @@ bool equals_decoded(std::string_view encoded, std::string_view plain) {
   for (std::size_t i = 0; i < encoded.size(); ++i, ++at) {
     char c = encoded[i];
     if (c == '+') c = ' ';
-    if (c == '%' && encoded.size() - i >= 3) {
-      const int high = hex_value(encoded[i + 1]), low = hex_value(encoded[i + 2]);
-      if (high >= 0 && low >= 0) {
-        c = static_cast<char>(high * 16 + low);
+    if (c == '%') {
+      if (const std::optional<char> decoded = percent_decode(encoded, i)) {
+        c = *decoded;
         i += 2;
       }
     }
@@ -68,8 +62,9 @@ bool query_holds(const ValueCondition& c, const RequestView& request) {
   return any_piece(request.query, '&', [&](std::string_view piece) {
     const Pair pair = split_pair(piece);
     if (!equals_decoded(pair.name, c.name)) return false;
-    return c.values.empty() || std::any_of(c.values.begin(), c.values.end(),
-                                           [&](const std::string& v) { return equals_decoded(pair.value, v); });
+    return c.values.empty() || std::any_of(c.values.begin(), c.values.end(), [&](const std::string& v) {
+             return equals_decoded(pair.value, v);
+           });
   });
 }
 
@@ -91,10 +86,14 @@ bool cookie_holds(const ValueCondition& c, const RequestView& request) {
 
 bool holds(const ValueCondition& c, const RequestView& request) {
   switch (c.kind) {
-    case Kind::kHeader: return header_holds(c, request);
-    case Kind::kQuery: return query_holds(c, request);
-    case Kind::kCookie: return cookie_holds(c, request);
-    case Kind::kMethod: return one_of(c.values, request.method);  // RFC 9110, 9.1: case-sensitive.
+    case Kind::kHeader:
+      return header_holds(c, request);
+    case Kind::kQuery:
+      return query_holds(c, request);
+    case Kind::kCookie:
+      return cookie_holds(c, request);
+    case Kind::kMethod:
+      return one_of(c.values, request.method);  // RFC 9110, 9.1: case-sensitive.
     case Kind::kSource:
       return std::any_of(c.sources.begin(), c.sources.end(),
                          [&](const IpPrefix& p) { return p.contains(request.source); });

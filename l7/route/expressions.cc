@@ -39,10 +39,12 @@ void ExpressionSet::check(std::size_t i) {
     errors_[i] = "holds a NUL";
     return;
   }
-  // Without the anchor's group, so that "a)(b" is not made valid by it, and positions in messages are the user's own.
+  // Without the anchor's group, so that "a)(b" is not made valid by it, and positions in messages are the
+  // user's own.
   hs_compile_error_t* error = nullptr;
   hs_expr_info_t* info = nullptr;
-  if (hs_expression_info(e.text.c_str(), flags_of(e), &info, &error) != HS_SUCCESS) errors_[i] = take_message(error);
+  if (hs_expression_info(e.text.c_str(), flags_of(e), &info, &error) != HS_SUCCESS)
+    errors_[i] = take_message(error);
   std::free(info);
 }
 

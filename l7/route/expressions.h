@@ -19,14 +19,14 @@ struct Expression {
   friend auto operator<=>(const Expression&, const Expression&) = default;
 };
 
-/// A set of regular expressions in one Hyperscan database, anchored at the start of the path and open at its end.
-/// Immutable, shared by routers and threads. Expressions are known by their place in the list.
+/// A set of regular expressions in one Hyperscan database, anchored at the start of the path and open at its
+/// end. Immutable, shared by routers and threads. Expressions are known by their place in the list.
 class ExpressionSet {
  public:
   static constexpr std::size_t kMaxLength = 4096;
 
-  /// `list` is sorted, without doubles. Never fails as a whole: expressions that do not compile are left out, each with
-  /// its reason.
+  /// `list` is sorted, without doubles. Never fails as a whole: expressions that do not compile are left out,
+  /// each with its reason.
   explicit ExpressionSet(std::vector<Expression> list);
   ~ExpressionSet() { hs_free_database(database_); }
   ExpressionSet(const ExpressionSet&) = delete;
@@ -45,8 +45,8 @@ class ExpressionSet {
     return database_ == nullptr || hs_alloc_scratch(database_, &scratch) == HS_SUCCESS;
   }
 
-  /// Calls on_match(index) once for each expression that matches, in no order. False: it could not look (the scratch
-  /// does not fit), so nothing is known. No allocation; time linear in the text.
+  /// Calls on_match(index) once for each expression that matches, in no order. False: it could not look (the
+  /// scratch does not fit), so nothing is known. No allocation; time linear in the text.
   template <class F>
   bool scan(std::string_view text, hs_scratch_t* scratch, F on_match) const {
     if (database_ == nullptr) return true;
@@ -54,8 +54,8 @@ class ExpressionSet {
       (*static_cast<F*>(f))(static_cast<std::uint32_t>(id));
       return 0;
     };
-    return hs_scan(database_, text.data(), static_cast<unsigned>(text.size()), 0, scratch, handler, &on_match) ==
-           HS_SUCCESS;
+    return hs_scan(database_, text.data(), static_cast<unsigned>(text.size()), 0, scratch, handler,
+                   &on_match) == HS_SUCCESS;
   }
 
  private:

@@ -8,9 +8,10 @@
 
 namespace sluice::l7::route {
 
-/// A hash table from (scope, text) to a number: open addressing, one for all hosts of a router, so that a hundred
-/// thousand small hosts cost no more than one large one. Filled once, then only read. The texts belong to the caller
-/// and must outlive the table. The seed is random a router: requests cannot aim at one bucket.
+/// A hash table from (scope, text) to a number: open addressing, one for all hosts of a router, so that a
+/// hundred thousand small hosts cost no more than one large one. Filled once, then only read. The texts
+/// belong to the caller and must outlive the table. The seed is random a router: requests cannot aim at one
+/// bucket.
 class KeyTable {
  public:
   static constexpr std::uint32_t kNone = UINT32_MAX;

@@ -3,15 +3,10 @@
 
 #include <cstring>
 
+#include "l7/route/percent.h"
+
 namespace sluice::l7::route {
 namespace {
-
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return -1;
-}
 
 char hex_upper(char c) { return c >= 'a' && c <= 'f' ? static_cast<char>(c - 'a' + 'A') : c; }
 
@@ -38,7 +33,8 @@ std::size_t remove_dot_segments(std::span<char> path) {
     const char* begin = path.data() + in + 1;
     const std::size_t rest = path.size() - in - 1;
     const void* slash = std::memchr(begin, '/', rest);
-    const std::size_t length = slash == nullptr ? rest : static_cast<std::size_t>(static_cast<const char*>(slash) - begin);
+    const std::size_t length =
+        slash == nullptr ? rest : static_cast<std::size_t>(static_cast<const char*>(slash) - begin);
     const std::string_view segment(begin, length);
     const bool is_last = slash == nullptr;
     const std::size_t next = in + 1 + length;
@@ -69,13 +65,11 @@ NormalPath normalise_encoding(std::string_view path, std::span<char> buffer) {
       buffer[out++] = c;
       continue;
     }
-    if (path.size() - i < 3) return {PathError::kBadEncoding, {}};
-    const int high = hex_value(path[i + 1]), low = hex_value(path[i + 2]);
-    if (high < 0 || low < 0) return {PathError::kBadEncoding, {}};
-    const char decoded = static_cast<char>(high * 16 + low);
-    if (decoded == '\0') return {PathError::kNul, {}};
-    if (is_unreserved(decoded)) {
-      buffer[out++] = decoded;
+    const std::optional<char> decoded = percent_decode(path, i);
+    if (!decoded) return {PathError::kBadEncoding, {}};
+    if (*decoded == '\0') return {PathError::kNul, {}};
+    if (is_unreserved(*decoded)) {
+      buffer[out++] = *decoded;
     } else {
       buffer[out++] = '%';
       buffer[out++] = hex_upper(path[i + 1]);

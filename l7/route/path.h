@@ -8,8 +8,8 @@
 
 namespace sluice::l7::route {
 
-/// Longest path that is matched. A longer one is refused here and by Router::match(), never cut: a rule that guards a
-/// path must not be passed by making the path longer.
+/// Longest path that is matched. A longer one is refused here and by Router::match(), never cut: a rule that
+/// guards a path must not be passed by making the path longer.
 inline constexpr std::size_t kMaxPath = 8192;
 
 enum class PathError : std::uint8_t {
@@ -25,11 +25,12 @@ struct NormalPath {
   std::string_view path;  ///< Into the buffer, or the input itself when that was normal already.
 };
 
-/// The path by which rules are matched, so that one resource has one spelling (RFC 3986, 6.2.2): percent-encoded
-/// unreserved characters decoded, the hex digits of other encodings in upper case, dot segments resolved (5.2.4; ".."
-/// above the root stays at the root). Encoded slashes stay encoded and duplicate slashes stay: both are other resources
-/// for Kubernetes and for RFC 3986. Empty becomes "/" (6.2.3). See README.md for why.
-/// No allocation; `buffer` needs path.size() bytes. Every error is a 400 (kTooLong: 414).
+/// The path by which rules are matched, so that one resource has one spelling (RFC 3986, 6.2.2):
+/// percent-encoded unreserved characters decoded, the hex digits of other encodings in upper case, dot
+/// segments resolved (5.2.4; ".." above the root stays at the root). Encoded slashes stay encoded and
+/// duplicate slashes stay: both are other resources for Kubernetes and for RFC 3986. Empty becomes "/"
+/// (6.2.3). See README.md for why. No allocation; `buffer` needs path.size() bytes. Every error is a 400
+/// (kTooLong: 414).
 NormalPath normalise_path(std::string_view path, std::span<char> buffer);
 
 /// The same without resolving dot segments: for texts that are the beginning of a path, such as "/files/.".

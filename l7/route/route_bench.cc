@@ -15,11 +15,14 @@ namespace {
 
 constexpr int kRulesPerHost = 100;
 
-std::string host_name(std::int64_t i) { return "host-" + std::to_string(i / kRulesPerHost) + ".shop.example"; }
+std::string host_name(std::int64_t i) {
+  return "host-" + std::to_string(i / kRulesPerHost) + ".shop.example";
+}
 
 /// About 40 characters, as in the wild: a shared beginning and a different end.
 std::string path_of(std::int64_t i) {
-  return "/api/v" + std::to_string(i % 3) + "/tenants/" + std::to_string(i % 17) + "/resources/item-" + std::to_string(i);
+  return "/api/v" + std::to_string(i % 3) + "/tenants/" + std::to_string(i % 17) + "/resources/item-" +
+         std::to_string(i);
 }
 
 std::shared_ptr<const Rule> make_rule(std::int64_t i, PathKind kind, bool one_host) {
@@ -39,7 +42,8 @@ std::vector<std::shared_ptr<const Rule>> make_rules(std::int64_t n, PathKind kin
 /// Requests for rules all over the set, so that caches help no more than they would in service.
 void match(benchmark::State& state, PathKind kind, bool one_host) {
   std::vector<RuleError> errors;
-  const auto router = Router::compile(make_rules(state.range(0), kind, one_host), Order::kSpecific, nullptr, errors);
+  const auto router =
+      Router::compile(make_rules(state.range(0), kind, one_host), Order::kSpecific, nullptr, errors);
   Scratch scratch;
   if (!errors.empty() || !router->prepare(scratch)) return state.SkipWithError("does not compile");
   std::mt19937_64 random(1);
@@ -82,7 +86,9 @@ BENCHMARK_CAPTURE(match, string_prefix_one_host, PathKind::kStringPrefix, true)-
 BENCHMARK_CAPTURE(match, regex_one_host, PathKind::kRegex, true)->Arg(10)->Arg(100);
 BENCHMARK_CAPTURE(compile, exact, PathKind::kExact)->Arg(100000)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(compile, prefix, PathKind::kPrefix)->Arg(100000)->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(compile, string_prefix, PathKind::kStringPrefix)->Arg(100000)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(compile, string_prefix, PathKind::kStringPrefix)
+    ->Arg(100000)
+    ->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(normalise, plain, "/api/v1/tenants/17/resources/item-4711");
 BENCHMARK_CAPTURE(normalise, encoded, "/api/v1/%74enants/17/./resources/item%2D4711");
 

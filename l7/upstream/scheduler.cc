@@ -8,7 +8,8 @@ namespace sluice::l7::upstream {
 namespace {
 
 bool may_serve(const Member& m, const BackendTable& backends, std::span<const BackendSlot> tried) {
-  return m.weight != 0 && backends.usable(m.slot) && std::find(tried.begin(), tried.end(), m.slot) == tried.end();
+  return m.weight != 0 && backends.usable(m.slot) &&
+         std::find(tried.begin(), tried.end(), m.slot) == tried.end();
 }
 
 /// Requests in flight, weighted. A fraction, so that comparing needs no division.
@@ -52,7 +53,8 @@ void Picker::adopt(std::span<const Member> members) {
       next.push_back({m.slot, m.weight == 0 ? 0 : static_cast<std::int64_t>(next_random() % m.weight)});
     }
   }
-  // The turns of those who left are missing from the sum: bring the rest back to around zero, where the new ones are.
+  // The turns of those who left are missing from the sum: bring the rest back to around zero, where the new
+  // ones are.
   for (const std::uint32_t i : kept) next[i].current -= sum / static_cast<std::int64_t>(kept.size());
   turns_ = std::move(next);
 }
@@ -64,14 +66,15 @@ std::optional<std::uint32_t> Picker::pick(const ServerGroup& group, const Backen
   if (least && members.size() > kExactScan) return two_choices(group, backends, tried);
   adopt(members);
 
-  // For least connections only the least loaded are candidates, so equals take turns. Other workers change counts and
-  // health meanwhile: each is read once.
+  // For least connections only the least loaded are candidates, so equals take turns. Other workers change
+  // counts and health meanwhile: each is read once.
   constexpr Load kNoCandidate{UINT32_MAX, 1};
   std::array<Load, kExactScan> loads;
   Load lowest = kNoCandidate;
   for (std::uint32_t i = 0; least && i < members.size(); ++i) {
     loads[i] = kNoCandidate;
-    if (may_serve(members[i], backends, tried)) loads[i] = {backends.active(members[i].slot), members[i].weight};
+    if (may_serve(members[i], backends, tried))
+      loads[i] = {backends.active(members[i].slot), members[i].weight};
     lowest = std::min(lowest, loads[i]);
   }
   if (least && !(lowest < kNoCandidate)) return std::nullopt;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Counts what operator new gives out, apart from the tests so that the compiler does not pair it with the library's delete.
+// Counts what operator new gives out, apart from the tests so that the compiler does not pair it with the
+// library's delete.
 #include <cstdint>
 #include <cstdlib>
 #include <new>

@@ -11,7 +11,8 @@ std::uint64_t allocations();  // Of this thread so far.
 
 namespace {
 
-std::shared_ptr<const Router> compile(Rules rules, std::vector<RuleError>& errors, const Router* previous = nullptr) {
+std::shared_ptr<const Router> compile(Rules rules, std::vector<RuleError>& errors,
+                                      const Router* previous = nullptr) {
   return Router::compile(std::move(rules), Order::kSpecific, previous, errors);
 }
 
@@ -41,7 +42,9 @@ TEST(Compile, TheAnchorDoesNotMakeABadExpressionGood) {
 
 TEST(Compile, WhatHyperscanCannotDoIsNamedToo) {
   std::vector<RuleError> errors;
-  compile({rule("back", "", regex("/(a)\\1")), rule("ahead", "", regex("/(?=a)")), rule("ok", "", regex("/a"))}, errors);
+  compile(
+      {rule("back", "", regex("/(a)\\1")), rule("ahead", "", regex("/(?=a)")), rule("ok", "", regex("/a"))},
+      errors);
   ASSERT_EQ(errors.size(), 2u);
   for (const RuleError& e : errors) EXPECT_FALSE(e.message.empty());
 }
@@ -60,17 +63,24 @@ TEST(Compile, ARuleWithOneBadPathIsLeftOutWhole) {
 TEST(Compile, WrongLiteralsHostsAndConditionsAreNamed) {
   Rule r;
   r.id = "r";
-  r.hosts = {{HostKind::kExact, ""}, {HostKind::kWildcardOne, "example"}, {HostKind::kExact, std::string(256, 'a')}};
-  r.paths = {exact("foo"), prefix(""), string_prefix("/%4"), exact("/a%00"), exact("/" + std::string(kMaxPath, 'a')),
-             regex(""), regex(std::string(ExpressionSet::kMaxLength + 1, 'a'))};
+  r.hosts = {
+      {HostKind::kExact, ""}, {HostKind::kWildcardOne, "example"}, {HostKind::kExact, std::string(256, 'a')}};
+  r.paths = {exact("foo"),
+             prefix(""),
+             string_prefix("/%4"),
+             exact("/a%00"),
+             exact("/" + std::string(kMaxPath, 'a')),
+             regex(""),
+             regex(std::string(ExpressionSet::kMaxLength + 1, 'a'))};
   r.conditions = {header(""), {ValueCondition::Kind::kSource, "", {}, {}}};
   std::vector<RuleError> errors;
   compile({std::make_shared<const Rule>(r)}, errors);
   std::vector<std::string> fields;
   for (const RuleError& e : errors) fields.push_back(e.field);
-  EXPECT_EQ(fields, (std::vector<std::string>{"hosts[0].value", "hosts[1].value", "hosts[2].value", "paths[0].value",
-                                              "paths[1].value", "paths[2].value", "paths[3].value", "paths[4].value",
-                                              "paths[5].value", "conditions[0].name", "conditions[1].sources"}));
+  EXPECT_EQ(fields,
+            (std::vector<std::string>{"hosts[0].value", "hosts[1].value", "hosts[2].value", "paths[0].value",
+                                      "paths[1].value", "paths[2].value", "paths[3].value", "paths[4].value",
+                                      "paths[5].value", "conditions[0].name", "conditions[1].sources"}));
 }
 
 TEST(Compile, LiteralsAreBroughtToTheFormOfNormalPaths) {
@@ -88,7 +98,8 @@ TEST(Compile, HostsOfRulesInUpperCaseWorkToo) {
 }
 
 TEST(Compile, AHostWithTheSameExpressionsKeepsItsDatabase) {
-  Routed first({rule("r1", "a", regex("/a[0-9]")), rule("r2", "b", regex("/b[0-9]")), rule("l", "a", exact("/x"))});
+  Routed first(
+      {rule("r1", "a", regex("/a[0-9]")), rule("r2", "b", regex("/b[0-9]")), rule("l", "a", exact("/x"))});
   // Host a: another literal and another priority. Host b: another expression.
   Routed second({rule("r1", "a", regex("/a[0-9]"), {.priority = 5}), rule("r2", "b", regex("/b[0-9]")),
                  rule("r3", "b", regex("/c[0-9]")), rule("l", "a", exact("/y"))},
@@ -146,7 +157,8 @@ TEST(Match, APathThatIsTooLongFindsNothingRatherThanALesserRule) {
 TEST(Match, OneScratchServesRoutersInTurn) {
   Routed small({rule("s", "", regex("/a"))});
   Rules many;
-  for (int i = 0; i < 60; ++i) many.push_back(rule("m" + std::to_string(i), "", regex("/m" + std::to_string(i) + "/[a-z]+.*x")));
+  for (int i = 0; i < 60; ++i)
+    many.push_back(rule("m" + std::to_string(i), "", regex("/m" + std::to_string(i) + "/[a-z]+.*x")));
   Routed large(many);
   Scratch scratch;
   for (int i = 0; i < 3; ++i) {
@@ -186,8 +198,10 @@ TEST(Match, WithoutScratchAnExpressionIsNotPassedBy) {
 TEST(Match, DoesNotAllocate) {
   Routed r({rule("e", "a.example", exact("/x/y")), rule("p", "a.example", prefix("/x")),
             rule("s", "*.example", string_prefix("/s")), rule("r", "a.example", regex("/r[0-9]+/.*")),
-            rule("c", "", prefix("/c"), {.conditions = {header("x"), {ValueCondition::Kind::kQuery, "q", {"a b"}, {}},
-                                                        {ValueCondition::Kind::kCookie, "k", {"v"}, {}}}})});
+            rule("c", "", prefix("/c"),
+                 {.conditions = {header("x"),
+                                 {ValueCondition::Kind::kQuery, "q", {"a b"}, {}},
+                                 {ValueCondition::Kind::kCookie, "k", {"v"}, {}}}})});
   http::FieldList fields;
   fields.add({"X", "1"});
   fields.add({"Cookie", "j=1; k=v"});
@@ -234,7 +248,9 @@ TEST(Match, AHundredThousandRulesAreFoundEach) {
   const auto name = [](int i) { return "h" + std::to_string(i / 10) + ".example"; };
   const auto path = [](int i) { return "/api/v" + std::to_string(i % 7) + "/resource-" + std::to_string(i); };
   for (int i = 0; i < 100000; ++i) {
-    const PathCondition p = i % 3 == 0 ? exact(path(i)) : i % 3 == 1 ? prefix(path(i)) : string_prefix(path(i));
+    const PathCondition p = i % 3 == 0   ? exact(path(i))
+                            : i % 3 == 1 ? prefix(path(i))
+                                         : string_prefix(path(i));
     rules.push_back(rule(std::to_string(i), name(i), p));
   }
   const auto start = std::chrono::steady_clock::now();

@@ -80,7 +80,8 @@ TEST_F(ConditionTest, MethodExactly) {
 }
 
 TEST_F(ConditionTest, SourceInAnyOfThePrefixes) {
-  ValueCondition c{Kind::kSource, {}, {}, {*IpPrefix::parse("192.0.2.0/24"), *IpPrefix::parse("2001:db8::/32")}};
+  ValueCondition c{
+      Kind::kSource, {}, {}, {*IpPrefix::parse("192.0.2.0/24"), *IpPrefix::parse("2001:db8::/32")}};
   request_.source = *IpAddr::parse("192.0.2.7");
   EXPECT_TRUE(holds(c, request_));
   request_.source = *IpAddr::parse("2001:db8::1");

@@ -12,11 +12,16 @@ std::string normal(std::string_view path) {
   char buffer[kMaxPath];
   const NormalPath out = normalise_path(path, buffer);
   switch (out.error) {
-    case PathError::kNone: return std::string(out.path);
-    case PathError::kBadEncoding: return "bad encoding";
-    case PathError::kNul: return "nul";
-    case PathError::kTooLong: return "too long";
-    case PathError::kNotAbsolute: return "not absolute";
+    case PathError::kNone:
+      return std::string(out.path);
+    case PathError::kBadEncoding:
+      return "bad encoding";
+    case PathError::kNul:
+      return "nul";
+    case PathError::kTooLong:
+      return "too long";
+    case PathError::kNotAbsolute:
+      return "not absolute";
   }
   return "?";
 }

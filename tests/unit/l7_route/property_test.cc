@@ -42,11 +42,16 @@ class Dice {
                                                    "/AB",   "/a{2,3}",     "/.*/$",    ".*",       "/b$",
                                                    "/ab?a", "(/a)(/b)*/a", "//"};
     switch (below(with_expressions ? 5 : 4)) {
-      case 0: return one_in(3) ? any_path() : exact(path());
-      case 1: return prefix(path());
-      case 2: return string_prefix(path());
-      case 3: return exact(path());
-      default: return regex(of(kExpressions), one_in(2));
+      case 0:
+        return one_in(3) ? any_path() : exact(path());
+      case 1:
+        return prefix(path());
+      case 2:
+        return string_prefix(path());
+      case 3:
+        return exact(path());
+      default:
+        return regex(of(kExpressions), one_in(2));
     }
   }
   ValueCondition condition() {
@@ -112,9 +117,12 @@ struct Request {
 std::string describe(const Rules& rules) {
   std::ostringstream out;
   for (const auto& r : rules) {
-    out << "\n" << r->id << " priority " << r->priority << " age " << r->age << " conditions " << r->conditions.size();
+    out << "\n"
+        << r->id << " priority " << r->priority << " age " << r->age << " conditions "
+        << r->conditions.size();
     for (const auto& h : r->hosts) out << " host " << static_cast<int>(h.kind) << ":" << h.value;
-    for (const auto& p : r->paths) out << " path " << static_cast<int>(p.kind) << ":" << p.value << (p.ignore_case ? "(i)" : "");
+    for (const auto& p : r->paths)
+      out << " path " << static_cast<int>(p.kind) << ":" << p.value << (p.ignore_case ? "(i)" : "");
   }
   return out.str();
 }
@@ -123,7 +131,8 @@ std::string describe(const Rules& rules) {
 int compare(std::uint32_t seed, std::uint32_t max_rules, bool with_expressions, int requests) {
   Dice dice(seed);
   Rules rules;
-  for (std::uint32_t n = 1 + dice.below(max_rules); n > 0; --n) rules.push_back(dice.rule(n, with_expressions));
+  for (std::uint32_t n = 1 + dice.below(max_rules); n > 0; --n)
+    rules.push_back(dice.rule(n, with_expressions));
   int found = 0;
   Routed specific(rules, Order::kSpecific);
   Routed priority(rules, Order::kPriority, specific.router.get());

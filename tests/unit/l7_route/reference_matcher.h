@@ -12,8 +12,8 @@
 
 #include "l7/route/router.h"
 
-/// What the router must do, written down as plainly as it can be said: look at every rule. The oracle of the property
-/// test; it shares no code with the router, and its expressions are std::regex.
+/// What the router must do, written down as plainly as it can be said: look at every rule. The oracle of the
+/// property test; it shares no code with the router, and its expressions are std::regex.
 namespace sluice::l7::route::test {
 
 inline std::string lower(std::string_view text) {
@@ -33,10 +33,14 @@ inline bool host_fits(const HostCondition& c, const std::string& host) {
 /// Smaller is more specific.
 inline std::tuple<int, std::size_t, int> host_order(const HostCondition& c) {
   switch (c.kind) {
-    case HostKind::kExact: return {0, 0, 0};
-    case HostKind::kWildcardOne: return {1, 1000 - c.value.size(), 0};
-    case HostKind::kWildcardMany: return {1, 1000 - c.value.size(), 1};
-    case HostKind::kAny: break;
+    case HostKind::kExact:
+      return {0, 0, 0};
+    case HostKind::kWildcardOne:
+      return {1, 1000 - c.value.size(), 0};
+    case HostKind::kWildcardMany:
+      return {1, 1000 - c.value.size(), 1};
+    case HostKind::kAny:
+      break;
   }
   return {2, 0, 0};
 }
@@ -55,9 +59,12 @@ inline std::vector<std::string> elements(std::string path) {
 
 inline bool path_fits(const PathCondition& c, const std::string& path) {
   switch (c.kind) {
-    case PathKind::kAny: return true;
-    case PathKind::kExact: return path == c.value;
-    case PathKind::kStringPrefix: return path.starts_with(c.value);
+    case PathKind::kAny:
+      return true;
+    case PathKind::kExact:
+      return path == c.value;
+    case PathKind::kStringPrefix:
+      return path.starts_with(c.value);
     case PathKind::kPrefix: {
       if (!path.starts_with('/')) return false;
       const auto want = elements(c.value), have = elements(path);
@@ -91,9 +98,14 @@ inline bool condition_holds(const ValueCondition& c, const RequestView& r) {
   std::vector<std::string> have;
   switch (c.kind) {
     case Kind::kSource:
-      return std::any_of(c.sources.begin(), c.sources.end(), [&](const IpPrefix& p) { return p.contains(r.source); });
-    case Kind::kMethod: have.emplace_back(r.method); break;
-    case Kind::kQuery: have = named(std::string(r.query), '&', c.name); break;
+      return std::any_of(c.sources.begin(), c.sources.end(),
+                         [&](const IpPrefix& p) { return p.contains(r.source); });
+    case Kind::kMethod:
+      have.emplace_back(r.method);
+      break;
+    case Kind::kQuery:
+      have = named(std::string(r.query), '&', c.name);
+      break;
     case Kind::kHeader:
     case Kind::kCookie:
       for (std::size_t i = 0; r.fields != nullptr && i < r.fields->size(); ++i) {
@@ -128,8 +140,8 @@ inline const Rule* reference_match(const std::vector<std::shared_ptr<const Rule>
   const auto precedence = [&](const Rule& r, const HostCondition& h, const PathCondition& p) {
     const int kind = p.kind == PathKind::kAny ? 9 : static_cast<int>(p.kind);
     const auto length = p.kind == PathKind::kAny ? 0 : static_cast<long>(p.value.size());
-    return std::make_tuple(r.priority, host_order(h), -length, kind, -static_cast<long>(r.conditions.size()), r.age,
-                           r.id);
+    return std::make_tuple(r.priority, host_order(h), -length, kind, -static_cast<long>(r.conditions.size()),
+                           r.age, r.id);
   };
   using Precedence = decltype(precedence(*rules[0], any_host[0], any_path[0]));
   std::optional<Precedence> best;

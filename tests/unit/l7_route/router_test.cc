@@ -140,7 +140,8 @@ TEST(Precedence, RegexOfTheSameLengthStandsBehindStringPrefix) {
 }
 
 TEST(Precedence, TheLongerExpressionWins) {
-  Routed r({rule("short", "", regex("/f")), rule("long", "", regex("/f[a-z]*")), rule("literal", "", exact("/foo"))});
+  Routed r({rule("short", "", regex("/f")), rule("long", "", regex("/f[a-z]*")),
+            rule("literal", "", exact("/foo"))});
   EXPECT_EQ(r("h", "/foo"), "long");
 }
 
@@ -151,7 +152,8 @@ TEST(Precedence, OfPrefixFooWithAndWithoutSlashTheLongerWins) {
 }
 
 TEST(Precedence, PriorityBeforePathInsideAHost) {
-  Routed r({rule("short", "", prefix("/"), {.priority = 1}), rule("long", "", prefix("/foo"), {.priority = 2})});
+  Routed r(
+      {rule("short", "", prefix("/"), {.priority = 1}), rule("long", "", prefix("/foo"), {.priority = 2})});
   EXPECT_EQ(r("h", "/foo"), "short");
 }
 
@@ -159,7 +161,8 @@ TEST(Precedence, MoreConditionsBeforeFewerThenTheOlder) {
   http::FieldList fields;
   fields.add({"X-A", "1"});
   fields.add({"x-b", "2"});
-  const RequestView request{.host = "h", .path = "/p", .query = {}, .method = "GET", .fields = &fields, .source = {}};
+  const RequestView request{
+      .host = "h", .path = "/p", .query = {}, .method = "GET", .fields = &fields, .source = {}};
   Routed r({rule("none-young", "", prefix("/p"), {.age = 7}), rule("none-old", "", prefix("/p"), {.age = 3}),
             rule("two", "", prefix("/p"), {.age = 9, .conditions = {header("x-a", {"1"}), header("x-b")}}),
             rule("one", "", prefix("/p"), {.age = 1, .conditions = {header("x-a")}})});
@@ -172,7 +175,8 @@ TEST(Precedence, ACandidateWhoseConditionsFailGivesWayToTheNext) {
             rule("main", "", prefix("/a"))});
   http::FieldList fields;
   fields.add({"X-Canary", "never"});
-  RequestView request{.host = "h", .path = "/a/b/c", .query = {}, .method = "GET", .fields = &fields, .source = {}};
+  RequestView request{
+      .host = "h", .path = "/a/b/c", .query = {}, .method = "GET", .fields = &fields, .source = {}};
   EXPECT_EQ(r.ask(request), "main");
   fields.clear();
   fields.add({"X-Canary", "always"});
@@ -181,7 +185,8 @@ TEST(Precedence, ACandidateWhoseConditionsFailGivesWayToTheNext) {
 
 TEST(PriorityOrder, RanksOverAllHostsThatMatch) {
   Routed r({rule("exact", "a.example", prefix("/"), {.priority = 20}),
-            rule("wild", "*.example", prefix("/"), {.priority = 10}), rule("any", "", prefix("/x"), {.priority = 5})},
+            rule("wild", "*.example", prefix("/"), {.priority = 10}),
+            rule("any", "", prefix("/x"), {.priority = 5})},
            Order::kPriority);
   EXPECT_EQ(r("a.example", "/x"), "any");
   EXPECT_EQ(r("a.example", "/y"), "wild");

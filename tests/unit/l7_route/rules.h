@@ -66,7 +66,8 @@ class Routed {
   }
   /// Id of the rule that decides, "-" for none.
   std::string operator()(std::string_view host_text, std::string_view path) {
-    return ask({.host = host_text, .path = path, .query = {}, .method = "GET", .fields = nullptr, .source = {}});
+    return ask(
+        {.host = host_text, .path = path, .query = {}, .method = "GET", .fields = nullptr, .source = {}});
   }
   std::string ask(const RequestView& request) {
     const Rule* found = router->match(request, scratch);

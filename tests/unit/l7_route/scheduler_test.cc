@@ -16,7 +16,8 @@ namespace sluice::l7::upstream {
 namespace {
 
 /// A group whose member i has slot 100 + i.
-ServerGroup group_of(std::vector<std::uint16_t> weights, Scheduler scheduler = Scheduler::kWeightedRoundRobin) {
+ServerGroup group_of(std::vector<std::uint16_t> weights,
+                     Scheduler scheduler = Scheduler::kWeightedRoundRobin) {
   ServerGroup out;
   out.scheduler = scheduler;
   for (std::size_t i = 0; i < weights.size(); ++i) {
@@ -30,7 +31,8 @@ ServerGroup group_of(std::vector<std::uint16_t> weights, Scheduler scheduler = S
 
 class SchedulerTest : public testing::Test {
  protected:
-  std::string picks(Picker& picker, const ServerGroup& group, int n, std::span<const BackendSlot> tried = {}) {
+  std::string picks(Picker& picker, const ServerGroup& group, int n,
+                    std::span<const BackendSlot> tried = {}) {
     std::string out;
     for (int i = 0; i < n; ++i) {
       const auto m = picker.pick(group, backends_, tried);
