@@ -41,6 +41,16 @@ void HeadWriter::status_line(std::uint16_t status, std::string_view reason) {
 }
 
 void HeadWriter::field(std::string_view name, std::string_view value) {
+  const std::size_t total = name.size() + value.size() + 4;
+  if (ok_ && current_ && total <= current_.tailroom() && is_token(name) && is_value(value)) {
+    std::uint8_t* at = current_.append(total);
+    std::memcpy(at, name.data(), name.size());
+    at += name.size();
+    std::memcpy(at, ": ", 2);
+    std::memcpy(at + 2, value.data(), value.size());
+    std::memcpy(at + 2 + value.size(), "\r\n", 2);
+    return;
+  }
   put_checked(name, is_token(name));
   put(": ");
   put_checked(value, is_value(value));
@@ -67,6 +77,7 @@ bool HeadWriter::finish() {
   return true;
 }
 
+// What does not fit goes on in the next buffer.
 void HeadWriter::put(std::string_view text) {
   while (ok_ && !text.empty()) {
     if (!current_ || current_.tailroom() == 0) {
