@@ -45,10 +45,10 @@ bool has_kernel_peer(std::string_view driver) {
 }
 
 /// Any 16-bit pattern that repeats makes the Toeplitz hash symmetric: both directions of a flow reach one queue.
-template <std::size_t N>
-std::array<std::uint8_t, N> symmetric_key() {
-  std::array<std::uint8_t, N> key;
-  for (std::size_t i = 0; i < N; ++i) key[i] = i % 2 == 0 ? 0x6d : 0x5a;
+/// 40 bytes with most devices, 52 with some.
+std::array<std::uint8_t, 52> symmetric_key() {
+  std::array<std::uint8_t, 52> key;
+  for (std::size_t i = 0; i < key.size(); ++i) key[i] = i % 2 == 0 ? 0x6d : 0x5a;
   return key;
 }
 
@@ -116,21 +116,28 @@ Status Port::configure() {
   const bool rss = vdev_.empty() && most > 1 && (info.flow_type_rss_offloads & kRssTypes) != 0;
   traits_.queues = rss || !vdev_.empty() ? most : std::uint16_t{1};
 
+  if (vdev_.empty() && (settings_.mtu < info.min_mtu || settings_.mtu > info.max_mtu)) {
+    return error("MTU " + std::to_string(settings_.mtu) + " is not within the device's " +
+                 std::to_string(info.min_mtu) + " to " + std::to_string(info.max_mtu), 0);
+  }
   rte_eth_conf conf{};
   conf.rxmode.offloads = info.rx_offload_capa & kRxChecksums;
   conf.txmode.offloads = info.tx_offload_capa & kTxWanted;
   if (settings_.mtu <= info.max_mtu && settings_.mtu >= info.min_mtu) conf.rxmode.mtu = settings_.mtu;
-  auto key40 = symmetric_key<40>();
-  auto key52 = symmetric_key<52>();
+  auto key = symmetric_key();
   if (rss) {
     conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
     conf.rx_adv_conf.rss_conf.rss_hf = info.flow_type_rss_offloads & kRssTypes;
-    if (info.hash_key_size == key40.size()) conf.rx_adv_conf.rss_conf.rss_key = key40.data();
-    if (info.hash_key_size == key52.size()) conf.rx_adv_conf.rss_conf.rss_key = key52.data();
+    conf.rx_adv_conf.rss_conf.rss_key = info.hash_key_size <= key.size() ? key.data() : nullptr;
     conf.rx_adv_conf.rss_conf.rss_key_len = info.hash_key_size;
-    if (conf.rx_adv_conf.rss_conf.rss_key == nullptr) conf.rx_adv_conf.rss_conf.rss_key_len = 0;
   }
   code = rte_eth_dev_configure(id_, traits_.queues, traits_.queues, &conf);
+  if (code != 0 && rss) {
+    // Some devices have a key that cannot be changed. Handover makes any spreading correct.
+    conf.rx_adv_conf.rss_conf.rss_key = nullptr;
+    conf.rx_adv_conf.rss_conf.rss_key_len = 0;
+    code = rte_eth_dev_configure(id_, traits_.queues, traits_.queues, &conf);
+  }
   if (code != 0) return error("the device refuses its configuration", code);
 
   const std::uint64_t tx = conf.txmode.offloads;
@@ -170,11 +177,9 @@ Status Port::start(rte_mempool* rx_pool) {
   int code = rte_eth_dev_start(id_);
   if (code != 0) return error("the device does not start", code);
   started_ = true;
-  // Kernel interfaces have the MTU that their owner gave them, and some drivers cannot set it.
-  code = rte_eth_dev_set_mtu(id_, settings_.mtu);
-  if (code != 0 && code != -ENOTSUP && vdev_.empty()) {
-    return error("MTU " + std::to_string(settings_.mtu) + " is refused", code);
-  }
+  // Hardware took its MTU with the configuration. A kernel interface gets it here; some drivers cannot, and then its
+  // owner's setting stands.
+  if (!vdev_.empty()) rte_eth_dev_set_mtu(id_, settings_.mtu);
   // Solicited-node groups of VIPs come and go; a MAC filter must not stop them.
   if (rte_eth_allmulticast_enable(id_) != 0) rte_eth_promiscuous_enable(id_);
   poll_link();
