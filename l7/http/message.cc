@@ -23,7 +23,8 @@ bool equals_ignore_case(std::string_view a, std::string_view b) {
          std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return to_lower(x) == to_lower(y); });
 }
 
-// A comma inside a quoted string splits it here; no list that is asked about has quoted strings in its grammar.
+// A comma inside a quoted string splits it here; no list that is asked about has quoted strings in its
+// grammar.
 bool list_has_token(std::string_view value, std::string_view token) {
   while (true) {
     const std::size_t comma = value.find(',');

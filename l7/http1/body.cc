@@ -17,8 +17,8 @@ constexpr std::size_t kMaxSizeLine = 1024;
 constexpr std::size_t kMaxTrailers = 8 * 1024;
 constexpr std::size_t kMaxExtensions = 16 * 1024;  // and as much as there is data
 constexpr std::size_t kMaxSizeDigits = 15;         // an exabyte; no overflow to think about
-/// Pieces below this are copied together: a reference costs about as much as the copy, and a body of tiny chunks must not take
-/// a reference a chunk.
+/// Pieces below this are copied together: a reference costs about as much as the copy, and a body of tiny
+/// chunks must not take a reference a chunk.
 constexpr std::size_t kCopyBelow = 256;
 
 int hex_value(char c) {
@@ -47,8 +47,8 @@ std::string_view skip_quoted(std::string_view s) {
   return s.empty() ? std::string_view() : s.substr(1);
 }
 
-// *( BWS ";" BWS name [ BWS "=" BWS value ] ) (RFC 9112, 7.1.1). Ignored, but not blindly: what hides in there is how chunked
-// messages are smuggled.
+// *( BWS ";" BWS name [ BWS "=" BWS value ] ) (RFC 9112, 7.1.1). Ignored, but not blindly: what hides in
+// there is how chunked messages are smuggled.
 bool are_extensions(std::string_view s) {
   while (!s.empty()) {
     s = skip_ows(s);
@@ -83,11 +83,19 @@ void BodyDecoder::start(const Framing& framing) {
   trailers_.clear();
   reason_ = {};
   switch (framing.kind) {
-    case Framing::Kind::kNone: state_ = State::kDone; break;
-    case Framing::Kind::kLength: state_ = left_ > 0 ? State::kPlain : State::kDone; break;
-    case Framing::Kind::kChunked: state_ = State::kSize; break;
+    case Framing::Kind::kNone:
+      state_ = State::kDone;
+      break;
+    case Framing::Kind::kLength:
+      state_ = left_ > 0 ? State::kPlain : State::kDone;
+      break;
+    case Framing::Kind::kChunked:
+      state_ = State::kSize;
+      break;
     case Framing::Kind::kUntilClose:
-    case Framing::Kind::kTunnel: state_ = State::kPlain; break;
+    case Framing::Kind::kTunnel:
+      state_ = State::kPlain;
+      break;
   }
 }
 
@@ -133,9 +141,15 @@ BodyDecoder::Status BodyDecoder::decode_chunked(BufChain& in, BufChain& out, Buf
       break;
     }
     switch (state_) {
-      case State::kSize: on_size_line(); break;
-      case State::kDataEnd: on_data_end(); break;
-      default: on_trailer_line(); break;
+      case State::kSize:
+        on_size_line();
+        break;
+      case State::kDataEnd:
+        on_data_end();
+        break;
+      default:
+        on_trailer_line();
+        break;
     }
     line_.clear();
   }
@@ -160,7 +174,8 @@ bool BodyDecoder::move(std::size_t n, BufChain& in, BufChain& out, BufPool& pool
   return true;
 }
 
-// Moves bytes up to and with LF from `in` to line_. A line longer than `max` (without CRLF) is not gathered further.
+// Moves bytes up to and with LF from `in` to line_. A line longer than `max` (without CRLF) is not gathered
+// further.
 BodyDecoder::Line BodyDecoder::read_line(BufChain& in, std::size_t max) {
   while (!in.empty()) {
     const auto bytes = BufChain::view(in.front());
@@ -190,7 +205,8 @@ void BodyDecoder::on_size_line() {
   if (digits == 0) return fail("bad chunk size");
   line.remove_prefix(digits);
   if (!are_extensions(line)) return fail("bad chunk extension");
-  // A chunk may carry as much in extensions as in data, and a little; not more, for this is work without a result.
+  // A chunk may carry as much in extensions as in data, and a little; not more, for this is work without a
+  // result.
   extensions_ += line.size();
   if (extensions_ > kMaxExtensions + decoded_) return fail("too many chunk extensions");
   left_ = size;

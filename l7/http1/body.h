@@ -10,21 +10,22 @@
 
 namespace sluice::l7::http1 {
 
-/// Takes a message body out of its HTTP/1.1 framing, without copying (but runs of tiny pieces, which would cost a buffer each). One
-/// a message at a time; memory is bounded whatever the peer sends.
+/// Takes a message body out of its HTTP/1.1 framing, without copying (but runs of tiny pieces, which would
+/// cost a buffer each). One a message at a time; memory is bounded whatever the peer sends.
 class BodyDecoder {
  public:
   enum class Status : std::uint8_t { kMore, kDone, kError, kNoMemory };
 
   void start(const http::Framing& framing);
-  /// Moves body bytes from the front of `in` to the end of `out`, and drops the framing between them. Bytes behind the
-  /// end of the message stay in `in`. kTunnel and kUntilClose never become kDone by themselves.
+  /// Moves body bytes from the front of `in` to the end of `out`, and drops the framing between them. Bytes
+  /// behind the end of the message stay in `in`. kTunnel and kUntilClose never become kDone by themselves.
   Status decode(BufChain& in, BufChain& out, BufPool& pool);
-  /// The connection's end: kDone when that ends the body properly (kUntilClose, kTunnel, or already done), else kError.
+  /// The connection's end: kDone when that ends the body properly (kUntilClose, kTunnel, or already done),
+  /// else kError.
   Status finish() const;
 
-  /// After kDone of a chunked body: the trailer section's field lines ("Name: value\r\n"...), checked. Fields that may
-  /// not be in trailers (framing, routing; RFC 9110, 6.5.1) are dropped. Empty: none.
+  /// After kDone of a chunked body: the trailer section's field lines ("Name: value\r\n"...), checked. Fields
+  /// that may not be in trailers (framing, routing; RFC 9110, 6.5.1) are dropped. Empty: none.
   std::string_view trailers() const { return trailers_; }
   /// After kError: what was wrong, a literal.
   std::string_view reason() const { return reason_; }
@@ -45,17 +46,17 @@ class BodyDecoder {
 
   State state_ = State::kDone;
   http::Framing framing_;
-  std::uint64_t left_ = 0;        // of the length or the chunk
+  std::uint64_t left_ = 0;  // of the length or the chunk
   std::uint64_t decoded_ = 0;
-  std::uint64_t extensions_ = 0;  // bytes of chunk extensions so far
-  std::size_t trailer_bytes_ = 0; // kept or not
-  std::string line_;              // chunk-size or trailer line being read, bounded
+  std::uint64_t extensions_ = 0;   // bytes of chunk extensions so far
+  std::size_t trailer_bytes_ = 0;  // kept or not
+  std::string line_;               // chunk-size or trailer line being read, bounded
   std::string trailers_;
   std::string_view reason_;
 };
 
-/// Puts body bytes into chunked framing (RFC 9112, 7.1), as one chunk; nothing when there are none. False: no memory,
-/// nothing appended to `out`, `payload` is unchanged.
+/// Puts body bytes into chunked framing (RFC 9112, 7.1), as one chunk; nothing when there are none. False: no
+/// memory, nothing appended to `out`, `payload` is unchanged.
 bool encode_chunk(BufChain&& payload, BufChain& out, BufPool& pool);
 /// The last chunk with optional trailer field lines.
 bool encode_last_chunk(std::string_view trailers, BufChain& out, BufPool& pool);

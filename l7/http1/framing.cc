@@ -36,7 +36,8 @@ BodyFields collect(const http::FieldList& fields) {
 
 FramingDecision refuse(std::uint16_t status, std::string_view reason) { return {{}, status, reason}; }
 
-// 1*DIGIT (RFC 9110, 8.6) that fits 64 bits with room to add to: no sign, no list, no white space. 18 digits are an exabyte.
+// 1*DIGIT (RFC 9110, 8.6) that fits 64 bits with room to add to: no sign, no list, no white space. 18 digits
+// are an exabyte.
 bool parse_length(std::string_view text, std::uint64_t& out) {
   if (text.empty() || text.size() > 18) return false;
   std::uint64_t n = 0;
@@ -50,8 +51,9 @@ bool parse_length(std::string_view text, std::uint64_t& out) {
 
 enum class Coding : std::uint8_t { kChunked, kUnknownThenChunked, kBad };
 
-// Only "chunked" alone can be decoded. Another coding under a final chunked has a known end and is told apart from
-// garbage (RFC 9112, 6.1 and 6.3); a list whose last element is not chunked, or that has it twice, has no safe end.
+// Only "chunked" alone can be decoded. Another coding under a final chunked has a known end and is told apart
+// from garbage (RFC 9112, 6.1 and 6.3); a list whose last element is not chunked, or that has it twice, has
+// no safe end.
 Coding classify_encoding(std::string_view value) {
   if (http::equals_ignore_case(value, "chunked")) return Coding::kChunked;
   while (true) {
@@ -77,13 +79,17 @@ FramingDecision framing_of(const BodyFields& f, Version version, bool& found) {
     if (f.encodings > 1) return refuse(400, "several Transfer-Encoding fields");
     if (version == Version::kHttp10) return refuse(400, "Transfer-Encoding in HTTP/1.0");  // RFC 9112, 6.1
     switch (classify_encoding(f.encoding)) {
-      case Coding::kChunked: return {{Framing::Kind::kChunked, 0}, 0, {}};
-      case Coding::kUnknownThenChunked: return refuse(501, "unsupported transfer coding");
-      case Coding::kBad: return refuse(400, "bad Transfer-Encoding");
+      case Coding::kChunked:
+        return {{Framing::Kind::kChunked, 0}, 0, {}};
+      case Coding::kUnknownThenChunked:
+        return refuse(501, "unsupported transfer coding");
+      case Coding::kBad:
+        return refuse(400, "bad Transfer-Encoding");
     }
   }
   if (f.lengths > 0) {
-    // RFC 9110, 8.6 would let identical values pass; who sends two is not trusted with where the message ends.
+    // RFC 9110, 8.6 would let identical values pass; who sends two is not trusted with where the message
+    // ends.
     if (f.lengths > 1) return refuse(400, "several Content-Length fields");
     std::uint64_t n = 0;
     if (!parse_length(f.length, n)) return refuse(400, "bad Content-Length");
@@ -99,8 +105,8 @@ FramingDecision request_framing(Method method, Version version, const http::Fiel
   bool found = false;
   FramingDecision d = framing_of(body, version, found);
   if (!d.ok()) return d;
-  // A body of a CONNECT has no defined meaning (RFC 9110, 9.3.6); bytes that one side reads as body and the other as tunnel
-  // are not let in.
+  // A body of a CONNECT has no defined meaning (RFC 9110, 9.3.6); bytes that one side reads as body and the
+  // other as tunnel are not let in.
   if (method == Method::kConnect && found) return refuse(400, "CONNECT with a body");
   return d;
 }
@@ -117,10 +123,12 @@ FramingDecision response_framing(std::uint16_t status, Method request_method, Ve
   // RFC 9112, 6.3 items 1 and 2.
   if (status == 101) return {{Framing::Kind::kTunnel, 0}, 0, {}};
   const bool announced = d.framing.kind != Framing::Kind::kNone;
-  if (status < 200 && announced) return refuse(502, "interim response with a body");  // RFC 9110, 8.6; RFC 9112, 6.1
+  if (status < 200 && announced)
+    return refuse(502, "interim response with a body");  // RFC 9110, 8.6; RFC 9112, 6.1
   if (status < 200 || request_method == Method::kHead || status == 304) return {};
   if (status == 204) {
-    // Must not announce a body either, but servers do. Whether one follows is anyone's guess: take nothing more from there.
+    // Must not announce a body either, but servers do. Whether one follows is anyone's guess: take nothing
+    // more from there.
     d = {};
     d.reusable = !announced;
     return d;
@@ -141,16 +149,53 @@ bool wants_keep_alive(Version version, const http::FieldList& fields) {
 }
 
 bool forbidden_in_trailers(std::string_view name) {
-  // Framing, routing, request modifiers, authentication, response control and what describes the content; and the
-  // fields by which this proxy tells a backend who the client is.
-  static constexpr std::array<std::string_view, 45> kNames = {
-      "age", "authorization", "cache-control", "connection", "content-encoding", "content-length",
-      "content-range", "content-type", "cookie", "date", "expect", "expires", "forwarded", "host",
-      "http2-settings", "if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since",
-      "keep-alive", "location", "max-forwards", "origin", "pragma", "proxy-authenticate",
-      "proxy-authentication-info", "proxy-authorization", "proxy-connection", "range", "referer",
-      "retry-after", "set-cookie", "te", "trailer", "transfer-encoding", "upgrade", "vary", "via", "warning",
-      "www-authenticate", "x-original-url", "x-real-ip", "x-request-id", "x-rewrite-url"};
+  // Framing, routing, request modifiers, authentication, response control and what describes the content; and
+  // the fields by which this proxy tells a backend who the client is.
+  static constexpr std::array<std::string_view, 45> kNames = {"age",
+                                                              "authorization",
+                                                              "cache-control",
+                                                              "connection",
+                                                              "content-encoding",
+                                                              "content-length",
+                                                              "content-range",
+                                                              "content-type",
+                                                              "cookie",
+                                                              "date",
+                                                              "expect",
+                                                              "expires",
+                                                              "forwarded",
+                                                              "host",
+                                                              "http2-settings",
+                                                              "if-match",
+                                                              "if-modified-since",
+                                                              "if-none-match",
+                                                              "if-range",
+                                                              "if-unmodified-since",
+                                                              "keep-alive",
+                                                              "location",
+                                                              "max-forwards",
+                                                              "origin",
+                                                              "pragma",
+                                                              "proxy-authenticate",
+                                                              "proxy-authentication-info",
+                                                              "proxy-authorization",
+                                                              "proxy-connection",
+                                                              "range",
+                                                              "referer",
+                                                              "retry-after",
+                                                              "set-cookie",
+                                                              "te",
+                                                              "trailer",
+                                                              "transfer-encoding",
+                                                              "upgrade",
+                                                              "vary",
+                                                              "via",
+                                                              "warning",
+                                                              "www-authenticate",
+                                                              "x-original-url",
+                                                              "x-real-ip",
+                                                              "x-request-id",
+                                                              "x-rewrite-url"};
   if (name.size() >= 12 && http::equals_ignore_case(name.substr(0, 12), "x-forwarded-")) return true;
   return std::any_of(kNames.begin(), kNames.end(),
                      [name](std::string_view n) { return http::equals_ignore_case(n, name); });

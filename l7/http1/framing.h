@@ -6,15 +6,16 @@
 
 #include "l7/http/message.h"
 
-/// Where a message ends (RFC 9112, 6), decided in one place without mercy: what two parsers could read in two ways is an
-/// error. Pure functions.
+/// Where a message ends (RFC 9112, 6), decided in one place without mercy: what two parsers could read in two
+/// ways is an error. Pure functions.
 namespace sluice::l7::http1 {
 
 struct FramingDecision {
   http::Framing framing;
-  std::uint16_t http_status = 0;  ///< 0: fine. Else what a request is answered with (400, 501); 502 for responses.
-  std::string_view reason;        ///< A literal.
-  bool reusable = true;           ///< False: nothing behind this message may be read as a message.
+  std::uint16_t http_status =
+      0;                    ///< 0: fine. Else what a request is answered with (400, 501); 502 for responses.
+  std::string_view reason;  ///< A literal.
+  bool reusable = true;     ///< False: nothing behind this message may be read as a message.
   bool ok() const { return http_status == 0; }
 };
 

@@ -14,14 +14,14 @@ struct Limits {
   std::size_t max_fields = 100;      ///< More: 431. At most FieldList::kMax.
 };
 
-/// Looks for the empty line that ends a message head, from where it stopped the last time. Each LF must follow a CR: the
-/// end that is found here is the end for every reader (RFC 9112, 2.2).
+/// Looks for the empty line that ends a message head, from where it stopped the last time. Each LF must
+/// follow a CR: the end that is found here is the end for every reader (RFC 9112, 2.2).
 class HeadScanner {
  public:
   enum class Event : std::uint8_t { kMore, kEnd, kBareLf, kLineTooLong, kTooLarge, kTooManyFields };
 
-  /// `in` holds what it held at the last call, and maybe more behind it. Events come in the order of the bytes that cause
-  /// them; the first one other than kMore is final until reset().
+  /// `in` holds what it held at the last call, and maybe more behind it. Events come in the order of the
+  /// bytes that cause them; the first one other than kMore is final until reset().
   Event scan(const BufChain& in, const Limits& limits);
   /// Bytes seen; after kEnd, the head's size with its empty line.
   std::size_t scanned() const { return scanned_; }
@@ -39,8 +39,8 @@ class HeadScanner {
   std::uint8_t last_ = 0;  // the byte before scanned_
 };
 
-/// Copies a chain of many small segments into few: a peer that sends a head byte by byte pins a buffer a byte, and would make each
-/// look at it longer. Without memory nothing happens.
+/// Copies a chain of many small segments into few: a peer that sends a head byte by byte pins a buffer a
+/// byte, and would make each look at it longer. Without memory nothing happens.
 void compact(BufChain& in, BufPool& pool);
 
 }  // namespace sluice::l7::http1

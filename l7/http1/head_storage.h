@@ -9,8 +9,9 @@
 
 namespace sluice::l7::http1 {
 
-/// Keeps the bytes of one message head alive while views into it are used. A head that lies in one segment costs a
-/// reference to it; one that spans segments is joined in a block that the storage keeps for the next message.
+/// Keeps the bytes of one message head alive while views into it are used. A head that lies in one segment
+/// costs a reference to it; one that spans segments is joined in a block that the storage keeps for the next
+/// message.
 class HeadStorage {
  public:
   /// Takes the first `n` bytes of `in`. False: out of memory, `in` is unchanged.

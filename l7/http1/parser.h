@@ -16,8 +16,8 @@ enum class ParseStatus : std::uint8_t { kNeedMore, kComplete, kError };
 
 struct ParseResult {
   ParseStatus status = ParseStatus::kNeedMore;
-  /// kError on a request: what to answer (400, 414, 417, 431, 501, 503 without buffers, 505) before closing. On a
-  /// response: 502.
+  /// kError on a request: what to answer (400, 414, 417, 431, 501, 503 without buffers, 505) before closing.
+  /// On a response: 502.
   std::uint16_t http_status = 0;
   /// kError: what was wrong; a literal, for logs, metrics and the answer's body.
   std::string_view reason;
@@ -28,11 +28,12 @@ inline Limits bounded(Limits limits) {
   return limits;
 }
 
-/// Incremental, strict parser of request heads (RFC 9112, RFC 9110). One a connection; per message: call parse() as
-/// bytes come. kComplete: the head's bytes have left `in` for `storage`, `head` points into it, the body follows in
-/// `in`. kNeedMore: `in` holds the same bytes (in fewer segments where a peer dribbles), and what was seen is not scanned
-/// again. A few leading CRLFs are dropped (2.2). After kError the connection has to go: where the next message starts is
-/// not known. The result does not depend on how the bytes were cut into segments and calls.
+/// Incremental, strict parser of request heads (RFC 9112, RFC 9110). One a connection; per message: call
+/// parse() as bytes come. kComplete: the head's bytes have left `in` for `storage`, `head` points into it,
+/// the body follows in `in`. kNeedMore: `in` holds the same bytes (in fewer segments where a peer dribbles),
+/// and what was seen is not scanned again. A few leading CRLFs are dropped (2.2). After kError the connection
+/// has to go: where the next message starts is not known. The result does not depend on how the bytes were
+/// cut into segments and calls.
 class RequestParser {
  public:
   explicit RequestParser(const Limits& limits) : limits_(bounded(limits)) {}

@@ -5,6 +5,7 @@ namespace sluice::l7::http1 {
 
 // RFC 9110, 15, and the registry's others (RFC 6585, 8297, 7725, 8470).
 std::string_view standard_reason(std::uint16_t status) {
+  // clang-format off
   switch (status) {
     case 100: return "Continue";
     case 101: return "Switching Protocols";
@@ -68,6 +69,7 @@ std::string_view standard_reason(std::uint16_t status) {
     case 511: return "Network Authentication Required";
     default: return {};
   }
+  // clang-format on
 }
 
 }  // namespace sluice::l7::http1

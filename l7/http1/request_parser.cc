@@ -17,18 +17,25 @@ using http::Version;
 constexpr std::size_t kMaxEmptyLines = 8;
 
 ParseResult complete() { return {ParseStatus::kComplete, 0, {}}; }
-ParseResult refuse(std::uint16_t status, std::string_view reason) { return {ParseStatus::kError, status, reason}; }
+ParseResult refuse(std::uint16_t status, std::string_view reason) {
+  return {ParseStatus::kError, status, reason};
+}
 bool failed(const ParseResult& r) { return r.status == ParseStatus::kError; }
 
 Method method_of(std::string_view text) {
   switch (text.size()) {
-    case 3: return text == "GET" ? Method::kGet : text == "PUT" ? Method::kPut : Method::kOther;
-    case 4: return text == "POST" ? Method::kPost : text == "HEAD" ? Method::kHead : Method::kOther;
-    case 5: return text == "PATCH" ? Method::kPatch : text == "TRACE" ? Method::kTrace : Method::kOther;
-    case 6: return text == "DELETE" ? Method::kDelete : Method::kOther;
+    case 3:
+      return text == "GET" ? Method::kGet : text == "PUT" ? Method::kPut : Method::kOther;
+    case 4:
+      return text == "POST" ? Method::kPost : text == "HEAD" ? Method::kHead : Method::kOther;
+    case 5:
+      return text == "PATCH" ? Method::kPatch : text == "TRACE" ? Method::kTrace : Method::kOther;
+    case 6:
+      return text == "DELETE" ? Method::kDelete : Method::kOther;
     case 7:
       return text == "OPTIONS" ? Method::kOptions : text == "CONNECT" ? Method::kConnect : Method::kOther;
-    default: return Method::kOther;
+    default:
+      return Method::kOther;
   }
 }
 
@@ -56,7 +63,8 @@ ParseResult parse_version(std::string_view text, RequestLine& out) {
   return complete();
 }
 
-// method SP request-target SP HTTP-version, with single spaces (RFC 9112, 3: what else could be read must not be).
+// method SP request-target SP HTTP-version, with single spaces (RFC 9112, 3: what else could be read must not
+// be).
 ParseResult parse_request_line(std::string_view line, RequestLine& out) {
   std::size_t i = 0;
   while (i < line.size() && is_token_char(line[i])) ++i;
@@ -113,7 +121,8 @@ ParseResult take_fields(RequestHead& head) {
           connection_upgrade = connection_upgrade || http::list_has_token(f.value, "upgrade");
         }
         break;
-      default: break;
+      default:
+        break;
     }
   }
   // RFC 9110, 7.8 and 10.1.1: both mean nothing in HTTP/1.0.
@@ -147,10 +156,14 @@ ParseResult parse_head(std::string_view text, std::size_t first_line, RequestHea
 
 ParseResult refuse(HeadScanner::Event e) {
   switch (e) {
-    case HeadScanner::Event::kLineTooLong: return refuse(414, "request line too long");
-    case HeadScanner::Event::kTooLarge: return refuse(431, "head too large");
-    case HeadScanner::Event::kTooManyFields: return refuse(431, "too many fields");
-    default: return refuse(400, "bare LF");
+    case HeadScanner::Event::kLineTooLong:
+      return refuse(414, "request line too long");
+    case HeadScanner::Event::kTooLarge:
+      return refuse(431, "head too large");
+    case HeadScanner::Event::kTooManyFields:
+      return refuse(431, "too many fields");
+    default:
+      return refuse(400, "bare LF");
   }
 }
 
@@ -171,8 +184,8 @@ ParseResult RequestParser::skip_empty_lines(BufChain& in) {
   return in.empty() ? ParseResult{} : complete();
 }
 
-// The request line alone, while the rest is still to come: "GET /" and the preface of HTTP/2 must not wait for an empty line that
-// never comes, and what is wrong first is what is told.
+// The request line alone, while the rest is still to come: "GET /" and the preface of HTTP/2 must not wait
+// for an empty line that never comes, and what is wrong first is what is told.
 ParseResult RequestParser::check_line(const BufChain& in) {
   const std::size_t size = scanner_.first_line();
   if (size == 0 || line_checked_) return complete();

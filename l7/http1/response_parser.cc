@@ -15,10 +15,14 @@ ParseResult refuse(std::string_view reason) { return {ParseStatus::kError, 502, 
 
 std::string_view reason_of(HeadScanner::Event e) {
   switch (e) {
-    case HeadScanner::Event::kLineTooLong: return "status line too long";
-    case HeadScanner::Event::kTooLarge: return "head too large";
-    case HeadScanner::Event::kTooManyFields: return "too many fields";
-    default: return "bare LF";
+    case HeadScanner::Event::kLineTooLong:
+      return "status line too long";
+    case HeadScanner::Event::kTooLarge:
+      return "head too large";
+    case HeadScanner::Event::kTooManyFields:
+      return "too many fields";
+    default:
+      return "bare LF";
   }
 }
 
@@ -33,7 +37,8 @@ std::string_view parse_status_line(std::string_view line, ResponseHead& head) {
   } else {
     return "bad HTTP version";
   }
-  if (line[8] != ' ' || !is_digit(line[9]) || !is_digit(line[10]) || !is_digit(line[11])) return "bad status code";
+  if (line[8] != ' ' || !is_digit(line[9]) || !is_digit(line[10]) || !is_digit(line[11]))
+    return "bad status code";
   head.status = static_cast<std::uint16_t>((line[9] - '0') * 100 + (line[10] - '0') * 10 + (line[11] - '0'));
   if (head.status < 100 || head.status > 599) return "bad status code";  // RFC 9110, 15
   head.reason = {};
@@ -45,9 +50,11 @@ std::string_view parse_status_line(std::string_view line, ResponseHead& head) {
 
 ParseResult parse_head(std::string_view text, std::size_t first_line, http::Method request_method,
                        ResponseHead& head) {
-  if (const auto wrong = parse_status_line(text.substr(0, first_line - 2), head); !wrong.empty()) return refuse(wrong);
+  if (const auto wrong = parse_status_line(text.substr(0, first_line - 2), head); !wrong.empty())
+    return refuse(wrong);
   head.fields.clear();
-  if (const auto wrong = parse_fields(text.substr(first_line), head.fields); !wrong.empty()) return refuse(wrong);
+  if (const auto wrong = parse_fields(text.substr(first_line), head.fields); !wrong.empty())
+    return refuse(wrong);
   const FramingDecision d = response_framing(head.status, request_method, head.version, head.fields);
   if (!d.ok()) return refuse(d.reason);
   head.framing = d.framing;
@@ -70,7 +77,8 @@ ParseResult ResponseParser::parse(BufChain& in, http::Method request_method, Hea
   if (first_line == 0) return refuse("empty status line");
   if (!storage.take(in, size, pool)) return refuse("out of buffers");
   scanner_.reset();
-  return parse_head({reinterpret_cast<const char*>(storage.bytes().data()), size}, first_line, request_method, head);
+  return parse_head({reinterpret_cast<const char*>(storage.bytes().data()), size}, first_line, request_method,
+                    head);
 }
 
 }  // namespace sluice::l7::http1

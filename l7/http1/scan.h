@@ -9,14 +9,16 @@
 #include <cstdint>
 #include <string_view>
 
-/// Character classes of RFC 9110 5.6 and the scanners over them, shared by the parsers, the body decoder and the writer.
+/// Character classes of RFC 9110 5.6 and the scanners over them, shared by the parsers, the body decoder and
+/// the writer.
 namespace sluice::l7::http1 {
 
 namespace detail {
 constexpr std::array<bool, 256> make_token_table() {
   std::array<bool, 256> t{};
   for (int c = '0'; c <= '9'; ++c) t[static_cast<std::size_t>(c)] = true;
-  for (int c = 'A'; c <= 'Z'; ++c) t[static_cast<std::size_t>(c)] = t[static_cast<std::size_t>(c | 0x20)] = true;
+  for (int c = 'A'; c <= 'Z'; ++c)
+    t[static_cast<std::size_t>(c)] = t[static_cast<std::size_t>(c | 0x20)] = true;
   for (const char c : std::string_view("!#$%&'*+-.^_`|~")) t[static_cast<unsigned char>(c)] = true;
   return t;
 }
@@ -47,7 +49,8 @@ inline std::size_t find_not_value(std::string_view s) {
   const __m128i below = _mm_set1_epi8(0x1f), del = _mm_set1_epi8(0x7f), tab = _mm_set1_epi8('\t');
   for (; i + 16 <= s.size(); i += 16) {
     const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(s.data() + i));
-    const __m128i control = _mm_andnot_si128(_mm_cmpeq_epi8(v, tab), _mm_cmpeq_epi8(_mm_min_epu8(v, below), v));
+    const __m128i control =
+        _mm_andnot_si128(_mm_cmpeq_epi8(v, tab), _mm_cmpeq_epi8(_mm_min_epu8(v, below), v));
     const int bad = _mm_movemask_epi8(_mm_or_si128(control, _mm_cmpeq_epi8(v, del)));
     if (bad != 0) return i + static_cast<std::size_t>(std::countr_zero(static_cast<unsigned>(bad)));
   }
@@ -55,8 +58,8 @@ inline std::size_t find_not_value(std::string_view s) {
   return i;
 }
 
-/// Position of the first byte that may not be in a request target, or the end: visible ASCII but '#' only. What a URI may
-/// not hold but clients send ('|', '{', '"'...) passes: it has no meaning to framing.
+/// Position of the first byte that may not be in a request target, or the end: visible ASCII but '#' only.
+/// What a URI may not hold but clients send ('|', '{', '"'...) passes: it has no meaning to framing.
 inline std::size_t find_not_target(std::string_view s) {
   std::size_t i = 0;
   while (i < s.size() && s[i] > 0x20 && s[i] != 0x7f && s[i] != '#') ++i;

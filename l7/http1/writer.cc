@@ -12,7 +12,8 @@ namespace sluice::l7::http1 {
 namespace {
 
 struct Decimal {
-  explicit Decimal(std::uint64_t n) : end(std::to_chars(digits.data(), digits.data() + digits.size(), n).ptr) {}
+  explicit Decimal(std::uint64_t n)
+      : end(std::to_chars(digits.data(), digits.data() + digits.size(), n).ptr) {}
   std::string_view text() const { return {digits.data(), static_cast<std::size_t>(end - digits.data())}; }
   std::array<char, 20> digits;
   char* end;
@@ -61,11 +62,16 @@ void HeadWriter::field(std::string_view name, std::uint64_t value) { field(name,
 
 void HeadWriter::framing(const http::Framing& framing) {
   switch (framing.kind) {
-    case http::Framing::Kind::kLength: field("Content-Length", framing.length); break;
-    case http::Framing::Kind::kChunked: field("Transfer-Encoding", "chunked"); break;
+    case http::Framing::Kind::kLength:
+      field("Content-Length", framing.length);
+      break;
+    case http::Framing::Kind::kChunked:
+      field("Transfer-Encoding", "chunked");
+      break;
     case http::Framing::Kind::kNone:
     case http::Framing::Kind::kUntilClose:
-    case http::Framing::Kind::kTunnel: break;
+    case http::Framing::Kind::kTunnel:
+      break;
   }
 }
 

@@ -2,8 +2,8 @@
 #include "l7/http1/body.h"
 #include "tests/fuzz/http1_feed.h"
 
-// One body. However it is cut the same comes out, never more than went in; a chunked body that was decoded and encoded again decodes
-// to the same.
+// One body. However it is cut the same comes out, never more than went in; a chunked body that was decoded
+// and encoded again decodes to the same.
 namespace {
 
 using namespace sluice;
@@ -63,7 +63,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (input.seed % 16 == 1) framing = {Framing::Kind::kUntilClose, 0};
   const std::size_t free_before = test::free_buffers();
   const Result whole = decode(fuzz::cut(input.text, 0), framing);
-  fuzz::require(whole.body.size() + whole.trailers.size() + whole.rest.size() <= input.text.size() + whole.trailers.size(),
+  fuzz::require(whole.body.size() + whole.trailers.size() + whole.rest.size() <=
+                    input.text.size() + whole.trailers.size(),
                 "nothing is made up");
   fuzz::require(decode(fuzz::cut(input.text, input.seed), framing) == whole, "the cut makes no difference");
   if (whole.status == BodyDecoder::Status::kDone && framing.kind == Framing::Kind::kChunked) {

@@ -5,8 +5,9 @@
 #include "tests/fuzz/http1_feed.h"
 #include "tests/unit/l7_http/describe.h"
 
-// A connection full of requests: heads and bodies, as a server reads them. However the bytes are cut, the same requests come out;
-// every view lies in the storage; what was parsed can be written and is parsed to the same again.
+// A connection full of requests: heads and bodies, as a server reads them. However the bytes are cut, the
+// same requests come out; every view lies in the storage; what was parsed can be written and is parsed to the
+// same again.
 namespace {
 
 using namespace sluice;
@@ -16,9 +17,11 @@ void check_views(const l7::http::RequestHead& h, std::span<const std::uint8_t> s
   for (const auto view : {h.method_text, h.target, h.query, h.authority, h.host}) {
     fuzz::require(fuzz::inside(view, storage), "views lie in the storage");
   }
-  fuzz::require(h.path == "/" || h.path == "*" || fuzz::inside(h.path, storage), "the path lies in the storage");
+  fuzz::require(h.path == "/" || h.path == "*" || fuzz::inside(h.path, storage),
+                "the path lies in the storage");
   for (const auto& f : h.fields) {
-    fuzz::require(fuzz::inside(f.name, storage) && fuzz::inside(f.value, storage), "fields lie in the storage");
+    fuzz::require(fuzz::inside(f.name, storage) && fuzz::inside(f.value, storage),
+                  "fields lie in the storage");
     fuzz::require(!f.name.empty(), "names are not empty");
   }
 }

@@ -30,8 +30,9 @@ struct Client {
                     "fields lie in the storage");
     }
     using Kind = l7::http::Framing::Kind;
-    fuzz::require(!head.keep_alive || (head.framing.kind != Kind::kUntilClose && head.framing.kind != Kind::kTunnel),
-                  "a connection without an end of message is not used again");
+    fuzz::require(
+        !head.keep_alive || (head.framing.kind != Kind::kUntilClose && head.framing.kind != Kind::kTunnel),
+        "a connection without an end of message is not used again");
   }
 
   /// False: waits for more.
@@ -67,7 +68,8 @@ std::string transcript(std::string_view text, std::uint32_t seed, l7::http::Meth
     while (!client.over && client.step()) {
     }
   }
-  if (client.in_body) client.log += client.body.finish() == l7::http1::BodyDecoder::Status::kDone ? "end" : "cut short";
+  if (client.in_body)
+    client.log += client.body.finish() == l7::http1::BodyDecoder::Status::kDone ? "end" : "cut short";
   return client.log + "|" + client.data + "|" + std::string(client.body.reason());
 }
 

@@ -33,8 +33,9 @@ inline std::string describe(const http::RequestHead& h) {
 }
 
 inline std::string describe(const http::ResponseHead& h) {
-  return std::to_string(h.status) + "|" + std::string(h.reason) + "|" + std::to_string(static_cast<int>(h.version)) +
-         (h.keep_alive ? "K" : "-") + "|" + describe(h.framing) + "|" + describe(h.fields);
+  return std::to_string(h.status) + "|" + std::string(h.reason) + "|" +
+         std::to_string(static_cast<int>(h.version)) + (h.keep_alive ? "K" : "-") + "|" +
+         describe(h.framing) + "|" + describe(h.fields);
 }
 
 }  // namespace sluice::l7::http1::test

@@ -26,8 +26,8 @@ struct Outcome {
 };
 
 inline std::ostream& operator<<(std::ostream& os, const Outcome& o) {
-  return os << static_cast<int>(o.status) << ' ' << o.http_status << " '" << o.reason << "' " << o.head << " rest='" << o.rest
-            << "'";
+  return os << static_cast<int>(o.status) << ' ' << o.http_status << " '" << o.reason << "' " << o.head
+            << " rest='" << o.rest << "'";
 }
 
 /// One parser over the pieces; `pieces` are what each call finds newly arrived.
@@ -67,7 +67,8 @@ inline std::vector<BufChain> cut_every(std::string_view text, std::size_t n) {
   return v;
 }
 
-/// Whole; in one call with segments of 1..n bytes; in two calls cut at every byte; byte by byte. `run` takes pieces.
+/// Whole; in one call with segments of 1..n bytes; in two calls cut at every byte; byte by byte. `run` takes
+/// pieces.
 template <class Run>
 Outcome feed_in_all_ways(std::string_view text, Run&& run) {
   const std::size_t free_before = sluice::test::free_buffers();
@@ -90,19 +91,26 @@ inline Outcome request(std::string_view text, const Limits& limits = {}) {
   http::RequestHead head;
   return feed_in_all_ways(text, [&](std::vector<BufChain> pieces) {
     RequestParser parser(limits);
-    return feed(std::move(pieces), [&](BufChain& in, HeadStorage& s, http::RequestHead& h) {
-      return parser.parse(in, s, h, sluice::test::buffers());
-    }, head);
+    return feed(
+        std::move(pieces),
+        [&](BufChain& in, HeadStorage& s, http::RequestHead& h) {
+          return parser.parse(in, s, h, sluice::test::buffers());
+        },
+        head);
   });
 }
 
-inline Outcome response(std::string_view text, http::Method method = http::Method::kGet, const Limits& limits = {}) {
+inline Outcome response(std::string_view text, http::Method method = http::Method::kGet,
+                        const Limits& limits = {}) {
   http::ResponseHead head;
   return feed_in_all_ways(text, [&](std::vector<BufChain> pieces) {
     ResponseParser parser(limits);
-    return feed(std::move(pieces), [&](BufChain& in, HeadStorage& s, http::ResponseHead& h) {
-      return parser.parse(in, method, s, h, sluice::test::buffers());
-    }, head);
+    return feed(
+        std::move(pieces),
+        [&](BufChain& in, HeadStorage& s, http::ResponseHead& h) {
+          return parser.parse(in, method, s, h, sluice::test::buffers());
+        },
+        head);
   });
 }
 
