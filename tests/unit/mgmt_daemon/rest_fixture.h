@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "mgmt/cli/client.h"
+#include "mgmt/engine/engine.h"
+#include "mgmt/rest/server.h"
+#include "tests/unit/mgmt_config/samples.h"
+
+namespace sluice::mgmt::test {
+
+/// A data plane that was never started: two ports, and a counter whose label needs escaping.
+class FakeAppliance final : public rest::Appliance {
+ public:
+  explicit FakeAppliance(const l7::proxy::Shared& shared) : shared_(shared) {}
+  void visit(MetricSink& sink) const override;
+  std::uint32_t workers() const override { return 2; }
+  std::vector<Runtime::PortStatus> ports() const override;
+  const l7::BackendTable& backends() const override { return shared_.backends; }
+  bool draining() const override { return is_draining; }
+  std::int64_t started() const override { return 1'700'000'000; }
+
+  bool is_draining = false;
+
+ private:
+  const l7::proxy::Shared& shared_;
+};
+
+/// A real server on a free port of the loopback, with TLS, in front of a real engine in a folder of its own.
+class RestTest : public testing::Test {
+ protected:
+  RestTest();
+  ~RestTest() override;
+
+  struct Reply {
+    long status = 0;
+    nlohmann::json body;  ///< Discarded when it was no JSON.
+    std::string text;
+    std::map<std::string, std::string> headers;
+  };
+  using Lines = std::vector<std::string>;
+  Reply call(const std::string& method, const std::string& path, const std::string& body = {}, const Lines& headers = {}) const;
+  Reply call(const std::string& method, const std::string& path, const nlohmann::json& body, const Lines& headers = {}) const {
+    return call(method, path, body.dump(), headers);
+  }
+  Reply as(const std::string& token, const std::string& method, const std::string& path, const std::string& body = {}) const;
+  /// Bytes as they are over TLS, to where the client would not go; returns what came back.
+  std::string raw(const std::string& bytes) const;
+
+  /// One load balancer, listener, group and rule over the API.
+  void create_example();
+
+  static constexpr const char* kAdmin = "admin-token-0123456789";
+  static constexpr const char* kViewer = "viewer-token-0123456789";
+
+  TempFolder folder_;
+  l7::proxy::Shared shared_{2, 64};
+  Rcu rcu_{2};
+  rest::EventLog events_;
+  rest::Tokens tokens_;
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<FakeAppliance> appliance_;
+  std::unique_ptr<rest::Server> server_;
+  cli::Target target_;
+};
+
+}  // namespace sluice::mgmt::test

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <thread>
+
+#include "tests/unit/mgmt_daemon/rest_fixture.h"
+
+namespace sluice::mgmt::test {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+using testing::Not;
+
+class Resources : public RestTest {};
+
+TEST_F(Resources, one_is_created_read_replaced_patched_and_deleted) {
+  const Reply created = call("POST", "/api/v1/server-groups", json{{"id", "shop"}, {"members", {{{"address", "10.0.0.1"}, {"port", 80}}}}});
+  ASSERT_EQ(created.status, 201) << created.text;
+  EXPECT_EQ(created.headers.at("location"), "/api/v1/server-groups/shop");
+  EXPECT_EQ(created.headers.at("sluice-revision"), "1");
+  EXPECT_EQ(created.body["scheduler"], "weighted_round_robin") << "defaults are shown";
+  EXPECT_EQ(created.body["members"][0]["id"], "10.0.0.1:80") << "what the engine filled in, too";
+
+  const Reply read = call("GET", "/api/v1/server-groups/shop");
+  EXPECT_EQ(read.status, 200);
+  EXPECT_EQ(read.body, created.body);
+  EXPECT_EQ(read.headers.at("etag"), created.headers.at("etag"));
+
+  const Reply replaced = call("PUT", "/api/v1/server-groups/shop", json{{"scheduler", "least_connections"}});
+  EXPECT_EQ(replaced.status, 200) << replaced.text;
+  EXPECT_TRUE(replaced.body["members"].empty()) << "PUT replaces: what is left out goes back to its default";
+  EXPECT_NE(replaced.headers.at("etag"), created.headers.at("etag"));
+
+  const Reply patched = call("PATCH", "/api/v1/server-groups/shop", json{{"connect_attempts", 2}, {"scheduler", nullptr}});
+  EXPECT_EQ(patched.status, 200) << patched.text;
+  EXPECT_EQ(patched.body["connect_attempts"], 2);
+  EXPECT_EQ(patched.body["scheduler"], "weighted_round_robin") << "null goes back to the default (RFC 7396)";
+
+  const Reply deleted = call("DELETE", "/api/v1/server-groups/shop");
+  EXPECT_EQ(deleted.status, 204);
+  EXPECT_EQ(deleted.text, "");
+  EXPECT_EQ(call("GET", "/api/v1/server-groups/shop").status, 404);
+  EXPECT_EQ(call("DELETE", "/api/v1/server-groups/shop").status, 404);
+  EXPECT_EQ(call("PATCH", "/api/v1/server-groups/shop", json::object()).status, 404);
+}
+
+TEST_F(Resources, every_kind_goes_the_same_way) {
+  create_example();
+  const Pem pem = make_pem("shop.example");
+  EXPECT_EQ(call("POST", "/api/v1/certificates", json{{"id", "c"}, {"certificate", pem.certificate}, {"private_key", pem.private_key}}).status, 201);
+  EXPECT_EQ(call("POST", "/api/v1/address-pools", json{{"id", "p"}, {"scheme", "internal"}, {"ranges", {"10.9.0.0/28"}}}).status, 201);
+  for (const auto& [kind, id] : {std::pair{"load-balancers", "lb"}, {"listeners", "web"}, {"server-groups", "shop"}, {"rules", "r1"}, {"certificates", "c"}, {"address-pools", "p"}}) {
+    const std::string all = std::string("/api/v1/") + kind, one = all + "/" + id;
+    const Reply list = call("GET", all);
+    ASSERT_EQ(list.status, 200) << kind;
+    ASSERT_EQ(list.body["items"].size(), 1u) << kind;
+    const Reply read = call("GET", one);
+    EXPECT_EQ(read.body, list.body["items"][0]) << kind;
+    const Reply again = call("PUT", one, read.body);
+    EXPECT_EQ(again.status, 200) << kind << ": what was read can be sent back: " << again.text;
+    EXPECT_EQ(again.headers.at("sluice-outcome"), "unchanged") << kind;
+    EXPECT_EQ(again.headers.at("etag"), read.headers.at("etag")) << kind;
+    EXPECT_EQ(call("POST", all, read.body).status, 409) << kind << ": the id is taken";
+  }
+}
+
+TEST_F(Resources, an_id_is_made_up_when_a_post_has_none) {
+  const Reply created = call("POST", "/api/v1/load-balancers", json{{"addresses", {"192.0.2.9"}}});
+  ASSERT_EQ(created.status, 201) << created.text;
+  const std::string id = created.body["id"];
+  EXPECT_EQ(created.headers.at("location"), "/api/v1/load-balancers/" + id);
+  EXPECT_EQ(call("GET", created.headers.at("location")).status, 200);
+}
+
+TEST_F(Resources, put_creates_under_the_id_of_the_path_and_refuses_another_in_the_body) {
+  EXPECT_EQ(call("PUT", "/api/v1/load-balancers/a", json{{"addresses", {"192.0.2.9"}}}).status, 201);
+  const Reply other = call("PUT", "/api/v1/load-balancers/a", json{{"id", "b"}});
+  EXPECT_EQ(other.status, 422);
+  EXPECT_EQ(other.body["errors"][0]["path"], "/id");
+  EXPECT_EQ(call("PUT", "/api/v1/load-balancers/b%20c", json::object()).status, 422) << "not an id";
+}
+
+TEST_F(Resources, wrong_fields_are_named_by_pointers_into_the_document_that_was_sent) {
+  create_example();
+  const Reply shape = call("PUT", "/api/v1/listeners/web", json{{"load_balancer", "lb"}, {"port", "80"}, {"colour", "red"}});
+  EXPECT_EQ(shape.status, 422);
+  EXPECT_EQ(shape.headers.at("content-type"), "application/problem+json");
+  EXPECT_EQ(shape.body["status"], 422);
+  EXPECT_EQ(shape.body["title"], "Unprocessable Content");
+  std::set<std::string> paths;
+  for (const json& e : shape.body["errors"]) paths.insert(e["path"]);
+  EXPECT_EQ(paths, (std::set<std::string>{"/port", "/colour"}));
+
+  const Reply meaning = call("PATCH", "/api/v1/listeners/web", json{{"port", 0}});
+  EXPECT_EQ(meaning.status, 422);
+  ASSERT_EQ(meaning.body["errors"].size(), 1u);
+  EXPECT_EQ(meaning.body["errors"][0]["path"], "/port");
+  EXPECT_EQ(call("GET", "/api/v1/listeners/web").body["port"], 80) << "nothing changed";
+
+  const Reply regex = call("PUT", "/api/v1/rules/r1", json{{"listener", "web"}, {"paths", {{{"type", "regex"}, {"value", "/a(b"}}}}, {"action", {{"type", "fixed_response"}}}});
+  EXPECT_EQ(regex.status, 422);
+  EXPECT_EQ(regex.body["errors"][0]["path"], "/paths/0/value");
+}
+
+TEST_F(Resources, what_is_referred_to_is_not_deleted_and_the_referrers_are_named) {
+  create_example();
+  const Reply group = call("DELETE", "/api/v1/server-groups/shop");
+  EXPECT_EQ(group.status, 409);
+  ASSERT_EQ(group.body["errors"].size(), 1u);
+  EXPECT_EQ(group.body["errors"][0]["path"], "/rules/r1/action/server_groups/0");
+  EXPECT_THAT(group.body["detail"].get<std::string>(), HasSubstr("rule \"r1\""));
+  EXPECT_EQ(call("DELETE", "/api/v1/listeners/web").body["errors"][0]["path"], "/rules/r1/listener");
+  EXPECT_EQ(call("DELETE", "/api/v1/load-balancers/lb").body["errors"][0]["path"], "/listeners/web/load_balancer");
+  for (const char* path : {"rules/r1", "server-groups/shop", "listeners/web", "load-balancers/lb"}) {
+    EXPECT_EQ(call("DELETE", std::string("/api/v1/") + path).status, 204) << path;
+  }
+}
+
+TEST_F(Resources, lists_are_filtered_and_paged_and_unknown_filters_are_refused) {
+  create_example();
+  ASSERT_EQ(call("POST", "/api/v1/listeners", json{{"id", "other"}, {"load_balancer", "lb"}, {"port", 81}}).status, 201);
+  const json fixed = {{"type", "fixed_response"}};
+  for (const char* id : {"a", "b", "c"}) {
+    ASSERT_EQ(call("POST", "/api/v1/rules", json{{"id", id}, {"listener", "other"}, {"paths", {{{"value", std::string("/") + id}}}}, {"action", fixed}}).status, 201);
+  }
+  EXPECT_EQ(call("GET", "/api/v1/rules").body["items"].size(), 4u);
+  EXPECT_EQ(call("GET", "/api/v1/rules?listener=web").body["items"].size(), 1u);
+  EXPECT_EQ(call("GET", "/api/v1/rules?server_group=shop").body["items"][0]["id"], "r1");
+  EXPECT_EQ(call("GET", "/api/v1/rules?listener=other&server_group=shop").body["items"].size(), 0u);
+  const Reply page = call("GET", "/api/v1/rules?limit=2");
+  EXPECT_EQ(page.body["items"].size(), 2u);
+  EXPECT_EQ(page.body["next"], "b");
+  const Reply rest = call("GET", "/api/v1/rules?limit=2&after=b");
+  EXPECT_EQ(rest.body["items"][0]["id"], "c");
+  EXPECT_FALSE(rest.body.contains("next"));
+  EXPECT_EQ(call("GET", "/api/v1/rules?lisener=web").status, 400);
+  EXPECT_EQ(call("GET", "/api/v1/rules?limit=x").status, 400);
+}
+
+TEST_F(Resources, etags_guard_against_lost_updates) {
+  create_example();
+  const std::string path = "/api/v1/listeners/web";
+  const std::string old = call("GET", path).headers.at("etag");
+  EXPECT_EQ(call("GET", path, "", {"If-None-Match: " + old}).status, 304);
+  EXPECT_EQ(call("PATCH", path, json{{"port", 8080}}, {"If-Match: " + old}).status, 200);
+  EXPECT_EQ(call("GET", path, "", {"If-None-Match: " + old}).status, 200);
+  EXPECT_EQ(call("PATCH", path, json{{"port", 9090}}, {"If-Match: " + old}).status, 412);
+  EXPECT_EQ(call("DELETE", path, "", {"If-Match: " + old}).status, 412);
+  EXPECT_EQ(call("PATCH", path, json{{"port", 9090}}, {"If-Match: \"x\", *"}).status, 200);
+  EXPECT_EQ(call("PUT", "/api/v1/load-balancers/lb", json{{"addresses", {"192.0.2.1"}}}, {"If-None-Match: *"}).status, 412);
+  EXPECT_EQ(call("PUT", "/api/v1/load-balancers/new", json{{"addresses", {"192.0.2.2"}}}, {"If-Match: *"}).status, 412);
+  EXPECT_EQ(call("PUT", "/api/v1/load-balancers/new", json{{"addresses", {"192.0.2.2"}}}, {"If-None-Match: *"}).status, 201);
+}
+
+TEST_F(Resources, a_dry_run_judges_and_changes_nothing) {
+  create_example();
+  const std::uint64_t before = engine_->revision();
+  EXPECT_EQ(call("POST", "/api/v1/load-balancers?dry_run=true", json{{"id", "x"}, {"addresses", {"192.0.2.7"}}}).status, 201);
+  EXPECT_EQ(call("PATCH", "/api/v1/listeners/web?dry_run=true", json{{"port", 81}}).body["port"], 81);
+  EXPECT_EQ(call("PATCH", "/api/v1/listeners/web?dry_run=true", json{{"port", 0}}).status, 422);
+  EXPECT_EQ(call("DELETE", "/api/v1/rules/r1?dry_run=true").status, 204);
+  EXPECT_EQ(call("DELETE", "/api/v1/rules/r1?dry_run=maybe").status, 400);
+  EXPECT_EQ(engine_->revision(), before);
+  EXPECT_EQ(call("GET", "/api/v1/rules/r1").status, 200);
+}
+
+TEST_F(Resources, private_keys_never_come_back) {
+  const Pem pem = make_pem("shop.example"), other = make_pem("other.example");
+  const std::string secret = pem.private_key.substr(60, 40);
+  const json certificate = {{"id", "c"}, {"certificate", pem.certificate}, {"private_key", pem.private_key}};
+  const Reply created = call("POST", "/api/v1/certificates", certificate);
+  ASSERT_EQ(created.status, 201) << created.text;
+  EXPECT_THAT(created.body["status"]["names"].dump(), HasSubstr("shop.example"));
+
+  // Also not when the document is refused, or cut so that the parser stops inside the key.
+  json wrong = certificate;
+  wrong["id"] = "d";
+  wrong["colour"] = pem.private_key;
+  wrong["private_key"] = json::array({pem.private_key});
+  json mismatch = certificate;
+  mismatch["id"] = "e";
+  mismatch["certificate"] = other.certificate;
+  const std::string whole = certificate.dump();
+  const std::size_t inside = whole.find(secret.substr(0, 20)) + 20;
+  std::string control = whole;
+  control[inside] = '\x01';
+  std::string broken = whole;
+  broken.insert(broken.find("PRIVATE KEY-----\\n") + 40, "\" x");
+  for (const Reply& r : {call("GET", "/api/v1/certificates"), call("GET", "/api/v1/certificates/c"), call("GET", "/api/v1/config"), call("GET", "/api/v1/revisions/1"),
+                         call("GET", "/api/v1/audit"), call("GET", "/api/v1/events"), call("PATCH", "/api/v1/certificates/c", json::object()),
+                         call("POST", "/api/v1/certificates", wrong), call("POST", "/api/v1/certificates", mismatch),
+                         call("POST", "/api/v1/certificates", whole.substr(0, inside)), call("POST", "/api/v1/certificates", control),
+                         call("POST", "/api/v1/certificates", broken), call("PUT", "/api/v1/config", json{{"certificates", {wrong}}}), call("POST", "/api/v1/rules", whole)}) {
+    EXPECT_THAT(r.text, Not(HasSubstr("PRIVATE KEY")));
+    for (std::size_t at = 30; at + 12 < pem.private_key.size() - 30; at += 12) {
+      std::string piece = pem.private_key.substr(at, 12);
+      if (piece.find('\n') != std::string::npos) continue;
+      ASSERT_THAT(r.text, Not(HasSubstr(piece)));
+    }
+  }
+}
+
+TEST_F(Resources, a_certificate_that_is_sent_back_without_its_key_keeps_it) {
+  const Pem pem = make_pem("shop.example");
+  ASSERT_EQ(call("POST", "/api/v1/certificates", json{{"id", "c"}, {"certificate", pem.certificate}, {"private_key", pem.private_key}}).status, 201);
+  const Pem renewed = renew(pem, "shop.example");
+  const Reply put = call("PUT", "/api/v1/certificates/c", json{{"certificate", renewed.certificate}});
+  EXPECT_EQ(put.status, 200) << put.text;
+  EXPECT_EQ(engine_->current()->certificates.at("c").private_key, pem.private_key);
+  const Pem other = make_pem("shop.example");
+  const Reply foreign = call("PUT", "/api/v1/certificates/c", json{{"certificate", other.certificate}});
+  EXPECT_EQ(foreign.status, 422) << "another key's certificate needs that key";
+}
+
+TEST_F(Resources, concurrent_writers_lose_nothing_that_was_answered_with_success) {
+  create_example();
+  constexpr int kThreads = 4, kEach = 12;
+  std::vector<std::thread> threads;
+  std::array<std::vector<std::string>, kThreads> done;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < kEach; ++i) {
+        const std::string id = "t" + std::to_string(t) + "-" + std::to_string(i);
+        const json rule = {{"id", id}, {"listener", "web"}, {"paths", {{{"type", "exact"}, {"value", "/" + id}}}}, {"action", {{"type", "fixed_response"}}}};
+        if (call("POST", "/api/v1/rules", rule).status == 201) done[static_cast<std::size_t>(t)].push_back(id);
+      }
+    });
+  }
+  for (auto& t : threads) t.join();
+  const auto config = engine_->current();
+  std::size_t total = 0;
+  for (const auto& ids : done) {
+    for (const std::string& id : ids) EXPECT_TRUE(config->rules.contains(id)) << id;
+    total += ids.size();
+  }
+  EXPECT_EQ(total, static_cast<std::size_t>(kThreads * kEach));
+  EXPECT_EQ(config->rules.size(), total + 1);
+}
+
+TEST_F(Resources, of_writers_with_the_same_etag_exactly_one_wins) {
+  create_example();
+  const std::string tag = call("GET", "/api/v1/listeners/web").headers.at("etag");
+  std::atomic<int> won{0}, lost{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      const long s = call("PATCH", "/api/v1/listeners/web", json{{"port", 1000 + t}}, {"If-Match: " + tag}).status;
+      if (s == 200) ++won;
+      if (s == 412) ++lost;
+    });
+  }
+  for (auto& t : threads) t.join();
+  EXPECT_EQ(won, 1);
+  EXPECT_EQ(lost, 3);
+}
+
+}  // namespace
+}  // namespace sluice::mgmt::test
