@@ -57,10 +57,12 @@ Result<PkeyPtr> read_key(std::string_view pem) {
     ERR_clear_error();
     return key;
   }
-  const bool none = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
   const std::string reason = take_error_text("unreadable");
   if (encrypted) return Error{"private key: it is encrypted; store it without a passphrase"};
-  if (none) return Error{"private key: no PEM block with a private key in it"};
+  // OpenSSL says "unsupported" to what is not PEM at all.
+  if (pem.find("PRIVATE KEY-----") == std::string_view::npos) {
+    return Error{"private key: no PEM block with a private key in it"};
+  }
   return Error{"private key: " + reason};
 }
 

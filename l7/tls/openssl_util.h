@@ -33,8 +33,8 @@ struct X509StackFree {
 };
 using X509StackPtr = std::unique_ptr<STACK_OF(X509), X509StackFree>;
 
-/// The reason of the oldest entry of this thread's error queue ("wrong version number"), which is emptied. `fallback`
-/// when there is none.
+/// The reason of the oldest entry of this thread's error queue ("wrong version number"; one of libssl before others),
+/// which is emptied. `fallback` when there is none.
 std::string take_error_text(const char* fallback);
 
 }  // namespace sluice::l7::tls

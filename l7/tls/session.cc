@@ -106,7 +106,10 @@ void Session::read(Instant now) {
     if (held_) return;
     BufChain plain;
     const Records::Result r = records_.open(plain, kMaxUnconsumed - unconsumed_);
-    push(now);  // an answer to KeyUpdate
+    // Refusals of renegotiation: a peer that asks again and again, and never reads them, must not fill our memory.
+    answer_bytes_ += queues_.out.size();
+    if (answer_bytes_ > kMaxAnswers) return fail("too many handshake messages", CloseReason::kProtocolError, now);
+    push(now);
     if (!plain.empty()) {
       unconsumed_ += plain.size();
       credit(now);
@@ -123,8 +126,8 @@ void Session::read(Instant now) {
       case Records::Result::kNeedMore:
         if (!fin_received_) return;
         // No close_notify. HTTP knows the length of its messages, so nothing can be cut off unnoticed; and clients
-        // that simply close are many.
-        host_.stats.truncated.add();
+        // that simply close are many, above all once we have closed.
+        if (!shut_) host_.stats.truncated.add();
         return peer_closed(now);
     }
   }

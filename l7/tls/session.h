@@ -19,6 +19,8 @@ inline constexpr Duration kHandshakeTimeout = std::chrono::seconds(10);
 inline constexpr Duration kLingerTimeout = std::chrono::seconds(2);
 /// Plaintext that the user has not consumed; beyond, records stay closed and the lower window fills.
 inline constexpr std::size_t kMaxUnconsumed = 256 * 1024;
+/// Ciphertext that reading alone may cause to be sent in the life of a connection.
+inline constexpr std::size_t kMaxAnswers = 64 * 1024;
 
 /// What the sessions of one worker share, and ask of their layer.
 struct SessionHost {
@@ -115,6 +117,7 @@ class Session final : public TlsStream, public l4::StreamEvents {
   BufChain plain_out_;            ///< From the user, not sealed yet.
   std::size_t unconsumed_ = 0;    ///< Plaintext given to the user, not consumed yet.
   std::size_t uncredited_ = 0;    ///< Ciphertext received, not consumed() below yet.
+  std::size_t answer_bytes_ = 0;  ///< Sent because of what was read, after the handshake.
   std::string error_;
 
   const WorkerId worker_;
