@@ -53,7 +53,8 @@ void ClientSession::become_idle(Instant now) {
     close_gracefully(now);
     return;
   }
-  worker_.timers.arm(timer_, now + l->idle_timeout);
+  idle_until_ = now + l->idle_timeout;
+  worker_.timers.arm(timer_, idle_until_);
 }
 
 void ClientSession::on_data(BufChain data, Instant now) {
@@ -122,8 +123,13 @@ void ClientSession::read_head(Instant now) {
   switch (result.status) {
     case http1::ParseStatus::kNeedMore:
       worker_.give_back(x);
-      if (peer_closed_) close_gracefully(now);
-      else if (in_.empty()) become_idle(now);  // Only the empty lines that may stand before a request (RFC 9112, 2.2).
+      if (peer_closed_) {
+        close_gracefully(now);
+      } else if (in_.empty()) {
+        // Only empty lines, as may stand before a request (RFC 9112, 2.2): still idle, and no longer than before.
+        state_ = State::kIdle;
+        worker_.timers.arm(timer_, idle_until_);
+      }
       return;
     case http1::ParseStatus::kError:
       timer_.disarm();

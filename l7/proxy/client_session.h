@@ -86,7 +86,7 @@ class ClientSession final : public l4::StreamEvents {
   BufChain in_;
   http1::RequestParser parser_{http1::Limits{}};
   Timer timer_;  // Handshake, idle, head, the exchange's wait for the client, or linger: by state.
-  Instant head_started_{};
+  Instant head_started_{}, idle_until_{};
   FlowKey flow_;
   std::size_t index_ = 0;  // In WorkerState::sessions_.
   ClientSession* next_dead_ = nullptr;

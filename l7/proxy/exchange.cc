@@ -323,6 +323,7 @@ void Exchange::update_timers(Instant now) {
     if (awaits_continue_) worker_.timers.arm(timer_, now + std::min(kContinueWait, request_timeout_));
     else if (needs_body) timer_.disarm();
     else worker_.timers.arm(timer_, now + request_timeout_);
+    if (up_ != nullptr) up_unacked_seen_ = up_->stream().unsent_or_unacked();
   } else if (client_full || up_ == nullptr) {
     timer_.disarm();
   } else {
@@ -332,15 +333,7 @@ void Exchange::update_timers(Instant now) {
 
 void Exchange::on_timer(Instant now) {
   switch (phase_) {
-    case Phase::kAwaitingHead:
-      if (awaits_continue_) {
-        send_continue(now);
-        update_timers(now);
-        return;
-      }
-      worker_.stats.upstream_timeouts.add();
-      reply_error(504, "request_timeout", now);
-      return;
+    case Phase::kAwaitingHead: head_overdue(now); return;
     case Phase::kResponding:
       worker_.stats.upstream_timeouts.add();
       abort_client("response_timeout", now);
@@ -353,6 +346,20 @@ void Exchange::on_timer(Instant now) {
     case Phase::kConnecting:
     case Phase::kDone: return;
   }
+}
+
+void Exchange::head_overdue(Instant now) {
+  if (awaits_continue_) {
+    send_continue(now);
+    update_timers(now);
+    return;
+  }
+  if (!request_done_ && up_->stream().unsent_or_unacked() != up_unacked_seen_) {
+    update_timers(now);  // It takes the body slowly, but takes it.
+    return;
+  }
+  worker_.stats.upstream_timeouts.add();
+  reply_error(504, "request_timeout", now);
 }
 
 void Exchange::on_client_timeout(Instant now) {

@@ -71,6 +71,7 @@ class Exchange final : public upstream::ConnectionUser {
   void upstream_lost(std::string_view error, Instant now);
   bool may_retry() const;
   void on_timer(Instant now);
+  void head_overdue(Instant now);
   void update_timers(Instant now);
 
   // exchange_request.cc: towards the backend.
@@ -159,7 +160,7 @@ class Exchange final : public upstream::ConnectionUser {
   bool fresh_retry_done_ = false;
   bool all_timed_out_ = true;
   Instant first_byte_{}, attempt_started_{};
-  std::size_t unacked_seen_ = 0;
+  std::size_t unacked_seen_ = 0, up_unacked_seen_ = 0;  // At the last look: progress of a slow reader.
 
   std::array<char, 64> request_id_;
   std::size_t request_id_size_ = 0;

@@ -91,6 +91,7 @@ void Exchange::send_continue(Instant now) {
 bool Exchange::begin_response(Instant now) {
   awaits_continue_ = false;
   record_.status = response_.status;
+  record_.error.assign({});  // Of an attempt that failed before this one.
   record_.upstream_response_ns = (now - attempt_started_).count();
   client_framing_ = response_.framing;
   if (client_framing_.kind == Framing::Kind::kChunked || client_framing_.kind == Framing::Kind::kUntilClose) {

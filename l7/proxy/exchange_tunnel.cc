@@ -20,6 +20,7 @@ void Exchange::begin_tunnel(Instant now) {
     return;
   }
   record_.status = 101;
+  record_.error.assign({});
   record_.upstream_response_ns = (now - attempt_started_).count();
   response_started_ = true;
   phase_ = Phase::kTunnel;

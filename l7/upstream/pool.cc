@@ -185,7 +185,6 @@ void Pool::close(Connection* c, Instant now) {
 
 void Pool::abort(Connection* c, Instant now) {
   if (c->state_ == Connection::State::kGone) return;
-  if (c->state_ == Connection::State::kIdle) unlink_idle(c);
   l4::Stream* stream = std::exchange(c->stream_, nullptr);
   gone(c);
   if (stream != nullptr) stream->abort(now);
