@@ -13,8 +13,8 @@ folder=build/$flavour
 case "$flavour" in
   release) options=(--buildtype=release -Ddebug=true -Db_lto=true -Db_ndebug=true -Dtests=disabled) ;;
   check) options=(--buildtype=debug -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false -Dtests=enabled) ;;
-  fuzz) options=(--buildtype=debug -Doptimization=1 -Dfuzz=true -Db_lundef=false)
-        export CC=clang CXX=clang++ ;;
+  fuzz) options=(--buildtype=debug -Doptimization=1 -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false)
+        export CC=clang CXX=clang++ CXXFLAGS=-fsanitize=fuzzer-no-link ;;
   *) echo "build.sh: unknown flavour '$flavour' (release, check, fuzz)" >&2; exit 2 ;;
 esac
 

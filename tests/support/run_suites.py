@@ -131,11 +131,11 @@ def fuzz_suite(report):
     if not build("fuzz", report):
         return
     seconds = int(os.environ.get("SLUICE_FUZZ_SECONDS", "20"))
-    targets = sorted(p for p in (BUILD / "fuzz/tests/fuzz").glob("*_fuzz") if p.is_file())
+    targets = sorted(p for p in (BUILD / "fuzz/tests/fuzz").glob("fuzz_*") if p.is_file())
     if not targets:
         report.fail("fuzz: no target found")
     for target in targets:
-        corpus = ROOT / "tests/fuzz/corpus" / target.name
+        corpus = ROOT / "tests/fuzz/corpus" / target.name.removeprefix("fuzz_")
         with tempfile.TemporaryDirectory() as scratch:
             os.chmod(scratch, 0o777)
             found = Path(scratch) / "found"
