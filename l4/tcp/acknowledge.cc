@@ -62,7 +62,7 @@ void process_acknowledgement(Connection& c, const Segment& s, Instant now) {
   if (duplicate) on_duplicate_ack(c, now);
   // A peer that answers probes lives and may keep its window shut (RFC 9293, 3.8.6.1); but once we have shut
   // down there is perhaps nobody left who would end that.
-  if (c.deadlines.persist && !c.fin_queued) c.progress_at = now;
+  if (c.deadlines.persist && !c.fin_queued) probe_answered(c, now);
   if (forward && c.fin_acked) on_fin_acknowledged(c, now);
 }
 

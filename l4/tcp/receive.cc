@@ -169,8 +169,8 @@ void take_fin(Connection& c, const Segment& s, SeqNum text_end, Instant now) {
   if (s.fin()) c.peer_fin = text_end;
   if (c.peer_fin == c.rcv_nxt) {
     on_peer_fin(c, now);
-  } else if (s.fin() && s.length() == 1) {
-    owe_at_once(c);  // a gap before it
+  } else if (s.fin() && s.seq() == text_end) {
+    owe_at_once(c);  // bare, with a gap before it
   }
 }
 

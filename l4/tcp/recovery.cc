@@ -61,7 +61,13 @@ void grow(Connection& c, std::uint32_t bytes, std::uint32_t flight_before, Insta
 
 /// The receiver took back what it had SACKed (RFC 2018, 8): it acknowledges up to a block, but not the block.
 void notice_reneging(Connection& c) {
-  if (c.sacked->empty() || c.sacked->first() == c.snd_una) c.forget_sacks();
+  if (!c.sacked->empty() && c.sacked->first() != c.snd_una) return;
+  if (!c.sacked->empty()) {
+    c.snd_nxt = c.snd_una;
+    c.recovery.active = false;
+    c.rtt.stop_timing();
+  }
+  c.forget_sacks();
 }
 
 }  // namespace

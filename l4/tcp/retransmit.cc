@@ -82,6 +82,11 @@ void restart_retransmit(Connection& c, Instant now) {
   if (c.flight() > 0) set_retransmit(c, now);
 }
 
+void probe_answered(Connection& c, Instant now) {
+  c.progress_at = now;
+  set_retransmit(c, now);
+}
+
 void arm_after_output(Connection& c, SendResult r, Instant now) {
   if (c.deadlines.persist) return;
   const bool outstanding = c.snd_nxt > c.snd_una;

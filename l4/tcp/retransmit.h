@@ -15,6 +15,8 @@ Duration current_rto(const Connection& c);
 void arm_retransmit(Connection& c, Instant now);
 /// After an ACK of something new (RFC 6298, 5.2 and 5.3).
 void restart_retransmit(Connection& c, Instant now);
+/// The window stays shut, but the peer says so: the next probe is due a (backed-off) RTO from now.
+void probe_answered(Connection& c, Instant now);
 /// Which of retransmission and persist timer must run after output() got as far as `r`.
 void arm_after_output(Connection& c, SendResult r, Instant now);
 

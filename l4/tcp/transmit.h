@@ -8,8 +8,8 @@ namespace sluice::l4::tcp {
 /// Puts one segment of a connection on the wire, with the acknowledgement, window, timestamps and SACK blocks
 /// of the moment: whatever is sent pays the debt of ACKs. `payload` follows the header. False: no buffer.
 bool transmit(Connection& c, SeqNum seq, std::uint8_t flags, BufChain payload, Instant now);
-/// The sequence number of a segment without text: what follows all that was sent, so that the peer does not take it for
-/// old; but within its window, or it would be refused.
+/// The sequence number of a segment without text: what follows all that was sent, so that the peer does not
+/// take it for old; but within its window, or it would be refused.
 inline SeqNum bare_seq(const Connection& c) {
   return c.synchronized() ? min(c.snd_max, c.snd_una + c.snd_wnd) : c.snd_nxt;
 }

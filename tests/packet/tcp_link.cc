@@ -18,7 +18,8 @@ char byte_at(std::size_t position) { return static_cast<char>((position * 265443
 
 SimHost::SimHost(IpAddr address, const l4::tcp::Config& config, std::uint16_t path_mtu, Instant start)
     : timers(start), address_(address), mtu_(path_mtu) {
-  const WorkerServices services{WorkerId{0}, 1, buffers(), timers, *this, drops, PortRange{20000, 30000}, start};
+  const WorkerServices services{WorkerId{0}, 1, buffers(), timers, *this, drops, PortRange{20000, 30000},
+                                start};
   stack = std::make_unique<l4::tcp::Stack>(config, services, *this);
 }
 
@@ -64,7 +65,8 @@ void SimLink::strip(std::string& bytes) const {
 void SimLink::transmit(SimHost& from, net::OutPacket& p, Instant now) {
   std::string bytes = p.chain.to_string();
   const auto port = [&](std::size_t at) {
-    return static_cast<std::uint16_t>(static_cast<std::uint8_t>(bytes[at]) << 8 | static_cast<std::uint8_t>(bytes[at + 1]));
+    return static_cast<std::uint16_t>(static_cast<std::uint8_t>(bytes[at]) << 8 |
+                                      static_cast<std::uint8_t>(bytes[at + 1]));
   };
   const FlowKey flow{{p.destination, port(2)}, {p.source, port(0)}};
   p.chain.clear();
@@ -122,7 +124,7 @@ void SimUser::fill(Instant now) {
     std::string text;
     for (std::size_t i = 0; i < n; ++i) text += byte_at(sent + i);
     sent += n;
-    stream->send(chain_of(text, 1 + random_() % 2000), now);
+    stream->send(chain_of(text, 200 + random_() % 1800), now);
     if (sent == to_send_) stream->shutdown(now);
   }
 }

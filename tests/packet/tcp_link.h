@@ -18,10 +18,10 @@ namespace sluice::test {
 /// What a modelled link does to packets, in one direction.
 struct LinkModel {
   Duration delay{std::chrono::milliseconds(1)};
-  Duration jitter{0};        ///< Uniform on top of the delay: reorders.
-  double loss = 0;           ///< Probability for each packet.
+  Duration jitter{0};  ///< Uniform on top of the delay: reorders.
+  double loss = 0;     ///< Probability for each packet.
   double duplication = 0;
-  double bit_error = 0;      ///< A damaged packet never arrives: the checksum is the IP layer's. Counts as loss.
+  double bit_error = 0;  ///< A damaged packet never arrives: the checksum is the IP layer's. Counts as loss.
   std::uint64_t bytes_per_second = 0;  ///< 0: unlimited. A queue of `queue` packets stands before it.
   std::size_t queue = 64;
   bool strip_sack = false, strip_timestamps = false, strip_scaling = false;  ///< A middlebox on SYNs.

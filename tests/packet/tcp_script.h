@@ -21,8 +21,8 @@ namespace sluice::test {
 
 using namespace std::chrono_literals;
 
-/// A user of a stream that writes down what it is told: "open", "data hello", "writable", "peer closed",
-/// "closed timeout". It consumes what it gets at once unless told otherwise.
+/// A user of a stream that writes down what it is told: "open", "data hello" (above 32 bytes the length),
+/// "writable", "peer closed", "closed timeout". It consumes what it gets at once unless told otherwise.
 class RecordingUser final : public l4::StreamEvents {
  public:
   void on_open(Instant now) override;
@@ -33,7 +33,6 @@ class RecordingUser final : public l4::StreamEvents {
 
   l4::Stream* stream = nullptr;  ///< Null after on_closed.
   bool consumes = true;
-  bool keep_long_data = false;  ///< Writes lengths only otherwise, above 32 bytes.
   std::string received;
   std::vector<std::string> log;
   /// Called with each line written to the log, from within the callback.
@@ -87,7 +86,11 @@ class TcpScript : public ::testing::Test, public l4::tcp::Acceptor, public net::
 
   RecordingUser& user() { return *users_.back(); }
   l4::Stream& stream() { return *user().stream; }
-  /// TS clock of the stack relative to its first timestamp.
+  void discard_sent() { sent_.clear(); }
+  /// A pure ACK or data of the peer with absolute numbers on our side, for scripts with several connections.
+  net::Packet packet_with_ack(std::uint32_t absolute_ack, std::uint32_t seq, std::string_view text);
+  std::uint32_t last_sent_seq() const { return iss_ + sent_.back().segment.seq; }
+  std::uint32_t first_iss() const { return iss_; }
   void forget_peer();  ///< The next segments belong to a new connection: ISNs are relative to it.
   void icmp(net::IcmpError::Kind kind, std::uint32_t relative_seq, std::uint16_t mtu = 0);
 
@@ -100,6 +103,7 @@ class TcpScript : public ::testing::Test, public l4::tcp::Acceptor, public net::
   std::uint16_t path_mtu = 1500;
   bool listening = true;
   bool accepting = true;
+  bool any_remote = false;              ///< Do not check where segments go.
   std::uint32_t peer_isn = 0xfffffff0;  ///< Wraps soon, on purpose.
   PortRange ports{20000, 20009};
 

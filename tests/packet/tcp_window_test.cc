@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+// Flow control: RFC 9293, 3.8.6; RFC 7323, 2. ACK policy: RFC 5681, 4.2. Keepalive: RFC 9293, 3.8.4.
+#include "tests/packet/tcp_script.h"
+
+namespace sluice::test {
+namespace {
+
+using TcpWindow = TcpScript;
+
+TEST_F(TcpWindow, a_single_segment_is_acknowledged_after_the_delay) {
+  establish();
+  send("P. 1:6(5) ack 1", "hello");
+  expect_at(40ms, ". 1:1(0) ack 6");
+}
+
+TEST_F(TcpWindow, every_second_segment_is_acknowledged_at_once) {
+  establish();
+  send(". 1:1001(1000) ack 1");
+  expect_nothing();
+  send(". 1001:2001(1000) ack 1");
+  expect(". 1:1(0) ack 2001");
+  expect_nothing_until(1s);
+}
+
+TEST_F(TcpWindow, an_answer_carries_the_acknowledgement) {
+  establish();
+  user().then = [&](const std::string& line, Instant t) {
+    if (line.starts_with("data")) stream().send(chain_of("pong"), t);
+  };
+  send("P. 1:5(4) ack 1", "ping");
+  expect("P. 1:5(4) ack 5");
+  send(". 5:5(0) ack 5");
+  expect_nothing_until(1s);
+}
+
+TEST_F(TcpWindow, out_of_order_segments_are_each_acknowledged_at_once_with_sack_newest_first) {
+  establish("<mss 1000, sackOK>");
+  send_batch({". 101:201(100) ack 1", ". 301:401(100) ack 1", ". 201:211(10) ack 1"});
+  expect(". 1:1(0) ack 1 <sack 101:201>");
+  expect(". 1:1(0) ack 1 <sack 301:401, sack 101:201>");
+  expect(". 1:1(0) ack 1 <sack 101:211, sack 301:401>");
+  send(". 1:101(100) ack 1");
+  expect(". 1:1(0) ack 211 <sack 301:401>");
+  send(". 211:301(90) ack 1");
+  expect(". 1:1(0) ack 401 <>");
+  std::string all;
+  for (std::uint32_t i = 0; i < 400; ++i) all += static_cast<char>('a' + i % 26);
+  EXPECT_EQ(user().received, all);
+}
+
+TEST_F(TcpWindow, old_data_is_acknowledged_again_and_not_delivered_twice) {
+  establish();
+  send(". 1:11(10) ack 1");
+  at(50ms);
+  expect(". 1:1(0) ack 11");
+  send(". 1:11(10) ack 1");
+  expect(". 1:1(0) ack 11");
+  send(". 6:16(10) ack 1");  // half old
+  expect_at(90ms, ". 1:1(0) ack 16");
+  EXPECT_EQ(user().received.size(), 15u);
+}
+
+TEST_F(TcpWindow, what_the_user_does_not_consume_closes_the_window_and_consuming_opens_it) {
+  config.receive_buffer = 4000;
+  establish();
+  user().consumes = false;
+  send(". 1:1001(1000) ack 1");
+  send(". 1001:2001(1000) ack 1");
+  expect(". 1:1(0) ack 2001 win 2000");
+  send(". 2001:3001(1000) ack 1");
+  send(". 3001:4001(1000) ack 1");
+  expect(". 1:1(0) ack 4001 win 0");
+  send(". 4001:4002(1) ack 1");  // probe
+  expect(". 1:1(0) ack 4001 win 0");
+  stream().consumed(500, now());
+  flush();
+  expect_nothing();  // too little for a segment: a silly window
+  stream().consumed(2500, now());
+  flush();
+  expect(". 1:1(0) ack 4001 win 3000");
+}
+
+TEST_F(TcpWindow, data_beyond_the_window_is_cut_off) {
+  config.receive_buffer = 1000;
+  establish();
+  user().consumes = false;
+  send(". 1:1501(1500) ack 1");
+  expect(". 1:1(0) ack 1001 win 0");
+  EXPECT_EQ(user().received.size(), 1000u);
+}
+
+TEST_F(TcpWindow, peers_window_is_scaled_after_the_handshake_only) {
+  establish("<mss 1000, wscale 2>", 500);  // 2000 bytes
+  user_sends(5000);
+  expect(". 1:1001(1000) ack 1");
+  expect(". 1001:2001(1000) ack 1");
+  expect_nothing();
+  send(". 1:1(0) ack 2001 win 250");
+  expect(". 2001:3001(1000) ack 1");
+  send(". 1:1(0) ack 3001 win 15000");
+  expect(". 3001:4001(1000) ack 1");
+  expect("P. 4001:5001(1000) ack 1");
+  send(". 1:1(0) ack 5001 win 15000");
+}
+
+TEST_F(TcpWindow, closed_window_is_probed_with_backoff_for_as_long_as_the_peer_answers) {
+  config.user_timeout = 2s;
+  establish("<mss 1000>", 1000);
+  user_sends(3000);
+  expect(". 1:1001(1000) ack 1");
+  send(". 1:1(0) ack 1001 win 0");
+  expect_at(200ms, ". 1001:1002(1) ack 1");
+  send(". 1:1(0) ack 1001 win 0");
+  expect_at(600ms, ". 1001:1002(1) ack 1");
+  send(". 1:1(0) ack 1001 win 0");
+  expect_at(1400ms, ". 1001:1002(1) ack 1");
+  send(". 1:1(0) ack 1001 win 0");
+  expect_at(3000ms, ". 1001:1002(1) ack 1");
+  send(". 1:1(0) ack 1001 win 3000");
+  expect(". 1001:1002(1) ack 1");
+  expect(". 1002:2002(1000) ack 1");
+  expect("P. 2002:3001(999) ack 1");
+  send(". 1:1(0) ack 3001 win 3000");
+  expect_nothing();
+}
+
+TEST_F(TcpWindow, a_probe_that_is_accepted_counts_as_sent) {
+  establish("<mss 1000>", 1000);
+  user_sends(1500);
+  expect(". 1:1001(1000) ack 1");
+  send(". 1:1(0) ack 1001 win 0");
+  expect_at(200ms, ". 1001:1002(1) ack 1");
+  send(". 1:1(0) ack 1002 win 2000");
+  expect("P. 1002:1501(499) ack 1");
+  send(". 1:1(0) ack 1501 win 2000");
+}
+
+TEST_F(TcpWindow, probes_that_nobody_answers_end_the_connection) {
+  config.user_timeout = 2s;
+  establish("<mss 1000>", 1000);
+  user_sends(1500);
+  expect(". 1:1001(1000) ack 1");
+  send(". 1:1(0) ack 1001 win 0");
+  expect_at(200ms, ". 1001:1002(1) ack 1");
+  expect_at(600ms, ". 1001:1002(1) ack 1");
+  expect_at(1400ms, ". 1001:1002(1) ack 1");
+  expect_at(2000ms, "R. 1001:1001(0) ack 1");
+  expect_events({"closed timeout"});
+}
+
+TEST_F(TcpWindow, a_peer_cannot_hold_a_connection_open_with_a_closed_window_after_shutdown) {
+  config.user_timeout = 2s;
+  establish("<mss 1000>", 1000);
+  user_sends(1500);
+  user_shuts_down();
+  expect(". 1:1001(1000) ack 1");
+  send(". 1:1(0) ack 1001 win 0");
+  for (int ms : {200, 600, 1400}) {
+    expect_at(std::chrono::milliseconds(ms), ". 1001:1002(1) ack 1");
+    send(". 1:1(0) ack 1001 win 0");
+  }
+  expect_at(2s, "R. 1001:1001(0) ack 1");
+  expect_events({"closed timeout"});
+}
+
+TEST_F(TcpWindow, a_silly_window_is_not_filled) {
+  establish("<mss 1000>", 2000);
+  user_sends(2500);
+  expect(". 1:1001(1000) ack 1");
+  expect(". 1001:2001(1000) ack 1");
+  send(". 1:1(0) ack 2001 win 100");
+  expect_nothing();  // 100 of 500: waits for more, or the probe
+  send(". 1:1(0) ack 2001 win 500");
+  expect("P. 2001:2501(500) ack 1");
+  send(". 1:1(0) ack 2501 win 500");
+}
+
+TEST_F(TcpWindow, a_shrunken_window_does_not_stall_what_was_sent) {
+  establish("<mss 1000>", 2000);
+  user_sends(2000);
+  expect(". 1:1001(1000) ack 1");
+  expect("P. 1001:2001(1000) ack 1");
+  send(". 1:1(0) ack 1001 win 0");
+  expect_at(600ms, ". 1001:1002(1) ack 1");  // the RTO at 200 ms found no window and turned into a probe
+  send(". 1:1(0) ack 1001 win 2000");
+  expect("P. 1001:2001(1000) ack 1");
+  send(". 1:1(0) ack 2001 win 2000");
+}
+
+TEST_F(TcpWindow, writable_comes_when_half_of_the_send_buffer_has_drained) {
+  config.send_buffer = 4000;
+  establish();
+  user_sends(4000);
+  EXPECT_EQ(stream().send_space(), 0u);
+  for (int i = 0; i < 3; ++i)
+    expect(". " + std::to_string(1 + 1000 * i) + ":" + std::to_string(1001 + 1000 * i) + "(1000)");
+  expect("P. 3001:4001(1000)");
+  send(". 1:1(0) ack 1001");
+  expect_events({});
+  send(". 1:1(0) ack 2001");
+  expect_events({"writable"});
+  send(". 1:1(0) ack 4001");
+  expect_events({});
+  EXPECT_EQ(stream().unsent_or_unacked(), 0u);
+}
+
+TEST_F(TcpWindow, keepalive_asks_an_idle_peer_and_gives_up_after_the_last_probe) {
+  config.keepalive_idle = 10s;
+  config.keepalive_interval = 2s;
+  config.keepalive_probes = 2;
+  establish();
+  expect_at(10s, ". 0:0(0) ack 1");
+  send(". 1:1(0) ack 1");
+  expect_at(20s, ". 0:0(0) ack 1");
+  expect_at(22s, ". 0:0(0) ack 1");
+  expect_at(24s, "R. 1:1(0) ack 1");
+  expect_events({"closed timeout"});
+}
+
+TEST_F(TcpWindow, keepalive_of_the_peer_is_answered) {
+  establish();
+  send(". 0:0(0) ack 1");
+  expect(". 1:1(0) ack 1");
+  at(1s);
+  send(". 0:1(1) ack 1", "x");  // with a byte of garbage (RFC 9293, 3.8.4)
+  expect(". 1:1(0) ack 1");
+  EXPECT_EQ(user().received, "");
+}
+
+}  // namespace
+}  // namespace sluice::test
