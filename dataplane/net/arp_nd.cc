@@ -16,7 +16,7 @@ constexpr std::uint16_t kArpRequest = 1, kArpReply = 2;
 constexpr std::uint8_t kNeighborSolicitation = 135, kNeighborAdvertisement = 136;
 constexpr std::uint8_t kSourceLinkAddress = 1, kTargetLinkAddress = 2;
 constexpr std::size_t kNdHeader = 24;  // ICMPv6 header, 4 bytes of flags, target
-constexpr std::uint8_t kRouterFlag = 0x80, kSolicitedFlag = 0x40, kOverrideFlag = 0x20;
+constexpr std::uint8_t kSolicitedFlag = 0x40, kOverrideFlag = 0x20;
 
 /// A link address that a neighbour can have.
 bool plausible(const MacAddr& m) { return !is_group(m) && !is_zero(m); }

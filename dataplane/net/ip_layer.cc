@@ -17,6 +17,12 @@ IpLayer::IpLayer(const Services& s, const NeighborTable::Limits& limits)
       error_limit_(kErrorsPerSecond), batches_(s.interfaces.size()),
       announce_timer_([](void* self, Instant now) { static_cast<IpLayer*>(self)->announce_again(now); }, this) {}
 
+IpLayer::~IpLayer() {
+  for (const Batch& b : batches_) {
+    for (std::size_t i = 0; i < b.count; ++i) rte_pktmbuf_free(b.frames[i]);
+  }
+}
+
 void IpLayer::input(PortId port, std::span<rte_mbuf* const> frames, Instant now, Received& out) {
   constexpr std::size_t kAhead = 4;
   for (std::size_t i = 0; i < std::min(kAhead, frames.size()); ++i) __builtin_prefetch(rte_pktmbuf_mtod(frames[i], void*));

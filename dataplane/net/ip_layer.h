@@ -46,7 +46,10 @@ class IpLayer final : public IpOutput, private NeighborActions {
   /// Largest IPv6 error (RFC 4443, 2.4 (c)), and what we quote in an IPv4 one (RFC 1812, 4.3.2.3).
   static constexpr std::size_t kMaxError6 = 1280, kMaxError4 = 576;
 
-  IpLayer(const Services& services, const NeighborTable::Limits& limits = {});
+  explicit IpLayer(const Services& services, const NeighborTable::Limits& limits = {});
+  ~IpLayer() override;
+  IpLayer(const IpLayer&) = delete;
+  IpLayer& operator=(const IpLayer&) = delete;
 
   /// Takes a burst of frames of one port, and appends to `out`.
   void input(PortId port, std::span<rte_mbuf* const> frames, Instant now, Received& out);

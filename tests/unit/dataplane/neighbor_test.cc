@@ -264,6 +264,10 @@ TEST_F(Neighbors, AfterTheLinkComesBackKnownNeighboursAreProbedAgain) {
   EXPECT_EQ(send_to(peer4).size(), 2u);
 }
 
+TEST_F(Neighbors, FramesThatNobodyFlushedGoWithTheLayer) {
+  layer().announce(PortId{0}, now);  // the fixture counts buffers at its end
+}
+
 TEST_F(Neighbors, WhatAnotherWorkerLearnedHelpsHere) {
   send_to(peer4);
   layer().learn({PortId{0}, peer4, peer, net::NeighborUpdate::Kind::kAnswered, true}, now);
