@@ -29,9 +29,11 @@ std::size_t take_header(char* data, std::size_t, std::size_t n, void* out) {
   const auto colon = line.find(':');
   if (colon == std::string::npos) return n;
   std::string name = line.substr(0, colon);
-  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   const auto first = line.find_first_not_of(" \t", colon + 1), last = line.find_last_not_of(" \t\r\n");
-  static_cast<Answer*>(out)->headers[name] = first == std::string::npos || last < first ? "" : line.substr(first, last - first + 1);
+  static_cast<Answer*>(out)->headers[name] =
+      first == std::string::npos || last < first ? "" : line.substr(first, last - first + 1);
   return n;
 }
 
@@ -74,7 +76,8 @@ Result<Answer> request(const Target& target, const std::string& method, const st
   }
   const CURLcode code = curl_easy_perform(curl.get());
   if (code != CURLE_OK) {
-    return Error{fmt::format("{}: {}", target.server, why[0] != '\0' ? why.c_str() : curl_easy_strerror(code))};
+    return Error{
+        fmt::format("{}: {}", target.server, why[0] != '\0' ? why.c_str() : curl_easy_strerror(code))};
   }
   curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &answer.status);
   return answer;

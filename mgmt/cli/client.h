@@ -13,7 +13,7 @@ namespace sluice::mgmt::cli {
 struct Target {
   std::string server = "https://127.0.0.1:8443";
   std::string token;
-  std::string ca_file;   ///< PEM; empty: the system's.
+  std::string ca_file;  ///< PEM; empty: the system's.
   bool insecure = false;
   long timeout_s = 60;
 };

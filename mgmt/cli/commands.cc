@@ -38,7 +38,8 @@ std::string readable_path(const std::string& path, const json& document) {
   std::getline(in, kind, '/');
   std::getline(in, index, '/');
   std::getline(in, rest, '\0');
-  if (index.empty() || index.find_first_not_of("0123456789") != std::string::npos || index.size() > 9) return path;
+  if (index.empty() || index.find_first_not_of("0123456789") != std::string::npos || index.size() > 9)
+    return path;
   const std::size_t i = std::stoul(index);
   if (!document.is_object() || !document.contains(kind) || i >= document[kind].size()) return path;
   const json& one = document[kind][i];
@@ -54,7 +55,8 @@ int refused(const Answer& answer, const json& document = {}) {
     return kRefused;
   }
   const json errors = problem.value("errors", json::array());
-  fmt::print(stderr, "{} {}{}\n", answer.status, problem.value("title", ""), errors.empty() ? ": " + problem.value("detail", "") : "");
+  fmt::print(stderr, "{} {}{}\n", answer.status, problem.value("title", ""),
+             errors.empty() ? ": " + problem.value("detail", "") : "");
   for (const json& e : errors) {
     fmt::print(stderr, "  {}: {}\n", readable_path(e.value("path", ""), document), e.value("message", ""));
   }
@@ -64,7 +66,9 @@ int refused(const Answer& answer, const json& document = {}) {
 
 bool good(const Answer& a) { return a.status >= 200 && a.status < 300; }
 
-void print(const json& document) { fmt::print("{}\n", document.dump(2, ' ', false, json::error_handler_t::replace)); }
+void print(const json& document) {
+  fmt::print("{}\n", document.dump(2, ' ', false, json::error_handler_t::replace));
+}
 
 /// GET, shown as JSON or by `as_text`.
 template <class F>
@@ -119,14 +123,16 @@ int report_applied(const Answer& answer) {
   if (!result.is_object()) return kOk;
   const std::string outcome = result.value("outcome", "");
   fmt::print("{}", changes_text(result.value("changes", json::object())));
-  fmt::print("{} (revision {})\n", outcome == "dry_run" ? "valid; nothing was changed" : outcome, result.value("revision", 0));
+  fmt::print("{} (revision {})\n", outcome == "dry_run" ? "valid; nothing was changed" : outcome,
+             result.value("revision", 0));
   return kOk;
 }
 
 }  // namespace
 
 const std::vector<std::string>& kind_paths() {
-  static const std::vector<std::string> kPaths = {"load-balancers", "listeners", "rules", "server-groups", "certificates", "address-pools"};
+  static const std::vector<std::string> kPaths = {"load-balancers", "listeners",    "rules",
+                                                  "server-groups",  "certificates", "address-pools"};
   return kPaths;
 }
 
@@ -142,16 +148,20 @@ std::string kind_path(const std::string& word) {
   return {};
 }
 
-int get(const Target& target, const std::string& kind, const std::string& id, const std::vector<std::string>& filters, Output output) {
-  if (kind == "config") return show(target, "/api/v1/config", Output::kJson, [](const json&) { return std::string(); });
+int get(const Target& target, const std::string& kind, const std::string& id,
+        const std::vector<std::string>& filters, Output output) {
+  if (kind == "config")
+    return show(target, "/api/v1/config", Output::kJson, [](const json&) { return std::string(); });
   const std::string name = kind_path(kind);
   if (name.empty()) {
-    fmt::print(stderr, "\"{}\" is no kind of resource; expected config, {}\n", kind, fmt::join(kind_paths(), ", "));
+    fmt::print(stderr, "\"{}\" is no kind of resource; expected config, {}\n", kind,
+               fmt::join(kind_paths(), ", "));
     return kUsage;
   }
   std::string path = "/api/v1/" + name;
   if (!id.empty()) {
-    return show(target, path + "/" + percent_encode(id), output, [&](const json& one) { return resource_table(name, json::array({one})); });
+    return show(target, path + "/" + percent_encode(id), output,
+                [&](const json& one) { return resource_table(name, json::array({one})); });
   }
   for (std::size_t i = 0; i < filters.size(); ++i) {
     const auto equals = filters[i].find('=');
@@ -159,7 +169,8 @@ int get(const Target& target, const std::string& kind, const std::string& id, co
       fmt::print(stderr, "\"{}\": expected NAME=VALUE, such as listener=web\n", filters[i]);
       return kUsage;
     }
-    path += (i == 0 ? "?" : "&") + percent_encode(filters[i].substr(0, equals)) + "=" + percent_encode(filters[i].substr(equals + 1));
+    path += (i == 0 ? "?" : "&") + percent_encode(filters[i].substr(0, equals)) + "=" +
+            percent_encode(filters[i].substr(equals + 1));
   }
   return show(target, path, output, [&](const json& list) { return resource_table(name, list["items"]); });
 }
@@ -191,9 +202,11 @@ int apply(const Target& target, const std::string& file, bool dry_run, bool repl
     if (!whole.is_object()) return refused(*running);
     merge(whole, document);
     const auto tag = running->headers.find("etag");
-    const auto answer = request(target, "PUT", path, whole.dump(), {"If-Match: " + (tag == running->headers.end() ? "*" : tag->second)});
+    const auto answer = request(target, "PUT", path, whole.dump(),
+                                {"If-Match: " + (tag == running->headers.end() ? "*" : tag->second)});
     if (!answer) return unreachable(answer.error());
-    if (answer->status == 412 && attempt < kApplyAttempts) continue;  // Somebody else was faster: again from the new state.
+    if (answer->status == 412 && attempt < kApplyAttempts)
+      continue;  // Somebody else was faster: again from the new state.
     return good(*answer) ? report_applied(*answer) : refused(*answer, whole);
   }
 }
@@ -213,7 +226,10 @@ int remove(const Target& target, const std::string& kind, const std::string& id)
 
 int explain(const Target& target, const Explain& what, Output output) {
   std::string path = "/api/v1/explain?url=" + percent_encode(what.url);
-  for (const auto& [name, value] : {std::pair{"vip", &what.vip}, {"method", &what.method}, {"host", &what.host}, {"source", &what.source}}) {
+  for (const auto& [name, value] : {std::pair{"vip", &what.vip},
+                                    {"method", &what.method},
+                                    {"host", &what.host},
+                                    {"source", &what.source}}) {
     if (!value->empty()) path += fmt::format("&{}={}", name, percent_encode(*value));
   }
   for (const std::string& h : what.headers) path += "&header=" + percent_encode(h);
@@ -224,19 +240,25 @@ int status(const Target& target, Output output) {
   const auto stats = request(target, "GET", "/api/v1/stats");
   if (!stats) return unreachable(stats.error());
   if (!good(*stats)) return refused(*stats);
-  return show(target, "/api/v1/health", output, [&](const json& health) { return status_screen(health, json::parse(stats->body, nullptr, false)); });
+  return show(target, "/api/v1/health", output, [&](const json& health) {
+    return status_screen(health, json::parse(stats->body, nullptr, false));
+  });
 }
 
 int revisions(const Target& target, Output output) {
-  return show(target, "/api/v1/revisions", output, [](const json& list) { return revision_table(list["items"]); });
+  return show(target, "/api/v1/revisions", output,
+              [](const json& list) { return revision_table(list["items"]); });
 }
 
 int events(const Target& target, Output output) {
-  return show(target, "/api/v1/events?limit=1000", output, [](const json& list) { return event_table(list["items"]); });
+  return show(target, "/api/v1/events?limit=1000", output,
+              [](const json& list) { return event_table(list["items"]); });
 }
 
 int rollback(const Target& target, std::uint64_t revision, bool dry_run) {
-  const auto answer = request(target, "POST", fmt::format("/api/v1/revisions/{}/rollback{}", revision, dry_run ? "?dry_run=true" : ""));
+  const auto answer =
+      request(target, "POST",
+              fmt::format("/api/v1/revisions/{}/rollback{}", revision, dry_run ? "?dry_run=true" : ""));
   if (!answer) return unreachable(answer.error());
   return good(*answer) ? report_applied(*answer) : refused(*answer);
 }

@@ -19,9 +19,10 @@ struct Explain {
 };
 
 // One function a subcommand; each prints and returns the exit status.
-int get(const Target& target, const std::string& kind, const std::string& id, const std::vector<std::string>& filters, Output output);
-/// `replace`: the document is the whole desired state, else its objects are added to what is there, or replace those
-/// of their id. Either way one transaction.
+int get(const Target& target, const std::string& kind, const std::string& id,
+        const std::vector<std::string>& filters, Output output);
+/// `replace`: the document is the whole desired state, else its objects are added to what is there, or
+/// replace those of their id. Either way one transaction.
 int apply(const Target& target, const std::string& file, bool dry_run, bool replace);
 int remove(const Target& target, const std::string& kind, const std::string& id);
 int explain(const Target& target, const Explain& what, Output output);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <CLI/CLI.hpp>
 #include <curl/curl.h>
 #include <fmt/format.h>
 #include <unistd.h>
+#include <CLI/CLI.hpp>
 
 #include <cstdlib>
 #include <fstream>
@@ -29,7 +29,8 @@ struct Options {
 
 bool readable(const std::string& path) { return ::access(path.c_str(), R_OK) == 0; }
 
-/// The last word of the first line that is no comment: admin.token holds the token alone, a token file its name and role.
+/// The last word of the first line that is no comment: admin.token holds the token alone, a token file its
+/// name and role.
 std::string token_of(const std::string& path) {
   std::ifstream in(path);
   for (std::string line; std::getline(in, line);) {
@@ -58,14 +59,27 @@ bool complete(Options& o) {
 }
 
 void add_global(CLI::App& cli, Options& o) {
-  cli.add_option("-s,--server", o.target.server, "The appliance's API")->envname("SLUICE_SERVER")->capture_default_str();
-  cli.add_option("--token", o.token, "Bearer token; better from a file, as others can read a command line")->envname("SLUICE_TOKEN");
-  cli.add_option("--token-file", o.token_file, "File with the token (default: admin.token of the data folder)")->envname("SLUICE_TOKEN_FILE");
-  cli.add_option("--cacert", o.target.ca_file, "PEM file to verify the server by (default: api.crt of the data folder)")->envname("SLUICE_CACERT");
+  cli.add_option("-s,--server", o.target.server, "The appliance's API")
+      ->envname("SLUICE_SERVER")
+      ->capture_default_str();
+  cli.add_option("--token", o.token, "Bearer token; better from a file, as others can read a command line")
+      ->envname("SLUICE_TOKEN");
+  cli.add_option("--token-file", o.token_file,
+                 "File with the token (default: admin.token of the data folder)")
+      ->envname("SLUICE_TOKEN_FILE");
+  cli.add_option("--cacert", o.target.ca_file,
+                 "PEM file to verify the server by (default: api.crt of the data folder)")
+      ->envname("SLUICE_CACERT");
   cli.add_flag("-k,--insecure", o.target.insecure, "Do not verify the server's certificate");
-  cli.add_option("--data-folder", o.data_folder, "Where a local sluiced keeps its token and certificate")->envname("SLUICE_DATA_FOLDER")->capture_default_str();
-  cli.add_option("--timeout", o.target.timeout_s, "Seconds for one request")->check(CLI::Range(1, 3600))->capture_default_str();
-  cli.add_option("-o,--output", o.format, "How to print")->check(CLI::IsMember({"table", "json"}))->capture_default_str();
+  cli.add_option("--data-folder", o.data_folder, "Where a local sluiced keeps its token and certificate")
+      ->envname("SLUICE_DATA_FOLDER")
+      ->capture_default_str();
+  cli.add_option("--timeout", o.target.timeout_s, "Seconds for one request")
+      ->check(CLI::Range(1, 3600))
+      ->capture_default_str();
+  cli.add_option("-o,--output", o.format, "How to print")
+      ->check(CLI::IsMember({"table", "json"}))
+      ->capture_default_str();
 }
 
 void add_commands(CLI::App& cli, Options& o) {
@@ -75,10 +89,15 @@ void add_commands(CLI::App& cli, Options& o) {
   get->add_option("ID", o.id, "One of them");
   get->add_option("-f,--filter", o.filters, "NAME=VALUE, such as listener=web; may be given several times");
 
-  auto* apply = cli.add_subcommand("apply", "Adds or replaces the objects of a JSON document, all or none of them");
-  apply->add_option("-f,--file", o.file, "The document: {\"rules\": [...], \"listeners\": [...], ...}; - for the standard input")->required();
+  auto* apply =
+      cli.add_subcommand("apply", "Adds or replaces the objects of a JSON document, all or none of them");
+  apply
+      ->add_option("-f,--file", o.file,
+                   "The document: {\"rules\": [...], \"listeners\": [...], ...}; - for the standard input")
+      ->required();
   apply->add_flag("--dry-run", o.dry_run, "Only says whether it is valid and what would change");
-  apply->add_flag("--replace", o.replace, "The document is the whole desired state: what is not in it is deleted");
+  apply->add_flag("--replace", o.replace,
+                  "The document is the whole desired state: what is not in it is deleted");
 
   auto* remove = cli.add_subcommand("delete", "Deletes a resource that nothing refers to");
   remove->add_option("KIND", o.kind, kinds)->required();
@@ -86,7 +105,9 @@ void add_commands(CLI::App& cli, Options& o) {
 
   auto* explain = cli.add_subcommand("explain", "What would happen to a request, and which rule decides");
   explain->add_option("URL", o.explain.url, "https://shop.example/cart?x=1")->required();
-  explain->add_option("--vip", o.explain.vip, "Where it is sent: address, or address and port (default: the URL's own, or any with a listener on its port)");
+  explain->add_option("--vip", o.explain.vip,
+                      "Where it is sent: address, or address and port (default: the URL's own, or any with a "
+                      "listener on its port)");
   explain->add_option("-X,--method", o.explain.method, "Default: GET");
   explain->add_option("--host", o.explain.host, "Instead of the URL's");
   explain->add_option("-H,--header", o.explain.headers, "\"Name: value\"; may be given several times");
@@ -121,7 +142,9 @@ int main(int argc, char** argv) {
   cli.require_subcommand(1);
   cli.fallthrough();
   cli.set_version_flag("--version", std::string("sluicectl ") + sluice::mgmt::daemon::kVersion);
-  cli.footer("Exit status: 0 done; 1 the appliance refused; 2 wrong arguments or file; 3 the appliance cannot be reached.");
+  cli.footer(
+      "Exit status: 0 done; 1 the appliance refused; 2 wrong arguments or file; 3 the appliance cannot be "
+      "reached.");
   try {
     cli.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -18,7 +18,8 @@ std::string join(const json& list, const char* member = nullptr, std::size_t mos
   std::string out;
   if (!list.is_array()) return out;
   for (std::size_t i = 0; i < std::min(list.size(), most); ++i) {
-    out += (i > 0 ? ", " : "") + text(member != nullptr && list[i].is_object() ? list[i].value(member, json()) : list[i]);
+    out += (i > 0 ? ", " : "") +
+           text(member != nullptr && list[i].is_object() ? list[i].value(member, json()) : list[i]);
   }
   if (list.size() > most) out += fmt::format(", +{}", list.size() - most);
   return out;
@@ -31,7 +32,8 @@ struct View {
 };
 
 Row member_row(const json& g) {
-  Row out = {text(g["id"]), text(g.value("scheduler", json())), g.value("health_check", json::object()).value("type", "none")};
+  Row out = {text(g["id"]), text(g.value("scheduler", json())),
+             g.value("health_check", json::object()).value("type", "none")};
   std::string members;
   const json list = g.value("members", json::array());
   for (std::size_t i = 0; i < std::min<std::size_t>(list.size(), 4); ++i) {
@@ -45,27 +47,42 @@ Row member_row(const json& g) {
 View view_of(const std::string& kind) {
   const auto get = [](const json& x, const char* name) { return text(x.value(name, json())); };
   if (kind == "load-balancers") {
-    return {{"ID", "SCHEME", "ADDRESSES", "NAME"}, [=](const json& x) { return Row{get(x, "id"), get(x, "scheme"), join(x["addresses"]), get(x, "name")}; }};
+    return {{"ID", "SCHEME", "ADDRESSES", "NAME"}, [=](const json& x) {
+              return Row{get(x, "id"), get(x, "scheme"), join(x["addresses"]), get(x, "name")};
+            }};
   }
   if (kind == "listeners") {
     return {{"ID", "LOAD BALANCER", "PORT", "PROTOCOL", "CERTIFICATES", "DEFAULT"}, [=](const json& x) {
               const json action = x.value("default_action", json());
-              return Row{get(x, "id"), get(x, "load_balancer"), get(x, "port"), get(x, "protocol"), join(x.value("certificates", json())), action.is_object() ? action_text(action) : "404"};
+              return Row{get(x, "id"),
+                         get(x, "load_balancer"),
+                         get(x, "port"),
+                         get(x, "protocol"),
+                         join(x.value("certificates", json())),
+                         action.is_object() ? action_text(action) : "404"};
             }};
   }
   if (kind == "rules") {
     return {{"ID", "LISTENER", "PRIORITY", "HOSTS", "PATHS", "ACTION"}, [=](const json& x) {
-              return Row{get(x, "id"), get(x, "listener"), get(x, "priority"), join(x.value("hosts", json()), "value"), join(x.value("paths", json()), "value"), action_text(x["action"])};
+              return Row{get(x, "id"),
+                         get(x, "listener"),
+                         get(x, "priority"),
+                         join(x.value("hosts", json()), "value"),
+                         join(x.value("paths", json()), "value"),
+                         action_text(x["action"])};
             }};
   }
   if (kind == "server-groups") return {{"ID", "SCHEDULER", "CHECK", "MEMBERS"}, member_row};
   if (kind == "certificates") {
-    return {{"ID", "NAMES", "NOT AFTER", "SUBJECT"}, [=](const json& x) {
-              const json s = x.value("status", json::object());
-              return Row{get(x, "id"), join(s.value("names", json())), get(s, "not_after"), get(s, "subject")};
-            }};
+    return {
+        {"ID", "NAMES", "NOT AFTER", "SUBJECT"}, [=](const json& x) {
+          const json s = x.value("status", json::object());
+          return Row{get(x, "id"), join(s.value("names", json())), get(s, "not_after"), get(s, "subject")};
+        }};
   }
-  return {{"ID", "SCHEME", "RANGES"}, [=](const json& x) { return Row{get(x, "id"), get(x, "scheme"), join(x.value("ranges", json()))}; }};
+  return {{"ID", "SCHEME", "RANGES"}, [=](const json& x) {
+            return Row{get(x, "id"), get(x, "scheme"), join(x.value("ranges", json()))};
+          }};
 }
 
 /// Sum of a metric's samples.
@@ -123,25 +140,30 @@ std::string resource_table(const std::string& kind, const json& items) {
 
 std::string revision_table(const json& items) {
   std::vector<Row> rows = {{"REVISION", "TIME", "AUTHOR", "COMMENT"}};
-  for (const json& r : items) rows.push_back({text(r["revision"]), text(r["time"]), text(r["author"]), text(r["comment"])});
+  for (const json& r : items)
+    rows.push_back({text(r["revision"]), text(r["time"]), text(r["author"]), text(r["comment"])});
   return table(rows);
 }
 
 std::string event_table(const json& items) {
   std::vector<Row> rows = {{"ID", "TIME", "TYPE", "SUBJECT", "MESSAGE"}};
-  for (const json& e : items) rows.push_back({text(e["id"]), text(e["time"]), text(e["type"]), text(e["subject"]), text(e["message"])});
+  for (const json& e : items)
+    rows.push_back({text(e["id"]), text(e["time"]), text(e["type"]), text(e["subject"]), text(e["message"])});
   return table(rows);
 }
 
 std::string status_screen(const json& health, const json& stats) {
-  std::string out = fmt::format("Status       {}\nRevision     {}\nStarted      {}\nWorkers      {}\n", text(health["status"]),
-                                text(health["revision"]), text(health.value("started", json())), text(health["workers"]));
+  std::string out = fmt::format("Status       {}\nRevision     {}\nStarted      {}\nWorkers      {}\n",
+                                text(health["status"]), text(health["revision"]),
+                                text(health.value("started", json())), text(health["workers"]));
   out += fmt::format("Connections  {} open, {} accepted\nRequests     {} running, {} in all\n\n",
-                     total(stats, "sluice_http_connections_active"), total(stats, "sluice_http_connections_total"),
+                     total(stats, "sluice_http_connections_active"),
+                     total(stats, "sluice_http_connections_total"),
                      total(stats, "sluice_http_requests_active"), total(stats, "sluice_http_requests_total"));
   std::vector<Row> ports = {{"PORT", "LINK", "DRIVER", "RX PACKETS", "TX PACKETS", "MISSED"}};
   for (const json& p : health["ports"]) {
-    ports.push_back({text(p["name"]), text(p["link"]), text(p["driver"]), text(p["rx_packets"]), text(p["tx_packets"]), text(p["rx_missed"])});
+    ports.push_back({text(p["name"]), text(p["link"]), text(p["driver"]), text(p["rx_packets"]),
+                     text(p["tx_packets"]), text(p["rx_missed"])});
   }
   out += table(ports) + "\n";
   std::vector<Row> groups = {{"SERVER GROUP", "STATE", "WEIGHT", "ACTIVE"}};
@@ -157,10 +179,13 @@ std::string explanation_text(const json& e) {
     return value.empty() ? std::string() : fmt::format("{:<14} {}\n", name, value);
   };
   const json& r = e["request"];
-  std::string out = line("Request", text(r["method"]) + " " + text(r["host"]) + text(r["path"]) + (text(r["query"]).empty() ? "" : "?" + text(r["query"])));
+  std::string out = line("Request", text(r["method"]) + " " + text(r["host"]) + text(r["path"]) +
+                                        (text(r["query"]).empty() ? "" : "?" + text(r["query"])));
   out += line("VIP", text(e["vip"]));
-  if (e.contains("other_vips") && !e["other_vips"].empty()) out += line("", "(also possible: " + join(e["other_vips"]) + ")");
-  out += line("Load balancer", text(e["load_balancer"])) + line("Listener", text(e["listener"])) + line("Rule", text(e["rule"]));
+  if (e.contains("other_vips") && !e["other_vips"].empty())
+    out += line("", "(also possible: " + join(e["other_vips"]) + ")");
+  out += line("Load balancer", text(e["load_balancer"])) + line("Listener", text(e["listener"])) +
+         line("Rule", text(e["rule"]));
   out += line("Decision", text(e["decision"])) + line("Why", text(e["reason"]));
   if (e["server_groups"].empty()) return out;
   std::vector<Row> rows = {{"SERVER GROUP", "STATE", "WEIGHT", "ACTIVE"}};
@@ -175,7 +200,8 @@ std::string changes_text(const json& changes) {
   std::string out;
   for (const auto& [kind, lists] : changes.items()) {
     for (const auto& [what, mark] : {std::pair{"created", '+'}, {"changed", '~'}, {"deleted", '-'}}) {
-      for (const json& id : lists.value(what, json::array())) out += fmt::format("{} {} {}\n", mark, kind, text(id));
+      for (const json& id : lists.value(what, json::array()))
+        out += fmt::format("{} {} {}\n", mark, kind, text(id));
     }
   }
   return out;

@@ -64,7 +64,8 @@ class Line {
 
 void append_access_line(std::string& out, const l7::AccessRecord& r, std::int64_t unix_ms) {
   Line line(out);
-  line.text("time", fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(static_cast<std::time_t>(unix_ms / 1000)), unix_ms % 1000));
+  line.text("time", fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z",
+                                fmt::gmtime(static_cast<std::time_t>(unix_ms / 1000)), unix_ms % 1000));
   line.text("client", r.client.to_string());
   line.text("vip", r.vip.to_string());
   line.text("listener", r.listener);

@@ -14,7 +14,9 @@ namespace sluice::mgmt::daemon {
 namespace {
 
 bool is_name(const std::string& s) {
-  return !s.empty() && s.size() <= 32 && s.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == std::string::npos;
+  return !s.empty() && s.size() <= 32 &&
+         s.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") ==
+             std::string::npos;
 }
 
 /// An address that an interface can have.
@@ -34,19 +36,23 @@ void read_port(SettingGroup& g, std::vector<PortConfig>& out) {
              port.device = s;
              return !s.empty() && s.size() < 256 && s.find_first_of(" \t\r\n") == std::string::npos;
            });
-  g.texts("addresses", "an interface address with its prefix length (\"192.0.2.2/24\")", [&](const std::string& s) {
-    const auto prefix = s.find('/') == std::string::npos ? std::nullopt : IpPrefix::parse(s);
-    if (!prefix || prefix->length == 0 || !is_usable(prefix->address)) return false;
-    port.addresses.push_back(*prefix);
-    return true;
-  });
+  g.texts("addresses", "an interface address with its prefix length (\"192.0.2.2/24\")",
+          [&](const std::string& s) {
+            const auto prefix = s.find('/') == std::string::npos ? std::nullopt : IpPrefix::parse(s);
+            if (!prefix || prefix->length == 0 || !is_usable(prefix->address)) return false;
+            port.addresses.push_back(*prefix);
+            return true;
+          });
   g.number("mtu", 576, 9216, port.mtu);
   g.number("vlan", 0, 4094, port.vlan);
   g.number("rx_descriptors", 64, 32768, port.rx_descriptors);
   g.number("tx_descriptors", 64, 32768, port.tx_descriptors);
   for (const PortConfig& other : out) {
-    if (other.name == port.name) g.error("name", fmt::format("expected a name of its own, \"{}\" is another port's", port.name));
-    if (other.device == port.device) g.error("device", fmt::format("expected a device of its own, \"{}\" is port {}'s", port.device, other.name));
+    if (other.name == port.name)
+      g.error("name", fmt::format("expected a name of its own, \"{}\" is another port's", port.name));
+    if (other.device == port.device)
+      g.error("device",
+              fmt::format("expected a device of its own, \"{}\" is port {}'s", port.device, other.name));
   }
   out.push_back(std::move(port));
 }
@@ -71,9 +77,11 @@ void read_route(SettingGroup& g, const std::vector<PortConfig>& ports, std::vect
   if (route.gateway.is_v4() != route.destination.address.is_v4()) {
     return g.error("gateway", "expected an address of the same family as the destination");
   }
-  const bool on_link = route.gateway.is_link_local() || std::any_of(ports.begin(), ports.end(), [&](const PortConfig& p) {
-    return std::any_of(p.addresses.begin(), p.addresses.end(), [&](const IpPrefix& a) { return a.contains(route.gateway); });
-  });
+  const bool on_link =
+      route.gateway.is_link_local() || std::any_of(ports.begin(), ports.end(), [&](const PortConfig& p) {
+        return std::any_of(p.addresses.begin(), p.addresses.end(),
+                           [&](const IpPrefix& a) { return a.contains(route.gateway); });
+      });
   if (!on_link) return g.error("gateway", "expected an address inside a network of one of the ports");
   out.push_back(route);
 }
@@ -83,8 +91,10 @@ void read_workers(SettingGroup& g, RuntimeConfig& out) {
   std::vector<long long> cores;
   g.numbers("cores", 0, 1023, cores);
   if (g.has("cores")) {
-    if (cores.empty() || cores.size() > kMaxWorkers) g.error("cores", fmt::format("expected 1 to {} cores", kMaxWorkers));
-    if (std::set<long long>(cores.begin(), cores.end()).size() != cores.size()) g.error("cores", "expected each core once");
+    if (cores.empty() || cores.size() > kMaxWorkers)
+      g.error("cores", fmt::format("expected 1 to {} cores", kMaxWorkers));
+    if (std::set<long long>(cores.begin(), cores.end()).size() != cores.size())
+      g.error("cores", "expected each core once");
   }
   out.worker_cores.assign(cores.begin(), cores.end());
   std::string idle = out.idle == IdlePolicy::kBusy ? "busy" : "adaptive";
@@ -131,7 +141,8 @@ bool parse_listen(const std::string& s, Bootstrap::Management& out) {
   const auto address = IpAddr::parse(host);
   unsigned port = 0;
   const auto [end, ec] = std::from_chars(s.data() + colon + 1, s.data() + s.size(), port);
-  if (!address || address->is_v6() != brackets || ec != std::errc{} || end != s.data() + s.size()) return false;
+  if (!address || address->is_v6() != brackets || ec != std::errc{} || end != s.data() + s.size())
+    return false;
   if (port == 0 || port > 65535) return false;
   out.address = host;
   out.port = static_cast<std::uint16_t>(port);
@@ -145,7 +156,8 @@ void read_management(SettingGroup& g, Bootstrap::Management& out) {
   g.text("certificate", out.certificate);
   g.text("private_key", out.private_key);
   if (out.certificate.empty() != out.private_key.empty()) {
-    g.error(out.certificate.empty() ? "certificate" : "private_key", "expected certificate and private_key together");
+    g.error(out.certificate.empty() ? "certificate" : "private_key",
+            "expected certificate and private_key together");
   }
   g.text("token_file", out.token_file);
   g.boolean("metrics_auth", out.metrics_auth);
@@ -176,7 +188,8 @@ void read_local_ports(SettingGroup& g, RuntimeConfig& out) {
 void read_all(SettingGroup& g, Bootstrap& out) {
   g.require({"ports", "workers"});
   g.groups("ports", [&](SettingGroup& inner) { read_port(inner, out.runtime.ports); });
-  if (g.has("ports") && (out.runtime.ports.empty() || out.runtime.ports.size() > 16)) g.error("ports", "expected 1 to 16 ports");
+  if (g.has("ports") && (out.runtime.ports.empty() || out.runtime.ports.size() > 16))
+    g.error("ports", "expected 1 to 16 ports");
   g.groups("routes", [&](SettingGroup& inner) { read_route(inner, out.runtime.ports, out.runtime.routes); });
   g.group("workers", [&](SettingGroup& inner) { read_workers(inner, out.runtime); });
   read_local_ports(g, out.runtime);
@@ -199,11 +212,14 @@ BootstrapResult read_with(const std::string& name, const std::function<void(libc
     SettingGroup root(file.getRoot(), "", errors);
     read_all(root, out.value);
     out.errors = errors.take();
-    std::stable_sort(out.errors.begin(), out.errors.end(), [](const auto& a, const auto& b) { return a.line < b.line; });
+    std::stable_sort(out.errors.begin(), out.errors.end(),
+                     [](const auto& a, const auto& b) { return a.line < b.line; });
   } catch (const libconfig::ParseException& e) {
-    out.errors = {{e.getFile() != nullptr ? e.getFile() : name, static_cast<unsigned>(e.getLine()), "", e.getError()}};
+    out.errors = {
+        {e.getFile() != nullptr ? e.getFile() : name, static_cast<unsigned>(e.getLine()), "", e.getError()}};
   } catch (const libconfig::FileIOException&) {
-    out.errors = {{name, 0, "", fmt::format("cannot be read: {}", errno != 0 ? std::strerror(errno) : "not a file")}};
+    out.errors = {
+        {name, 0, "", fmt::format("cannot be read: {}", errno != 0 ? std::strerror(errno) : "not a file")}};
   } catch (const libconfig::ConfigException& e) {
     out.errors = {{name, 0, "", e.what()}};
   }

@@ -9,8 +9,8 @@
 
 namespace sluice::mgmt::daemon {
 
-/// What sluice.conf says (docs/sluice.conf.md has every line). It is read once, at the start: all that may change while
-/// the appliance runs is in the REST API.
+/// What sluice.conf says (docs/sluice.conf.md has every line). It is read once, at the start: all that may
+/// change while the appliance runs is in the REST API.
 struct Bootstrap {
   enum class HugePages : std::uint8_t { kNo, kYes, kAuto };
   enum class LogFormat : std::uint8_t { kText, kJson };
@@ -57,7 +57,8 @@ BootstrapResult load_bootstrap(const std::string& path);
 /// The same from memory; `name` stands for the file in errors.
 BootstrapResult parse_bootstrap(const std::string& text, const std::string& name);
 
-/// kAuto: whether the kernel has enough free huge pages for memory_mb. `meminfo` is the text of /proc/meminfo.
+/// kAuto: whether the kernel has enough free huge pages for memory_mb. `meminfo` is the text of
+/// /proc/meminfo.
 bool choose_huge_pages(Bootstrap::HugePages wish, unsigned memory_mb, const std::string& meminfo);
 
 }  // namespace sluice::mgmt::daemon

@@ -16,7 +16,8 @@ namespace {
 constexpr std::size_t kAccessRing = 16384;
 
 void fill_random(void* out, std::size_t size) {
-  if (::getrandom(out, size, 0) != static_cast<ssize_t>(size)) std::abort();  // sizes below 256 never fail once seeded
+  if (::getrandom(out, size, 0) != static_cast<ssize_t>(size))
+    std::abort();  // sizes below 256 never fail once seeded
 }
 
 }  // namespace
@@ -30,14 +31,16 @@ Daemon::Daemon(const Bootstrap& config)
 
 Result<std::unique_ptr<Daemon>> Daemon::start(const Bootstrap& config) {
   std::unique_ptr<Daemon> d(new Daemon(config));
-  for (const auto step : {&Daemon::open_store, &Daemon::open_server, &Daemon::start_data_plane, &Daemon::start_management}) {
+  for (const auto step :
+       {&Daemon::open_store, &Daemon::open_server, &Daemon::start_data_plane, &Daemon::start_management}) {
     if (const Status s = (d.get()->*step)(); !s) return s.error();
   }
   return d;
 }
 
 Status Daemon::open_store() {
-  auto engine = Engine::open({config_.data_folder, static_cast<std::uint32_t>(config_.runtime.worker_cores.size())}, shared_);
+  auto engine = Engine::open(
+      {config_.data_folder, static_cast<std::uint32_t>(config_.runtime.worker_cores.size())}, shared_);
   if (!engine) return engine.error();
   engine_ = std::move(engine).value();
   records_ = std::make_unique<RecordWriter>(config_.log.access_log, shared_, *engine_, events_);
@@ -50,7 +53,8 @@ Status Daemon::load_tokens() {
   return tokens_.load_or_create_admin(config_.data_folder + "/admin.token");
 }
 
-/// The address is taken before the data plane starts, so that a second instance fails early; nothing is answered yet.
+/// The address is taken before the data plane starts, so that a second instance fails early; nothing is
+/// answered yet.
 Status Daemon::open_server() {
   if (const Status s = load_tokens(); !s) return s;
   const auto& m = config_.management;
@@ -61,7 +65,9 @@ Status Daemon::open_server() {
   options.certificate_path = m.certificate.empty() ? config_.data_folder + "/api.crt" : m.certificate;
   options.key_path = m.certificate.empty() ? config_.data_folder + "/api.key" : m.private_key;
   if (m.tls && m.certificate.empty()) {
-    if (const Status s = rest::ensure_api_certificate(options.certificate_path, options.key_path, m.address); !s) return s;
+    if (const Status s = rest::ensure_api_certificate(options.certificate_path, options.key_path, m.address);
+        !s)
+      return s;
   }
   if (!m.tls && m.address != "127.0.0.1" && m.address != "::1") {
     spdlog::warn("the API is served without TLS on {}: tokens travel in the clear", m.address);
@@ -77,7 +83,8 @@ Status Daemon::start_data_plane() {
   const auto meminfo = rest::read_file("/proc/meminfo");
   runtime.huge_pages = choose_huge_pages(config_.huge_pages, runtime.memory_mb, meminfo ? *meminfo : "");
   if (config_.huge_pages == Bootstrap::HugePages::kAuto && !runtime.huge_pages) {
-    spdlog::warn("fewer than {} MB of free huge pages: running on ordinary memory, slower", runtime.memory_mb);
+    spdlog::warn("fewer than {} MB of free huge pages: running on ordinary memory, slower",
+                 runtime.memory_mb);
   }
   l4::tcp::Config tcp;
   fill_random(tcp.secret, sizeof tcp.secret);
@@ -99,8 +106,9 @@ Status Daemon::start_management() {
   if (const Status s = engine_->start(runtime_->rcu()); !s) return s;
   server_->start();
   events_.add("started", "sluiced", fmt::format("revision {}", engine_->revision()));
-  spdlog::info("serving revision {} with {} worker(s); API on {}://{}:{}", engine_->revision(), runtime_->workers(),
-               config_.management.tls ? "https" : "http", config_.management.address, server_->port());
+  spdlog::info("serving revision {} with {} worker(s); API on {}://{}:{}", engine_->revision(),
+               runtime_->workers(), config_.management.tls ? "https" : "http", config_.management.address,
+               server_->port());
   return Ok{};
 }
 

@@ -15,15 +15,16 @@
 
 namespace sluice::mgmt::daemon {
 
-/// The parts of a running appliance, in the order in which they are made; they end in the opposite order. Owned by
-/// the main thread.
+/// The parts of a running appliance, in the order in which they are made; they end in the opposite order.
+/// Owned by the main thread.
 class Daemon {
  public:
   /// Everything up to serving. Errors are one sentence for the person who starts it.
   static Result<std::unique_ptr<Daemon>> start(const Bootstrap& config);
   ~Daemon();
 
-  /// Refuses new connections and waits for the running ones, at most as long as configured. True: none was cut off.
+  /// Refuses new connections and waits for the running ones, at most as long as configured. True: none was
+  /// cut off.
   bool drain();
   /// SIGHUP: log files anew, tokens anew.
   void reload();

@@ -31,7 +31,8 @@ void run_on(const cpu_set_t& cores) { ::sched_setaffinity(0, sizeof cores, &core
 void notify_manager(std::string_view state) {
   const char* path = std::getenv("NOTIFY_SOCKET");
   sockaddr_un address{};
-  if (path == nullptr || (*path != '/' && *path != '@') || std::strlen(path) >= sizeof address.sun_path) return;
+  if (path == nullptr || (*path != '/' && *path != '@') || std::strlen(path) >= sizeof address.sun_path)
+    return;
   address.sun_family = AF_UNIX;
   std::memcpy(address.sun_path, path, std::strlen(path));
   if (*path == '@') address.sun_path[0] = '\0';  // abstract namespace

@@ -11,7 +11,8 @@ namespace sluice::mgmt::daemon {
 
 /// CPUs that this thread may use now.
 cpu_set_t allowed_cores();
-/// The CPUs of `allowed` that are no worker's, for management threads; all of them when the workers have them all.
+/// The CPUs of `allowed` that are no worker's, for management threads; all of them when the workers have them
+/// all.
 cpu_set_t management_cores(const cpu_set_t& allowed, const std::vector<unsigned>& workers);
 /// For the calling thread, and those that it starts from now on.
 void run_on(const cpu_set_t& cores);

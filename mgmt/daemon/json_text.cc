@@ -6,7 +6,9 @@
 namespace sluice::mgmt::daemon {
 namespace {
 
-std::uint8_t at(std::string_view s, std::size_t i) { return i < s.size() ? static_cast<std::uint8_t>(s[i]) : 0; }
+std::uint8_t at(std::string_view s, std::size_t i) {
+  return i < s.size() ? static_cast<std::uint8_t>(s[i]) : 0;
+}
 
 bool continuation(std::uint8_t b) { return (b & 0xc0) == 0x80; }
 
@@ -30,12 +32,23 @@ std::size_t utf8_length(std::string_view s, std::size_t i) {
 void append_escaped(std::string& out, std::uint8_t b) {
   static constexpr char kHex[] = "0123456789abcdef";
   switch (b) {
-    case '"': out += "\\\""; return;
-    case '\\': out += "\\\\"; return;
-    case '\n': out += "\\n"; return;
-    case '\r': out += "\\r"; return;
-    case '\t': out += "\\t"; return;
-    default: break;
+    case '"':
+      out += "\\\"";
+      return;
+    case '\\':
+      out += "\\\\";
+      return;
+    case '\n':
+      out += "\\n";
+      return;
+    case '\r':
+      out += "\\r";
+      return;
+    case '\t':
+      out += "\\t";
+      return;
+    default:
+      break;
   }
   out += "\\u00";
   out += kHex[b >> 4];

@@ -20,14 +20,17 @@ constexpr int kPipeWaitMs = 1000;
 
 }  // namespace
 
-LineFile::LineFile(std::string path, int standard) : path_(std::move(path)), standard_(standard) { buffer_.reserve(2 * kFlushAt); }
+LineFile::LineFile(std::string path, int standard) : path_(std::move(path)), standard_(standard) {
+  buffer_.reserve(2 * kFlushAt);
+}
 
 LineFile::~LineFile() {
   if (fd_ > STDERR_FILENO) ::close(fd_);
 }
 
 Status LineFile::open() {
-  const int fd = path_ == "-" ? standard_ : ::open(path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+  const int fd =
+      path_ == "-" ? standard_ : ::open(path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
   if (fd < 0) return Error{fmt::format("{}: {}", path_, std::strerror(errno))};
   if (fd_ > STDERR_FILENO) ::close(fd_);
   fd_ = fd;
@@ -80,7 +83,8 @@ void LineFile::flush() {
   reopen_if_asked();
   if (buffer_.empty()) return;
   const std::size_t done = write_some();
-  written_.fetch_add(static_cast<std::uint64_t>(std::count(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(done), '\n')),
+  written_.fetch_add(static_cast<std::uint64_t>(std::count(
+                         buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(done), '\n')),
                      std::memory_order_relaxed);
   const bool torn = done > 0 ? buffer_[done - 1] != '\n' : torn_ > 0;
   buffer_.erase(0, done);
@@ -89,8 +93,10 @@ void LineFile::flush() {
 }
 
 void LineFile::drop_whole_lines() {
-  // The rest of a line that is half in the file stays, so that the file has no broken line once writing works again.
-  lost_.fetch_add(static_cast<std::uint64_t>(std::count(buffer_.begin() + static_cast<std::ptrdiff_t>(torn_), buffer_.end(), '\n')),
+  // The rest of a line that is half in the file stays, so that the file has no broken line once writing works
+  // again.
+  lost_.fetch_add(static_cast<std::uint64_t>(
+                      std::count(buffer_.begin() + static_cast<std::ptrdiff_t>(torn_), buffer_.end(), '\n')),
                   std::memory_order_relaxed);
   buffer_.resize(torn_);
 }

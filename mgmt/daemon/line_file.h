@@ -10,9 +10,9 @@
 
 namespace sluice::mgmt::daemon {
 
-/// A file of lines that outlives a full disk and a reader that went away: what cannot be written is counted and
-/// dropped, whole lines only, and writing goes on when it can. Buffered; one thread writes, any thread may ask for
-/// reopening and read the counters.
+/// A file of lines that outlives a full disk and a reader that went away: what cannot be written is counted
+/// and dropped, whole lines only, and writing goes on when it can. Buffered; one thread writes, any thread
+/// may ask for reopening and read the counters.
 class LineFile {
  public:
   /// `path` "-": the standard stream that `standard` is the number of.
@@ -22,7 +22,8 @@ class LineFile {
   LineFile& operator=(const LineFile&) = delete;
 
   Status open();
-  /// After rotation (SIGHUP): the path is opened anew before the next write; the old file stays when that fails.
+  /// After rotation (SIGHUP): the path is opened anew before the next write; the old file stays when that
+  /// fails.
   void request_reopen() { reopen_.store(true, std::memory_order_relaxed); }
 
   /// `line` ends with a newline.
@@ -45,7 +46,8 @@ class LineFile {
   int fd_ = -1;
   bool regular_ = false;  ///< A disk file: write() does not wait for a reader.
   std::string buffer_;
-  std::size_t torn_ = 0;  ///< Bytes at the front of buffer_ that end a line of which the file has the beginning.
+  std::size_t torn_ =
+      0;  ///< Bytes at the front of buffer_ that end a line of which the file has the beginning.
   std::atomic<bool> reopen_{false};
   std::atomic<std::uint64_t> written_{0}, lost_{0};
   std::atomic<int> last_error_{0};

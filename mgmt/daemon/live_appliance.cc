@@ -63,40 +63,53 @@ void LiveAppliance::visit_backends(MetricSink& sink) const {
       if (!slot) continue;
       const auto total = [&](Counter Row::*counter) {
         std::uint64_t sum = 0;
-        for (std::uint32_t w = 0; w < table.workers(); ++w) sum += (table.at(*slot, WorkerId{w}).*counter).get();
+        for (std::uint32_t w = 0; w < table.workers(); ++w)
+          sum += (table.at(*slot, WorkerId{w}).*counter).get();
         return sum;
       };
       const std::string labels = metric_label("server_group", id) + "," + metric_label("member", name);
-      sink.gauge("sluice_backend_up", "Whether the member may get requests: 0 after failed health checks.", labels, table.usable(*slot) ? 1 : 0);
-      sink.gauge("sluice_backend_requests_active", "Requests in flight.", labels, static_cast<double>(table.active(*slot)));
-      sink.counter("sluice_backend_requests_total", "Requests sent to the member.", labels, total(&Row::requests));
-      sink.counter("sluice_backend_connections_total", "Connections opened.", labels, total(&Row::connections));
-      sink.counter("sluice_backend_connect_failures_total", "Connections that could not be opened.", labels, total(&Row::connect_failures));
-      sink.counter("sluice_backend_failures_total", "Requests that ended in 502 or 504 by the member's doing.", labels, total(&Row::failures));
+      sink.gauge("sluice_backend_up", "Whether the member may get requests: 0 after failed health checks.",
+                 labels, table.usable(*slot) ? 1 : 0);
+      sink.gauge("sluice_backend_requests_active", "Requests in flight.", labels,
+                 static_cast<double>(table.active(*slot)));
+      sink.counter("sluice_backend_requests_total", "Requests sent to the member.", labels,
+                   total(&Row::requests));
+      sink.counter("sluice_backend_connections_total", "Connections opened.", labels,
+                   total(&Row::connections));
+      sink.counter("sluice_backend_connect_failures_total", "Connections that could not be opened.", labels,
+                   total(&Row::connect_failures));
+      sink.counter("sluice_backend_failures_total",
+                   "Requests that ended in 502 or 504 by the member's doing.", labels, total(&Row::failures));
     }
   }
 }
 
 void LiveAppliance::visit_management(MetricSink& sink) const {
   const auto config = engine_.current();
-  sink.gauge("sluice_build_info", "Always 1; the version is the label.", metric_label("version", kVersion), 1);
-  sink.gauge("sluice_config_revision", "Number of the running revision.", "", static_cast<double>(engine_.revision()));
+  sink.gauge("sluice_build_info", "Always 1; the version is the label.", metric_label("version", kVersion),
+             1);
+  sink.gauge("sluice_config_revision", "Number of the running revision.", "",
+             static_cast<double>(engine_.revision()));
   const auto count = [&](std::string_view kind, std::size_t n) {
-    sink.gauge("sluice_config_resources", "Configured resources.", metric_label("kind", kind), static_cast<double>(n));
+    sink.gauge("sluice_config_resources", "Configured resources.", metric_label("kind", kind),
+               static_cast<double>(n));
   };
   count("load_balancer", config->load_balancers.size());
   count("listener", config->listeners.size());
   count("rule", config->rules.size());
   count("server_group", config->server_groups.size());
   count("certificate", config->certificates.size());
-  sink.counter("sluice_access_log_lines_total", "Lines written to the access log.", "", records_.lines_written());
-  sink.counter("sluice_access_log_lines_lost_total", "Lines that could not be written (disk full, reader gone).", "", records_.lines_lost());
+  sink.counter("sluice_access_log_lines_total", "Lines written to the access log.", "",
+               records_.lines_written());
+  sink.counter("sluice_access_log_lines_lost_total",
+               "Lines that could not be written (disk full, reader gone).", "", records_.lines_lost());
   const std::int64_t now = std::time(nullptr);
   for (const auto& [id, certificate] : config->certificates) {
     const auto facts = rest::certificate_facts(certificate.certificate);
     if (!facts) continue;
-    sink.gauge("sluice_certificate_expires_in_seconds", "Until the certificate's notAfter; negative afterwards.",
-               metric_label("certificate", id), static_cast<double>(facts->not_after - now));
+    sink.gauge("sluice_certificate_expires_in_seconds",
+               "Until the certificate's notAfter; negative afterwards.", metric_label("certificate", id),
+               static_cast<double>(facts->not_after - now));
   }
 }
 
@@ -106,10 +119,13 @@ void visit_process(MetricSink& sink, std::int64_t started) {
   std::ifstream("/proc/self/statm") >> pages >> resident;
   const auto page_size = static_cast<double>(::sysconf(_SC_PAGESIZE));
   sink.gauge("process_virtual_memory_bytes", "Virtual memory.", "", static_cast<double>(pages) * page_size);
-  sink.gauge("process_resident_memory_bytes", "Resident memory, huge pages not counted.", "", static_cast<double>(resident) * page_size);
+  sink.gauge("process_resident_memory_bytes", "Resident memory, huge pages not counted.", "",
+             static_cast<double>(resident) * page_size);
   std::error_code ec;
   std::size_t files = 0;
-  for (auto it = std::filesystem::directory_iterator("/proc/self/fd", ec); !ec && it != std::filesystem::directory_iterator(); it.increment(ec)) ++files;
+  for (auto it = std::filesystem::directory_iterator("/proc/self/fd", ec);
+       !ec && it != std::filesystem::directory_iterator(); it.increment(ec))
+    ++files;
   sink.gauge("process_open_fds", "Open file descriptors.", "", static_cast<double>(files));
 }
 

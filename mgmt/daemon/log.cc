@@ -39,8 +39,10 @@ class LineSink final : public spdlog::sinks::base_sink<std::mutex> {
 
  private:
   static void append_json(std::string& line, const spdlog::details::log_msg& message) {
-    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(message.time.time_since_epoch()).count();
-    line = fmt::format("{{\"time\":\"{:%Y-%m-%dT%H:%M:%S}.{:03}Z\",\"level\":\"", fmt::gmtime(static_cast<std::time_t>(ms / 1000)), ms % 1000);
+    const auto ms =
+        std::chrono::duration_cast<std::chrono::milliseconds>(message.time.time_since_epoch()).count();
+    line = fmt::format("{{\"time\":\"{:%Y-%m-%dT%H:%M:%S}.{:03}Z\",\"level\":\"",
+                       fmt::gmtime(static_cast<std::time_t>(ms / 1000)), ms % 1000);
     const auto level = spdlog::level::to_string_view(message.level);
     line.append(level.data(), level.size());
     line += "\",\"message\":";

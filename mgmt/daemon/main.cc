@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
+#include <CLI/CLI.hpp>
 
 #include <chrono>
 #include <cstdio>
@@ -25,7 +25,8 @@ enum ExitStatus { kClean = 0, kFailed = 1, kUsage = 2, kCutOff = 3 };
 constexpr const char* kExitHelp =
     "Exit status: 0 stopped after all requests ended (or --check found no fault); 1 could not start or run;\n"
     "2 wrong arguments or configuration file; 3 stopped with requests cut off.\n"
-    "Signals: SIGTERM and SIGINT drain and stop, a second one stops at once; SIGHUP opens log files anew and reads the\n"
+    "Signals: SIGTERM and SIGINT drain and stop, a second one stops at once; SIGHUP opens log files anew and "
+    "reads the\n"
     "tokens again.";
 
 sigset_t watched_signals() {
@@ -92,7 +93,8 @@ int main(int argc, char** argv) {
   std::string path;
   bool check = false;
   cli.add_option("-c,--config", path, "Configuration file, see docs/sluice.conf.md")->required();
-  cli.add_flag("--check", check, "Reads the file, says what is wrong with it, and ends; needs neither root nor devices");
+  cli.add_flag("--check", check,
+               "Reads the file, says what is wrong with it, and ends; needs neither root nor devices");
   cli.set_version_flag("--version", std::string("sluiced ") + kVersion);
   cli.footer(kExitHelp);
   try {

@@ -19,12 +19,14 @@ constexpr milliseconds kShortest{1}, kLongest{50};
 constexpr unsigned kBatch = 1024;  ///< Records of one ring before the next one's turn.
 
 std::int64_t unix_ms() {
-  return std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
 }
 
 }  // namespace
 
-RecordWriter::RecordWriter(std::string path, l7::proxy::Shared& shared, const Engine& engine, rest::EventLog& events)
+RecordWriter::RecordWriter(std::string path, l7::proxy::Shared& shared, const Engine& engine,
+                           rest::EventLog& events)
     : shared_(shared), engine_(engine), events_(events) {
   if (!path.empty()) file_ = std::make_unique<LineFile>(std::move(path));
 }

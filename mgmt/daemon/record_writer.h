@@ -13,8 +13,8 @@
 
 namespace sluice::mgmt::daemon {
 
-/// The one thread that empties the workers' rings: access records become lines of the access log, health changes
-/// become log lines and events. Workers never wait for it; a full ring drops there and counts there.
+/// The one thread that empties the workers' rings: access records become lines of the access log, health
+/// changes become log lines and events. Workers never wait for it; a full ring drops there and counts there.
 class RecordWriter {
  public:
   /// `path`: "-" is standard output, "" writes none (the rings are emptied all the same).

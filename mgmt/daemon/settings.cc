@@ -11,9 +11,13 @@ using libconfig::Setting;
 
 namespace {
 
-bool is_whole(const Setting& s) { return s.getType() == Setting::TypeInt || s.getType() == Setting::TypeInt64; }
+bool is_whole(const Setting& s) {
+  return s.getType() == Setting::TypeInt || s.getType() == Setting::TypeInt64;
+}
 
-long long whole(const Setting& s) { return s.getType() == Setting::TypeInt ? int(s) : static_cast<long long>(s); }
+long long whole(const Setting& s) {
+  return s.getType() == Setting::TypeInt ? int(s) : static_cast<long long>(s);
+}
 
 std::string join(const std::vector<std::string>& words) {
   std::string out;
@@ -30,14 +34,22 @@ std::string range_text(long long min, long long max) {
 std::string describe(const Setting& s) {
   switch (s.getType()) {
     case Setting::TypeInt:
-    case Setting::TypeInt64: return fmt::format("{}", whole(s));
-    case Setting::TypeFloat: return fmt::format("{}", double(s));
-    case Setting::TypeString: return fmt::format("\"{}\"", s.c_str());
-    case Setting::TypeBoolean: return bool(s) ? "true" : "false";
-    case Setting::TypeGroup: return "a group { ... }";
-    case Setting::TypeArray: return "an array [ ... ]";
-    case Setting::TypeList: return "a list ( ... )";
-    default: return "nothing";
+    case Setting::TypeInt64:
+      return fmt::format("{}", whole(s));
+    case Setting::TypeFloat:
+      return fmt::format("{}", double(s));
+    case Setting::TypeString:
+      return fmt::format("\"{}\"", s.c_str());
+    case Setting::TypeBoolean:
+      return bool(s) ? "true" : "false";
+    case Setting::TypeGroup:
+      return "a group { ... }";
+    case Setting::TypeArray:
+      return "an array [ ... ]";
+    case Setting::TypeList:
+      return "a list ( ... )";
+    default:
+      return "nothing";
   }
 }
 
@@ -74,7 +86,8 @@ void SettingGroup::require(std::initializer_list<const char*> names) {
 void SettingGroup::text(const char* name, std::string& out) {
   const Setting* s = find(name);
   if (s == nullptr) return;
-  if (s->getType() != Setting::TypeString) return error(name, "expected a text in quotes, not " + describe(*s));
+  if (s->getType() != Setting::TypeString)
+    return error(name, "expected a text in quotes, not " + describe(*s));
   out = s->c_str();
 }
 
@@ -82,7 +95,8 @@ void SettingGroup::choice(const char* name, std::initializer_list<const char*> w
   const Setting* s = find(name);
   if (s == nullptr) return;
   const bool known = s->getType() == Setting::TypeString &&
-                     std::any_of(words.begin(), words.end(), [&](const char* w) { return std::string_view(w) == s->c_str(); });
+                     std::any_of(words.begin(), words.end(),
+                                 [&](const char* w) { return std::string_view(w) == s->c_str(); });
   if (known) {
     out = s->c_str();
     return;
@@ -125,7 +139,8 @@ void SettingGroup::texts(const char* name, const std::string& expected,
   for (int i = 0; i < s->getLength(); ++i) {
     const Setting& item = (*s)[i];
     if (item.getType() == Setting::TypeString && each(item.c_str())) continue;
-    errors_.add(item, fmt::format("{}[{}]", field(name), i), fmt::format("expected {}, not {}", expected, describe(item)));
+    errors_.add(item, fmt::format("{}[{}]", field(name), i),
+                fmt::format("expected {}, not {}", expected, describe(item)));
   }
 }
 
@@ -141,7 +156,8 @@ void SettingGroup::numbers(const char* name, long long min, long long max, std::
     if (is_whole(item) && whole(item) >= min && whole(item) <= max) {
       out.push_back(whole(item));
     } else {
-      errors_.add(item, fmt::format("{}[{}]", field(name), i), fmt::format("{}, not {}", range_text(min, max), describe(item)));
+      errors_.add(item, fmt::format("{}[{}]", field(name), i),
+                  fmt::format("{}, not {}", range_text(min, max), describe(item)));
     }
   }
 }

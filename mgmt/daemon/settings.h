@@ -25,8 +25,8 @@ class SettingErrors {
   std::vector<BootstrapError> errors_;
 };
 
-/// A strict view of one libconfig group: each getter leaves `out` alone when the name is absent, reports a wrong type or
-/// value, and remembers the name; finish() reports the names that nobody asked for.
+/// A strict view of one libconfig group: each getter leaves `out` alone when the name is absent, reports a
+/// wrong type or value, and remembers the name; finish() reports the names that nobody asked for.
 class SettingGroup {
  public:
   SettingGroup(const libconfig::Setting& group, std::string path, SettingErrors& errors);
@@ -44,8 +44,10 @@ class SettingGroup {
     if (const auto v = whole_number(name, min, max)) out = static_cast<T>(*v);
   }
   /// `parse` answers false for a wrong text; `expected` says what is right.
-  void parsed(const char* name, const std::string& expected, const std::function<bool(const std::string&)>& parse);
-  void texts(const char* name, const std::string& expected, const std::function<bool(const std::string&)>& each);
+  void parsed(const char* name, const std::string& expected,
+              const std::function<bool(const std::string&)>& parse);
+  void texts(const char* name, const std::string& expected,
+             const std::function<bool(const std::string&)>& each);
   void numbers(const char* name, long long min, long long max, std::vector<long long>& out);
   /// Groups: one by name, or a list of them ("ports[0]").
   void group(const char* name, const std::function<void(SettingGroup&)>& read);

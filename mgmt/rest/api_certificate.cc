@@ -46,7 +46,9 @@ std::string alternative_names(const std::string& address) {
   std::array<char, 256> host{};
   if (::gethostname(host.data(), host.size() - 1) == 0 && host[0] != '\0') {
     const std::string name = host.data();
-    const bool plain = name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-") == std::string::npos;
+    const bool plain =
+        name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-") ==
+        std::string::npos;
     if (plain && name != "localhost") out += ",DNS:" + name;
   }
   return out;
@@ -80,7 +82,8 @@ Cert self_signed(EVP_PKEY* key, const std::string& address) {
   return built ? std::move(cert) : nullptr;
 }
 
-bool still_good(const std::string& certificate_path, const std::string& key_path, const std::string& address) {
+bool still_good(const std::string& certificate_path, const std::string& key_path,
+                const std::string& address) {
   const Bio in(BIO_new_file(certificate_path.c_str(), "r"));
   if (!in || ::access(key_path.c_str(), R_OK) != 0) return false;
   const Cert cert(PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr));

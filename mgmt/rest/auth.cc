@@ -47,9 +47,12 @@ std::string_view trimmed(std::string_view s) {
 
 std::string_view to_string(Role role) {
   switch (role) {
-    case Role::kViewer: return "viewer";
-    case Role::kAdmin: return "admin";
-    case Role::kNone: break;
+    case Role::kViewer:
+      return "viewer";
+    case Role::kAdmin:
+      return "admin";
+    case Role::kNone:
+      break;
   }
   return "none";
 }
@@ -77,9 +80,11 @@ Result<std::vector<Tokens::Entry>> Tokens::parse(std::string_view text, const st
     e.identity.role = role == "admin" ? Role::kAdmin : role == "viewer" ? Role::kViewer : Role::kNone;
     if (e.identity.role == Role::kNone) return fail("role: expected admin or viewer");
     if (token.starts_with("sha256:")) {
-      if (!parse_hex(std::string_view(token).substr(7), e.digest)) return fail("token: expected 64 hex digits after sha256:");
+      if (!parse_hex(std::string_view(token).substr(7), e.digest))
+        return fail("token: expected 64 hex digits after sha256:");
     } else {
-      if (token.size() < kMinTokenSize) return fail(fmt::format("token: expected {} characters at least", kMinTokenSize));
+      if (token.size() < kMinTokenSize)
+        return fail(fmt::format("token: expected {} characters at least", kMinTokenSize));
       e.digest = digest_of(token);
     }
     out.push_back(std::move(e));
@@ -130,7 +135,8 @@ std::optional<Identity> Tokens::identify(std::string_view token) const {
 
 std::string random_token() {
   std::array<unsigned char, 32> bytes{};
-  if (RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) != 1) throw std::runtime_error("no random numbers");
+  if (RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) != 1)
+    throw std::runtime_error("no random numbers");
   std::string out;
   for (const unsigned char b : bytes) out += fmt::format("{:02x}", b);
   return out;
@@ -140,7 +146,8 @@ Result<std::string> read_file(const std::string& path) {
   errno = 0;
   std::ifstream in(path, std::ios::binary);
   std::ostringstream out;
-  if (!in || !(out << in.rdbuf())) return Error{fmt::format("{}: {}", path, errno != 0 ? std::strerror(errno) : "is empty")};
+  if (!in || !(out << in.rdbuf()))
+    return Error{fmt::format("{}: {}", path, errno != 0 ? std::strerror(errno) : "is empty")};
   return std::move(out).str();
 }
 
@@ -149,7 +156,8 @@ Status write_file(const std::string& path, std::string_view content, unsigned mo
   ::unlink(fresh.c_str());
   const int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
   if (fd < 0) return Error{fmt::format("{}: {}", fresh, std::strerror(errno))};
-  const bool whole = ::write(fd, content.data(), content.size()) == static_cast<ssize_t>(content.size()) && ::fsync(fd) == 0;
+  const bool whole =
+      ::write(fd, content.data(), content.size()) == static_cast<ssize_t>(content.size()) && ::fsync(fd) == 0;
   const int write_error = errno;
   ::close(fd);
   if (!whole || ::rename(fresh.c_str(), path.c_str()) != 0) {

@@ -24,8 +24,9 @@ struct Identity {
 /// Who may come in, by bearer token (RFC 6750). Only hashes are kept. Any thread.
 class Tokens {
  public:
-  /// Replaces all by the lines of a file: "name role token", where role is admin or viewer, and token is the secret itself (16 characters at least)
-  /// or "sha256:" and 64 hex digits. '#' starts a comment. Errors name the line, never the token.
+  /// Replaces all by the lines of a file: "name role token", where role is admin or viewer, and token is the
+  /// secret itself (16 characters at least) or "sha256:" and 64 hex digits. '#' starts a comment. Errors name
+  /// the line, never the token.
   Status load_file(const std::string& path);
   Status load_text(std::string_view text, const std::string& name);
   /// One admin token, alone in its file (mode 0600); made when the file does not exist.

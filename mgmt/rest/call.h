@@ -16,11 +16,12 @@ namespace sluice::mgmt::rest {
 struct Call {
   std::string method, path;
   std::multimap<std::string, std::string> query;
-  std::map<std::string, std::string> headers;  ///< Names in lower case; values of the same name joined by ", ".
+  std::map<std::string, std::string>
+      headers;  ///< Names in lower case; values of the same name joined by ", ".
   std::string body;
-  std::string remote;                          ///< "127.0.0.1:51324"
+  std::string remote;  ///< "127.0.0.1:51324"
   Identity identity;
-  std::vector<std::string> captured;           ///< What the {names} of the route's pattern stand for.
+  std::vector<std::string> captured;  ///< What the {names} of the route's pattern stand for.
 
   std::string header(const std::string& lower_case_name) const;
   std::optional<std::string> parameter(const std::string& name) const;

@@ -52,14 +52,18 @@ std::string serial_text(const X509* cert) {
 
 std::vector<std::string> alternative_names(const X509* cert) {
   std::vector<std::string> out;
-  const Names names(static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(cert, NID_subject_alt_name, nullptr, nullptr)));
+  const Names names(
+      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(cert, NID_subject_alt_name, nullptr, nullptr)));
   for (int i = 0; names && i < sk_GENERAL_NAME_num(names.get()); ++i) {
     const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), i);
-    const ASN1_STRING* text = name->type == GEN_DNS ? name->d.dNSName : name->type == GEN_IPADD ? name->d.iPAddress : nullptr;
+    const ASN1_STRING* text = name->type == GEN_DNS     ? name->d.dNSName
+                              : name->type == GEN_IPADD ? name->d.iPAddress
+                                                        : nullptr;
     if (text == nullptr) continue;
     const unsigned char* data = ASN1_STRING_get0_data(text);
     const int size = ASN1_STRING_length(text);
-    if (name->type == GEN_DNS) out.emplace_back(reinterpret_cast<const char*>(data), static_cast<std::size_t>(size));
+    if (name->type == GEN_DNS)
+      out.emplace_back(reinterpret_cast<const char*>(data), static_cast<std::size_t>(size));
     if (name->type == GEN_IPADD && size == 4) out.push_back(IpAddr::v4_bytes(data).to_string());
     if (name->type == GEN_IPADD && size == 16) out.push_back(IpAddr::v6_bytes(data).to_string());
   }
@@ -101,9 +105,12 @@ void add_certificate_facts(nlohmann::json& shown) {
   if (pem == shown.end() || !pem->is_string()) return;
   const auto f = certificate_facts(pem->get_ref<const std::string&>());
   if (!f) return;
-  shown["status"] = {{"subject", f->subject},   {"issuer", f->issuer},
-                     {"serial", f->serial},     {"fingerprint_sha256", f->fingerprint_sha256},
-                     {"names", f->names},       {"not_before", utc_time(f->not_before)},
+  shown["status"] = {{"subject", f->subject},
+                     {"issuer", f->issuer},
+                     {"serial", f->serial},
+                     {"fingerprint_sha256", f->fingerprint_sha256},
+                     {"names", f->names},
+                     {"not_before", utc_time(f->not_before)},
                      {"not_after", utc_time(f->not_after)}};
 }
 

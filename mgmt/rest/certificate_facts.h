@@ -12,7 +12,7 @@ namespace sluice::mgmt::rest {
 /// What is written on the leaf of a PEM chain.
 struct CertificateFacts {
   std::string subject, issuer, serial, fingerprint_sha256;
-  std::vector<std::string> names;  ///< DNS names and addresses.
+  std::vector<std::string> names;              ///< DNS names and addresses.
   std::int64_t not_before = 0, not_after = 0;  ///< Unix time, seconds.
 };
 std::optional<CertificateFacts> certificate_facts(const std::string& chain_pem);

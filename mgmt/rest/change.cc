@@ -12,11 +12,13 @@ namespace sluice::mgmt::rest {
 namespace {
 
 std::string lower(std::string s) {
-  std::transform(s.begin(), s.end(), s.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(s.begin(), s.end(), s.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return s;
 }
 
-/// Whether a list of entity tags has `tag` or is "*". Weak tags never match (strong comparison, RFC 9110, 8.8.3.2).
+/// Whether a list of entity tags has `tag` or is "*". Weak tags never match (strong comparison, RFC
+/// 9110, 8.8.3.2).
 bool tag_listed(std::string_view list, const std::string& tag) {
   while (!list.empty()) {
     const auto comma = list.find(',');
@@ -42,13 +44,17 @@ std::variant<nlohmann::json, Reply> read_json(const Call& call) {
   }
   if (call.body.empty()) return problem(400, "the request has no body; expected a JSON document");
   auto parsed = config::json_from_text(call.body);
-  if (!parsed.ok()) return problem(400, "the body is not valid JSON: " + parsed.errors.front().message, parsed.errors);
+  if (!parsed.ok())
+    return problem(400, "the body is not valid JSON: " + parsed.errors.front().message, parsed.errors);
   return std::move(parsed.value);
 }
 
 Reply json_reply(int status, const nlohmann::json& body) {
   // Texts may come from certificates or clients and hold any bytes.
-  return {status, "application/json", body.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n", {}};
+  return {status,
+          "application/json",
+          body.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n",
+          {}};
 }
 
 std::variant<ApplyOptions, Reply> change_options(const Call& call) {
@@ -68,7 +74,8 @@ std::optional<Reply> unknown_parameters(const Call& call, std::initializer_list<
     if (std::find(known.begin(), known.end(), name) != known.end()) continue;
     std::string expected;
     for (const auto k : known) expected += (expected.empty() ? "" : ", ") + std::string(k);
-    return problem(400, fmt::format("unknown query parameter \"{}\"; expected {}", name, expected.empty() ? "none" : expected));
+    return problem(400, fmt::format("unknown query parameter \"{}\"; expected {}", name,
+                                    expected.empty() ? "none" : expected));
   }
   return std::nullopt;
 }
@@ -95,20 +102,27 @@ Reply refused(const ApplyResult& result, const std::vector<config::FieldError>& 
   }
   if (result.outcome == O::kStoreFailed) {
     // SQLite's words: SQLITE_FULL is "database or disk is full".
-    const bool full = result.message.find("full") != std::string::npos || result.message.find("space") != std::string::npos;
+    const bool full =
+        result.message.find("full") != std::string::npos || result.message.find("space") != std::string::npos;
     return problem(full ? 507 : 503, "nothing was changed: " + result.message);
   }
-  const std::string first = errors.empty() ? result.message : errors.front().path + ": " + errors.front().message;
-  return problem(422, errors.size() > 1 ? fmt::format("{} (and {} more)", first, errors.size() - 1) : first, errors);
+  const std::string first =
+      errors.empty() ? result.message : errors.front().path + ": " + errors.front().message;
+  return problem(422, errors.size() > 1 ? fmt::format("{} (and {} more)", first, errors.size() - 1) : first,
+                 errors);
 }
 
 std::string_view outcome_name(ApplyResult::Outcome o) {
   using O = ApplyResult::Outcome;
   switch (o) {
-    case O::kApplied: return "applied";
-    case O::kUnchanged: return "unchanged";
-    case O::kDryRun: return "dry_run";
-    default: return "refused";
+    case O::kApplied:
+      return "applied";
+    case O::kUnchanged:
+      return "unchanged";
+    case O::kDryRun:
+      return "dry_run";
+    default:
+      return "refused";
   }
 }
 

@@ -30,7 +30,8 @@ std::variant<std::optional<std::uint64_t>, Reply> expected_revision(const Call& 
   if (text.empty() || text == "*") return std::nullopt;
   if (text.size() > 2 && text.front() == '"' && text.back() == '"') text = text.substr(1, text.size() - 2);
   const auto n = parse_number(text);
-  if (!n) return problem(400, "If-Match: expected the number of a revision, as in the ETag of GET /api/v1/config");
+  if (!n)
+    return problem(400, "If-Match: expected the number of a revision, as in the ETag of GET /api/v1/config");
   return n;
 }
 
@@ -54,7 +55,9 @@ json changes_between(const Config& before, const Config& after) {
 }
 
 Reply applied(const ApplyResult& result, const json& changes) {
-  return json_reply(200, {{"revision", result.revision}, {"outcome", outcome_name(result.outcome)}, {"changes", changes}})
+  return json_reply(
+             200,
+             {{"revision", result.revision}, {"outcome", outcome_name(result.outcome)}, {"changes", changes}})
       .with("ETag", revision_tag(result.revision))
       .with("Sluice-Revision", std::to_string(result.revision));
 }
@@ -83,7 +86,8 @@ Reply put_config(Engine& engine, const Call& call) {
   json& document = std::get<json>(body);
   drop_all_status(document);
   auto parsed = config::config_from_json(document);
-  if (!parsed.ok()) return refused({ApplyResult::Outcome::kInvalid, engine.revision(), {}, {}}, parsed.errors);
+  if (!parsed.ok())
+    return refused({ApplyResult::Outcome::kInvalid, engine.revision(), {}, {}}, parsed.errors);
 
   json changes;
   const ApplyResult result = engine.edit(
@@ -174,12 +178,17 @@ Reply rollback(Engine& engine, const Call& call) {
 
 void add_config_routes(RouteTable& table, const Api& api) {
   Engine& engine = api.engine;
-  table.add({"GET", "/api/v1/config", Role::kViewer, [&engine](const Call& c) { return get_config(engine, c); }});
-  table.add({"PUT", "/api/v1/config", Role::kAdmin, [&engine](const Call& c) { return put_config(engine, c); }});
+  table.add(
+      {"GET", "/api/v1/config", Role::kViewer, [&engine](const Call& c) { return get_config(engine, c); }});
+  table.add(
+      {"PUT", "/api/v1/config", Role::kAdmin, [&engine](const Call& c) { return put_config(engine, c); }});
   table.add({"GET", "/api/v1/audit", Role::kViewer, [&engine](const Call& c) { return audit(engine, c); }});
-  table.add({"GET", "/api/v1/revisions", Role::kViewer, [&engine](const Call& c) { return list_revisions(engine, c); }});
-  table.add({"GET", "/api/v1/revisions/{revision}", Role::kViewer, [&engine](const Call& c) { return get_revision(engine, c); }});
-  table.add({"POST", "/api/v1/revisions/{revision}/rollback", Role::kAdmin, [&engine](const Call& c) { return rollback(engine, c); }});
+  table.add({"GET", "/api/v1/revisions", Role::kViewer,
+             [&engine](const Call& c) { return list_revisions(engine, c); }});
+  table.add({"GET", "/api/v1/revisions/{revision}", Role::kViewer,
+             [&engine](const Call& c) { return get_revision(engine, c); }});
+  table.add({"POST", "/api/v1/revisions/{revision}/rollback", Role::kAdmin,
+             [&engine](const Call& c) { return rollback(engine, c); }});
 }
 
 }  // namespace sluice::mgmt::rest

@@ -26,16 +26,18 @@ std::string header_of(const Reply& reply, std::string_view name) {
 
 Reply unauthorized(std::string_view why, bool token_given) {
   // RFC 6750, 3: the error code only when a token was sent.
-  return problem(401, why).with("WWW-Authenticate",
-                                token_given ? "Bearer realm=\"sluice\", error=\"invalid_token\"" : "Bearer realm=\"sluice\"");
+  return problem(401, why).with("WWW-Authenticate", token_given
+                                                        ? "Bearer realm=\"sluice\", error=\"invalid_token\""
+                                                        : "Bearer realm=\"sluice\"");
 }
 
 void audit(const Call& call, const Reply& reply, EventLog& events) {
   const std::string revision = header_of(reply, "Sluice-Revision");
   const std::string what = fmt::format("{} {}", call.method, call.path);
-  spdlog::info("audit: user={} from={} request={} status={} revision={}", quoted(call.identity.name), call.remote,
-               quoted(what), reply.status, revision);
-  if (reply.status < 300 && call.parameter("dry_run") != "true" && header_of(reply, "Sluice-Outcome") != "unchanged") {
+  spdlog::info("audit: user={} from={} request={} status={} revision={}", quoted(call.identity.name),
+               call.remote, quoted(what), reply.status, revision);
+  if (reply.status < 300 && call.parameter("dry_run") != "true" &&
+      header_of(reply, "Sluice-Outcome") != "unchanged") {
     events.add("config_changed", "revision " + revision, fmt::format("{} by {}", what, call.identity.name));
   } else if (reply.status >= 500) {
     events.add("change_failed", what, fmt::format("status {}", reply.status));
@@ -58,7 +60,8 @@ bool is_loopback_host(std::string_view host) {
   return a && a->is_loopback();
 }
 
-std::variant<const Route*, Reply> admit(Call& call, const RouteTable& routes, const Tokens& tokens, bool host_check) {
+std::variant<const Route*, Reply> admit(Call& call, const RouteTable& routes, const Tokens& tokens,
+                                        bool host_check) {
   if (host_check && !is_loopback_host(call.header("host"))) {
     return problem(421, "this server answers to localhost and the loopback addresses only");
   }
@@ -70,16 +73,20 @@ std::variant<const Route*, Reply> admit(Call& call, const RouteTable& routes, co
   const std::string header = call.header("authorization");
   static constexpr std::string_view kScheme = "Bearer ";
   if (header.empty()) return unauthorized("a token is needed: Authorization: Bearer ...", false);
-  const auto identity = header.starts_with(kScheme) ? tokens.identify(std::string_view(header).substr(kScheme.size())) : std::nullopt;
+  const auto identity = header.starts_with(kScheme)
+                            ? tokens.identify(std::string_view(header).substr(kScheme.size()))
+                            : std::nullopt;
   if (!identity) return unauthorized("the token is not known", true);
   call.identity = *identity;
 
-  if (route == nullptr && allowed.empty()) return problem(404, "there is nothing at this path; see /api/v1/openapi.json");
+  if (route == nullptr && allowed.empty())
+    return problem(404, "there is nothing at this path; see /api/v1/openapi.json");
   if (route == nullptr) return problem(405, "this path allows " + allowed).with("Allow", allowed);
   if (identity->role < route->role) {
-    spdlog::info("audit: user={} from={} request={} status=403 revision=-", quoted(identity->name), call.remote,
-                 quoted(call.method + " " + call.path));
-    return problem(403, fmt::format("\"{}\" is {}, this needs {}", identity->name, to_string(identity->role), to_string(route->role)));
+    spdlog::info("audit: user={} from={} request={} status=403 revision=-", quoted(identity->name),
+                 call.remote, quoted(call.method + " " + call.path));
+    return problem(403, fmt::format("\"{}\" is {}, this needs {}", identity->name, to_string(identity->role),
+                                    to_string(route->role)));
   }
   return route;
 }

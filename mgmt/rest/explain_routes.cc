@@ -84,14 +84,18 @@ class QuestionReader {
       error("/" + std::string(name), "is not known here; expected url, vip, method, host, headers or source");
     }
   }
-  void header(std::string name, std::string value) { q_.request.headers.emplace_back(std::move(name), std::move(value)); }
+  void header(std::string name, std::string value) {
+    q_.request.headers.emplace_back(std::move(name), std::move(value));
+  }
   void header_line(const std::string& line) {
     const auto colon = line.find(':');
     if (colon == std::string::npos || colon == 0) return error("/header", "must look like \"Name: value\"");
     const auto start = line.find_first_not_of(" \t", colon + 1);
     header(line.substr(0, colon), start == std::string::npos ? "" : line.substr(start));
   }
-  void error(std::string path, std::string message) { errors_.push_back({std::move(path), std::move(message)}); }
+  void error(std::string path, std::string message) {
+    errors_.push_back({std::move(path), std::move(message)});
+  }
 
   std::variant<Question, Reply> finish() {
     if (q_.url.empty() && errors_.empty()) error("/url", "is missing");
@@ -100,7 +104,8 @@ class QuestionReader {
     std::uint16_t ignored = 0;
     std::string bare;
     if (split_authority(host, bare, ignored)) host = bare;
-    std::transform(host.begin(), host.end(), host.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    std::transform(host.begin(), host.end(), host.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     q_.request.host = host;
     return std::move(q_);
   }
@@ -114,13 +119,15 @@ class QuestionReader {
 std::variant<Question, Reply> read_question(const Call& call) {
   QuestionReader reader;
   if (call.method != "POST") {
-    for (const auto& [name, value] : call.query) name == "header" ? reader.header_line(value) : reader.text(name, value);
+    for (const auto& [name, value] : call.query)
+      name == "header" ? reader.header_line(value) : reader.text(name, value);
     return reader.finish();
   }
   auto body = read_json(call);
   if (auto* bad = std::get_if<Reply>(&body)) return std::move(*bad);
   const json& document = std::get<json>(body);
-  if (!document.is_object()) return problem(422, "expected an object with a url", {{"", "must be an object"}});
+  if (!document.is_object())
+    return problem(422, "expected an object with a url", {{"", "must be an object"}});
   for (const auto& [name, value] : document.items()) {
     if (name != "headers") {
       value.is_string() ? reader.text(name, value) : reader.error("/" + name, "must be a text");
@@ -132,14 +139,15 @@ std::variant<Question, Reply> read_question(const Call& call) {
       for (std::size_t i = 0; texts.is_array() && i < texts.size(); ++i) {
         if (texts[i].is_string()) reader.header(header, texts[i]);
       }
-      if (!texts.is_string() && !texts.is_array()) reader.error("/headers/" + header, "must be a text or an array of texts");
+      if (!texts.is_string() && !texts.is_array())
+        reader.error("/headers/" + header, "must be a text or an array of texts");
     }
   }
   return reader.finish();
 }
 
-/// Where a client could be sending this: the VIP that was named, the URL's own address, or each VIP with a listener on
-/// the port.
+/// Where a client could be sending this: the VIP that was named, the URL's own address, or each VIP with a
+/// listener on the port.
 std::vector<Endpoint> destinations(const Question& q, const Config& config) {
   for (const std::string& text : {q.vip, q.url_host}) {
     Endpoint e{{}, q.port};
@@ -164,7 +172,8 @@ std::vector<Endpoint> destinations(const Question& q, const Config& config) {
 json candidates(const Api& api, const Config& config, const Engine::Explanation& e) {
   const config::Action* action = nullptr;
   if (const auto rule = config.rules.find(e.rule); rule != config.rules.end()) action = &rule->second.action;
-  if (const auto l = config.listeners.find(e.listener); action == nullptr && l != config.listeners.end() && l->second.default_action) {
+  if (const auto l = config.listeners.find(e.listener);
+      action == nullptr && l != config.listeners.end() && l->second.default_action) {
     action = &*l->second.default_action;
   }
   json out = json::array();
@@ -205,7 +214,11 @@ Reply explain(const Api& api, const Call& call) {
   for (const Endpoint& vip : where) {
     if (vip != q.request.vip) others.push_back(vip.to_string());
   }
-  json out = {{"request", {{"method", q.request.method}, {"host", q.request.host}, {"path", q.request.path}, {"query", q.request.query}}},
+  json out = {{"request",
+               {{"method", q.request.method},
+                {"host", q.request.host},
+                {"path", q.request.path},
+                {"query", q.request.query}}},
               {"vip", where.empty() ? json() : json(q.request.vip.to_string())},
               {"other_vips", others},
               {"load_balancer", best.load_balancer},

@@ -22,7 +22,10 @@ json group_status(const Api& api, const config::ServerGroup& group) {
     const auto slot = api.engine.slot_of(group.id, id);
     const Health health = slot ? api.appliance.backends().health(*slot) : Health::kUnknown;
     const bool draining = m.drain || m.weight == 0;
-    const std::string_view state = health == Health::kDown ? "down" : draining ? "draining" : health == Health::kUp ? "up" : "unknown";
+    const std::string_view state = health == Health::kDown ? "down"
+                                   : draining              ? "draining"
+                                   : health == Health::kUp ? "up"
+                                                           : "unknown";
     if (health != Health::kDown && !draining) ++usable;
     members.push_back({{"id", id},
                        {"address", m.address},
@@ -31,7 +34,10 @@ json group_status(const Api& api, const config::ServerGroup& group) {
                        {"state", state},
                        {"active_requests", slot ? api.appliance.backends().active(*slot) : 0}});
   }
-  const std::string_view state = members.empty() ? "empty" : usable == 0 ? "down" : usable < members.size() ? "partial" : "up";
+  const std::string_view state = members.empty()           ? "empty"
+                                 : usable == 0             ? "down"
+                                 : usable < members.size() ? "partial"
+                                                           : "up";
   return {{"id", group.id}, {"name", group.name}, {"state", state}, {"usable", usable}, {"members", members}};
 }
 

@@ -32,7 +32,8 @@ std::string escape(std::string_view text, bool quotes) {
 
 }  // namespace
 
-MetricCollector::Family& MetricCollector::family(std::string_view name, std::string_view help, bool is_counter) {
+MetricCollector::Family& MetricCollector::family(std::string_view name, std::string_view help,
+                                                 bool is_counter) {
   const auto [it, fresh] = index_.try_emplace(std::string(name), families_.size());
   if (fresh) families_.push_back({std::string(name), std::string(help), is_counter, {}});
   return families_[it->second];
@@ -43,7 +44,8 @@ void MetricCollector::counter(std::string_view name, std::string_view help, std:
   family(name, help, true).samples.push_back({std::string(labels), fmt::format("{}", value)});
 }
 
-void MetricCollector::gauge(std::string_view name, std::string_view help, std::string_view labels, double value) {
+void MetricCollector::gauge(std::string_view name, std::string_view help, std::string_view labels,
+                            double value) {
   family(name, help, false).samples.push_back({std::string(labels), number(value)});
 }
 

@@ -10,8 +10,8 @@
 
 namespace sluice::mgmt::rest {
 
-/// Collects what visit() functions name, grouped by metric: the text format wants all samples of a name together, and
-/// each worker is visited on its own.
+/// Collects what visit() functions name, grouped by metric: the text format wants all samples of a name
+/// together, and each worker is visited on its own.
 class MetricCollector : public MetricSink {
  public:
   struct Sample {
@@ -24,7 +24,8 @@ class MetricCollector : public MetricSink {
     std::vector<Sample> samples;
   };
 
-  void counter(std::string_view name, std::string_view help, std::string_view labels, std::uint64_t value) override;
+  void counter(std::string_view name, std::string_view help, std::string_view labels,
+               std::uint64_t value) override;
   void gauge(std::string_view name, std::string_view help, std::string_view labels, double value) override;
 
   const std::vector<Family>& families() const { return families_; }

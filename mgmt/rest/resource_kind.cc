@@ -30,7 +30,9 @@ ResourceKind make_kind(std::vector<ListFilter> filters) {
     return out;
   };
   k.exists = [](const Config& c, const std::string& id) { return (c.*kMap).contains(id); };
-  k.show = [](const Config& c, const std::string& id, config::Secrets s) { return config::to_json((c.*kMap).at(id), s); };
+  k.show = [](const Config& c, const std::string& id, config::Secrets s) {
+    return config::to_json((c.*kMap).at(id), s);
+  };
   k.put = [](Config& c, const json& document, std::string& id) {
     config::Parsed<T> parsed = config::resource_from_json<T>(document, id);
     if (!parsed.ok()) return parsed.errors;
@@ -64,10 +66,12 @@ std::vector<ResourceKind> make_kinds() {
   kinds.push_back(make_kind<config::Certificate>({}));
   kinds.back().add_status = add_certificate_facts;
   kinds.push_back(make_kind<config::ServerGroup>({{"name", "/name"}, {"address", "/members"}}));
-  kinds.push_back(make_kind<config::LoadBalancer>({{"scheme", "/scheme"}, {"name", "/name"}, {"address", "/addresses"}}));
+  kinds.push_back(
+      make_kind<config::LoadBalancer>({{"scheme", "/scheme"}, {"name", "/name"}, {"address", "/addresses"}}));
   kinds.push_back(make_kind<config::Listener>(
       {{"load_balancer", "/load_balancer"}, {"protocol", "/protocol"}, {"certificate", "/certificates"}}));
-  kinds.push_back(make_kind<config::Rule>({{"listener", "/listener"}, {"server_group", "/action/server_groups"}}));
+  kinds.push_back(
+      make_kind<config::Rule>({{"listener", "/listener"}, {"server_group", "/action/server_groups"}}));
   return kinds;
 }
 
@@ -98,9 +102,11 @@ std::vector<FieldError> referrers(const Config& config, std::string_view member,
   std::vector<FieldError> out;
   for (const auto& [name, listener] : config.listeners) {
     const std::string path = "/listeners/" + name, who = fmt::format("listener \"{}\"", name);
-    if (member == "load_balancers" && listener.load_balancer == id) out.push_back({path + "/load_balancer", who + " belongs to it"});
+    if (member == "load_balancers" && listener.load_balancer == id)
+      out.push_back({path + "/load_balancer", who + " belongs to it"});
     for (std::size_t i = 0; member == "certificates" && i < listener.certificates.size(); ++i) {
-      if (listener.certificates[i] == id) out.push_back({fmt::format("{}/certificates/{}", path, i), who + " presents it"});
+      if (listener.certificates[i] == id)
+        out.push_back({fmt::format("{}/certificates/{}", path, i), who + " presents it"});
     }
     if (member == "server_groups" && listener.default_action) {
       action_referrers(*listener.default_action, id, path + "/default_action", who, out);
@@ -108,7 +114,8 @@ std::vector<FieldError> referrers(const Config& config, std::string_view member,
   }
   for (const auto& [name, rule] : config.rules) {
     const std::string path = "/rules/" + name, who = fmt::format("rule \"{}\"", name);
-    if (member == "listeners" && rule.listener == id) out.push_back({path + "/listener", who + " belongs to it"});
+    if (member == "listeners" && rule.listener == id)
+      out.push_back({path + "/listener", who + " belongs to it"});
     if (member == "server_groups") action_referrers(rule.action, id, path + "/action", who, out);
   }
   return out;

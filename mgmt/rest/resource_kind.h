@@ -15,15 +15,15 @@
 
 namespace sluice::mgmt::rest {
 
-/// GET /rules?listener=web: keeps what mentions the value at `pointer` (a text, an array of texts, or an array of objects
-/// with a member of the filter's name).
+/// GET /rules?listener=web: keeps what mentions the value at `pointer` (a text, an array of texts, or an
+/// array of objects with a member of the filter's name).
 struct ListFilter {
   std::string name;
   std::string pointer;
 };
 
-/// One kind of resource, its type erased: the handlers are written once, over this. To add a kind: a specialisation of
-/// config::KindOf, and a line in resource_kind.cc.
+/// One kind of resource, its type erased: the handlers are written once, over this. To add a kind: a
+/// specialisation of config::KindOf, and a line in resource_kind.cc.
 struct ResourceKind {
   using Json = nlohmann::json;
 
@@ -51,7 +51,8 @@ struct ResourceKind {
 std::span<const ResourceKind> resource_kinds();
 
 /// Where `id` is still referred to: {"/rules/shop/action/server_groups/0", "rule \"shop\" forwards to it"}.
-std::vector<config::FieldError> referrers(const config::Config& config, std::string_view member, const std::string& id);
+std::vector<config::FieldError> referrers(const config::Config& config, std::string_view member,
+                                          const std::string& id);
 
 /// The form that leaves the process: no secrets, and the read-only status.
 nlohmann::json show_public(const ResourceKind& kind, const config::Config& config, const std::string& id);

@@ -18,7 +18,8 @@ using nlohmann::json;
 bool mentions(const json& value, const std::string& name, const std::string& wanted) {
   if (value.is_string()) return value.get_ref<const std::string&>() == wanted;
   if (value.is_object()) return value.contains(name) && mentions(value[name], name, wanted);
-  return value.is_array() && std::any_of(value.begin(), value.end(), [&](const json& v) { return mentions(v, name, wanted); });
+  return value.is_array() &&
+         std::any_of(value.begin(), value.end(), [&](const json& v) { return mentions(v, name, wanted); });
 }
 
 bool passes(const ResourceKind& kind, const Call& call, const json& shown) {
@@ -33,7 +34,8 @@ std::optional<Reply> bad_list_parameters(const ResourceKind& kind, const Call& c
   std::string expected = "limit, after";
   for (const auto& f : kind.filters) expected += ", " + f.name;
   for (const auto& [name, value] : call.query) {
-    const bool filter = std::any_of(kind.filters.begin(), kind.filters.end(), [&, n = name](const auto& f) { return f.name == n; });
+    const bool filter = std::any_of(kind.filters.begin(), kind.filters.end(),
+                                    [&, n = name](const auto& f) { return f.name == n; });
     if (!filter && name != "limit" && name != "after") {
       return problem(400, fmt::format("unknown query parameter \"{}\"; expected {}", name, expected));
     }
@@ -64,8 +66,12 @@ class Resource {
   };
   View view(const Config& c, const std::string& id) const { return {show_public(kind_, c, id), tag(c, id)}; }
   Reply changed(const ApplyResult& result, View edited, const std::string& id, bool created) const;
-  Reply not_found(const std::string& id) const { return problem(404, fmt::format("there is no {} \"{}\"", kind_.one, id)); }
-  std::string tag(const Config& c, const std::string& id) const { return entity_tag(kind_.show(c, id, config::Secrets::kShow)); }
+  Reply not_found(const std::string& id) const {
+    return problem(404, fmt::format("there is no {} \"{}\"", kind_.one, id));
+  }
+  std::string tag(const Config& c, const std::string& id) const {
+    return entity_tag(kind_.show(c, id, config::Secrets::kShow));
+  }
 
   const ResourceKind& kind_;
   Engine& engine_;
@@ -76,7 +82,8 @@ Reply Resource::list(const Call& call) const {
   std::size_t limit = SIZE_MAX;
   if (const auto text = call.parameter("limit")) {
     const auto [end, ec] = std::from_chars(text->data(), text->data() + text->size(), limit);
-    if (ec != std::errc{} || end != text->data() + text->size() || limit == 0) return problem(400, "limit: expected a number from 1");
+    if (ec != std::errc{} || end != text->data() + text->size() || limit == 0)
+      return problem(400, "limit: expected a number from 1");
   }
   const std::string after = call.parameter("after").value_or("");
   const auto config = engine_.current();
@@ -106,9 +113,11 @@ Reply Resource::get(const Call& call) const {
 }
 
 Reply Resource::changed(const ApplyResult& result, View edited, const std::string& id, bool created) const {
-  // The engine may have filled something in (an address from a pool), so that what runs is shown, not what was sent.
+  // The engine may have filled something in (an address from a pool), so that what runs is shown, not what
+  // was sent.
   const auto running = engine_.current();
-  if (result.outcome != ApplyResult::Outcome::kDryRun && kind_.exists(*running, id)) edited = view(*running, id);
+  if (result.outcome != ApplyResult::Outcome::kDryRun && kind_.exists(*running, id))
+    edited = view(*running, id);
   Reply reply = json_reply(created ? 201 : 200, edited.shown);
   if (created) reply.with("Location", fmt::format("/api/v1/{}/{}", kind_.path, id));
   return reply.with("ETag", edited.tag)
@@ -129,9 +138,11 @@ Reply Resource::create(const Call& call) const {
   View edited;
   const ApplyResult result = engine_.edit(
       [&](Config& config) -> std::vector<FieldError> {
-        id = document.is_object() && document.contains("id") && document["id"].is_string() ? document["id"] : "";
+        id = document.is_object() && document.contains("id") && document["id"].is_string() ? document["id"]
+                                                                                           : "";
         if (kind_.exists(config, id)) {
-          refusal = problem(409, fmt::format("there is a {} \"{}\" already; PUT replaces it", kind_.one, id), {{"/id", "is taken"}});
+          refusal = problem(409, fmt::format("there is a {} \"{}\" already; PUT replaces it", kind_.one, id),
+                            {{"/id", "is taken"}});
           return {{"/id", "is taken"}};
         }
         id.clear();
@@ -141,7 +152,8 @@ Reply Resource::create(const Call& call) const {
       },
       std::get<ApplyOptions>(options));
   if (refusal) return std::move(*refusal);
-  if (!succeeded(result)) return refused(result, config::errors_for_resource(result.errors, kind_.member, id));
+  if (!succeeded(result))
+    return refused(result, config::errors_for_resource(result.errors, kind_.member, id));
   return changed(result, std::move(edited), id, true);
 }
 
@@ -170,14 +182,16 @@ Reply Resource::write(const Call& call, const std::string& id, const Edit& make)
       },
       std::get<ApplyOptions>(options));
   if (refusal) return std::move(*refusal);
-  if (!succeeded(result)) return refused(result, config::errors_for_resource(result.errors, kind_.member, id));
+  if (!succeeded(result))
+    return refused(result, config::errors_for_resource(result.errors, kind_.member, id));
   return changed(result, std::move(edited), id, created);
 }
 
 Reply Resource::replace(const Call& call) const {
   auto body = read_json(call);
   if (auto* bad = std::get_if<Reply>(&body)) return std::move(*bad);
-  return write(call, call.captured[0], [&](const json*) -> std::variant<json, Reply> { return std::get<json>(body); });
+  return write(call, call.captured[0],
+               [&](const json*) -> std::variant<json, Reply> { return std::get<json>(body); });
 }
 
 Reply Resource::patch(const Call& call) const {
@@ -204,8 +218,11 @@ Reply Resource::remove(const Call& call) const {
         } else if (auto failed = failed_precondition(call, tag(config, id))) {
           refusal = std::move(failed);
         } else if (const auto users = referrers(config, kind_.member, id); !users.empty()) {
-          refusal = problem(409, fmt::format("{} \"{}\" is still in use: {}{}", kind_.one, id, users.front().message,
-                                             users.size() > 1 ? fmt::format(" (and {} more)", users.size() - 1) : ""), users);
+          refusal =
+              problem(409,
+                      fmt::format("{} \"{}\" is still in use: {}{}", kind_.one, id, users.front().message,
+                                  users.size() > 1 ? fmt::format(" (and {} more)", users.size() - 1) : ""),
+                      users);
         }
         if (refusal) return {{"", "refused"}};
         kind_.erase(config, id);

@@ -24,8 +24,8 @@ class RouteTable {
   void add(Route route) { routes_.push_back(std::move(route)); }
   const std::vector<Route>& routes() const { return routes_; }
 
-  /// Finds the route and fills call.captured. Null with an empty `allowed`: no such path (404); with methods in it:
-  /// 405 and its Allow header.
+  /// Finds the route and fills call.captured. Null with an empty `allowed`: no such path (404); with methods
+  /// in it: 405 and its Allow header.
   const Route* find(Call& call, std::string& allowed) const;
 
  private:

@@ -10,9 +10,11 @@
 #include <cctype>
 #include <charconv>
 #include <chrono>
+#include <future>
 #include <thread>
 
 #include "dataplane/base/ip.h"
+#include "mgmt/rest/connection_watch.h"
 #include "mgmt/rest/dispatch.h"
 
 namespace sluice::mgmt::rest {
@@ -20,10 +22,13 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// Of a refused request's body this much is read away, so that the client gets to see the answer and not a reset.
+/// Of a refused request's body this much is read away, so that the client gets to see the answer and not a
+/// reset.
 constexpr std::size_t kDiscard = 1u << 20;
 
 constexpr std::size_t kMaxPath = 1024;
+
+constexpr std::chrono::seconds kStopPatience{2};
 
 Call call_of(const httplib::Request& req) {
   Call call;
@@ -32,7 +37,8 @@ Call call_of(const httplib::Request& req) {
   for (const auto& [name, value] : req.params) call.query.emplace(name, value);
   for (const auto& [name, value] : req.headers) {
     std::string lower = name;
-    std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    std::transform(lower.begin(), lower.end(), lower.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     std::string& slot = call.headers[lower];
     slot += (slot.empty() ? "" : ", ") + value;
   }
@@ -58,17 +64,50 @@ std::optional<std::uint64_t> content_length(const Call& call) {
 Status use_certificate(SSL_CTX& ctx, const std::string& certificate, const std::string& key) {
   SSL_CTX_set_min_proto_version(&ctx, TLS1_2_VERSION);
   SSL_CTX_set_options(&ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-  if (SSL_CTX_use_certificate_chain_file(&ctx, certificate.c_str()) != 1) return Error{certificate + ": not a certificate in PEM"};
-  if (SSL_CTX_use_PrivateKey_file(&ctx, key.c_str(), SSL_FILETYPE_PEM) != 1) return Error{key + ": not a private key in PEM that belongs to " + certificate};
+  if (SSL_CTX_use_certificate_chain_file(&ctx, certificate.c_str()) != 1)
+    return Error{certificate + ": not a certificate in PEM"};
+  if (SSL_CTX_use_PrivateKey_file(&ctx, key.c_str(), SSL_FILETYPE_PEM) != 1)
+    return Error{key + ": not a private key in PEM that belongs to " + certificate};
   if (SSL_CTX_check_private_key(&ctx) != 1) return Error{key + ": does not belong to " + certificate};
   return Ok{};
 }
+
+/// The library's threads, and a look at the connections' ages with each new one and each idle second.
+class Workers final : public httplib::TaskQueue {
+ public:
+  Workers(std::size_t threads, ConnectionWatch& watch) : pool_(threads), watch_(watch) {}
+  // Newer versions of the library want to know whether there was room.
+  auto enqueue(std::function<void()> task)
+      -> decltype(std::declval<httplib::TaskQueue&>().enqueue(nullptr)) override {
+    watch_.expire(Clock::now());
+    return pool_.enqueue(std::move(task));
+  }
+  void on_idle() override { watch_.expire(Clock::now()); }
+  /// What runs may end; after a moment it has to.
+  void shutdown() override {
+    std::promise<void> done;
+    std::thread impatience([this, ended = done.get_future()] {
+      if (ended.wait_for(kStopPatience) == std::future_status::timeout) watch_.end_all();
+    });
+    pool_.shutdown();
+    done.set_value();
+    impatience.join();
+  }
+
+ private:
+  httplib::ThreadPool pool_;
+  ConnectionWatch& watch_;
+};
 
 }  // namespace
 
 struct Server::Impl {
   Impl(const Options& o, const Api& api, const Tokens& t)
-      : options(o), routes(make_routes(api)), tokens(t), events(api.events) {
+      : options(o),
+        routes(make_routes(api)),
+        tokens(t),
+        events(api.events),
+        watch(std::chrono::seconds(o.request_timeout_s)) {
     const auto a = IpAddr::parse(o.address);
     host_check = a && a->is_loopback();
   }
@@ -85,6 +124,7 @@ struct Server::Impl {
   const RouteTable routes;
   const Tokens& tokens;
   EventLog& events;
+  ConnectionWatch watch;
   bool host_check = false;
   std::unique_ptr<httplib::Server> http;
   std::uint16_t port = 0;
@@ -92,7 +132,8 @@ struct Server::Impl {
 };
 
 void Server::Impl::set_limits() {
-  http->new_task_queue = [n = options.threads] { return new httplib::ThreadPool(n); };
+  http->new_task_queue = [this] { return new Workers(options.threads, watch); };
+  http->set_idle_interval(1, 0);
   // A kept-alive connection would hold one of the few threads while it is idle.
   http->set_keep_alive_max_count(1);
   http->set_read_timeout(static_cast<time_t>(options.read_timeout_s), 0);
@@ -113,8 +154,9 @@ void Server::Impl::without_body(const httplib::Request& req, httplib::Response& 
   write(run(*std::get<const Route*>(admitted), call, events), res);
 }
 
-std::optional<Reply> Server::Impl::read_body(Call& call, const httplib::ContentReader& read, int& library_status) const {
-  const Clock::time_point end = Clock::now() + std::chrono::seconds(options.body_timeout_s);
+std::optional<Reply> Server::Impl::read_body(Call& call, const httplib::ContentReader& read,
+                                             int& library_status) const {
+  const Clock::time_point end = Clock::now() + std::chrono::seconds(options.request_timeout_s);
   bool too_big = false, too_slow = false;
   const bool whole = read([&](const char* data, std::size_t n) {
     too_big = call.body.size() + n > options.max_body;
@@ -124,12 +166,15 @@ std::optional<Reply> Server::Impl::read_body(Call& call, const httplib::ContentR
     return true;
   });
   if (too_big) return problem(413, fmt::format("the body may hold {} bytes at most", options.max_body));
-  if (too_slow) return problem(408, fmt::format("the body did not come within {} s", options.body_timeout_s));
-  if (!whole) return problem(library_status >= 400 ? library_status : 400, "the body could not be read to its end");
+  if (too_slow)
+    return problem(408, fmt::format("the body did not come within {} s", options.request_timeout_s));
+  if (!whole)
+    return problem(library_status >= 400 ? library_status : 400, "the body could not be read to its end");
   return std::nullopt;
 }
 
-void Server::Impl::with_body(const httplib::Request& req, httplib::Response& res, const httplib::ContentReader& read) {
+void Server::Impl::with_body(const httplib::Request& req, httplib::Response& res,
+                             const httplib::ContentReader& read) {
   Call call = call_of(req);
   // The library would wait for a body without an end, and takes multipart apart by itself.
   const auto length = content_length(call);
@@ -139,7 +184,8 @@ void Server::Impl::with_body(const httplib::Request& req, httplib::Response& res
   auto admitted = admit(call, routes, tokens, host_check);
   std::optional<Reply> refused;
   if (auto* r = std::get_if<Reply>(&admitted)) refused = std::move(*r);
-  if (!refused && multipart) refused = problem(415, "the body must be application/json, not multipart/form-data");
+  if (!refused && multipart)
+    refused = problem(415, "the body must be application/json, not multipart/form-data");
   if (!refused && length.value_or(0) > options.max_body) {
     refused = problem(413, fmt::format("the body may hold {} bytes at most", options.max_body));
   }
@@ -158,20 +204,20 @@ void Server::Impl::with_body(const httplib::Request& req, httplib::Response& res
 }
 
 void Server::Impl::set_handlers() {
-  // The library's own routing is by std::regex, whose stack grows with the path: it sees short paths only, and only
-  // those methods that need its reader for the body.
+  // The library's own routing is by std::regex, whose stack grows with the path: it sees short paths only,
+  // and only those methods that need its reader for the body.
   http->set_pre_routing_handler([this](const httplib::Request& req, httplib::Response& res) {
     if (req.path.size() > kMaxPath) {
       write(problem(414, fmt::format("the path may be {} bytes long at most", kMaxPath)), res);
       return httplib::Server::HandlerResponse::Handled;
     }
-    if (req.method != "GET" && req.method != "HEAD" && req.method != "OPTIONS") return httplib::Server::HandlerResponse::Unhandled;
+    if (req.method != "GET" && req.method != "HEAD" && req.method != "OPTIONS")
+      return httplib::Server::HandlerResponse::Unhandled;
     without_body(req, res);
     return httplib::Server::HandlerResponse::Handled;
   });
-  const auto full = [this](const httplib::Request& req, httplib::Response& res, const httplib::ContentReader& r) {
-    with_body(req, res, r);
-  };
+  const auto full = [this](const httplib::Request& req, httplib::Response& res,
+                           const httplib::ContentReader& r) { with_body(req, res, r); };
   static constexpr const char* kAny = R"([\s\S]*)";
   http->Post(kAny, full);
   http->Put(kAny, full);
@@ -180,7 +226,8 @@ void Server::Impl::set_handlers() {
   // What the library refuses by itself: requests that it cannot parse.
   http->set_error_handler(httplib::Server::Handler([](const httplib::Request&, httplib::Response& res) {
     if (res.body.empty()) {
-      const Reply reply = problem(res.status, res.status == 400 ? "the request could not be parsed" : status_title(res.status));
+      const Reply reply = problem(
+          res.status, res.status == 400 ? "the request could not be parsed" : status_title(res.status));
       res.set_content(reply.body, reply.content_type);
     }
   }));
@@ -194,6 +241,7 @@ Status Server::Impl::bind() {
   if (options.tls) {
     http = std::make_unique<httplib::SSLServer>([&](SSL_CTX& ctx) {
       certificate = use_certificate(ctx, options.certificate_path, options.key_path);
+      watch.attach(ctx);
       return certificate.ok();
     });
     if (!certificate) return certificate;
@@ -205,7 +253,8 @@ Status Server::Impl::bind() {
   set_handlers();
   errno = 0;
   const int bound = options.port == 0 ? http->bind_to_any_port(options.address)
-                                      : http->bind_to_port(options.address, options.port) ? options.port : -1;
+                    : http->bind_to_port(options.address, options.port) ? options.port
+                                                                        : -1;
   if (bound <= 0) {
     return Error{fmt::format("the API cannot listen on {} port {}: {}", options.address, options.port,
                              errno != 0 ? std::strerror(errno) : "address not usable")};
@@ -233,7 +282,8 @@ void Server::start() {
 void Server::stop() {
   if (!impl_->thread.joinable()) return;
   // stop() before the loop has begun would be forgotten.
-  for (int i = 0; i < 200 && !impl_->http->is_running(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  for (int i = 0; i < 200 && !impl_->http->is_running(); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
   impl_->http->stop();
   impl_->thread.join();
 }

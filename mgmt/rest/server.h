@@ -11,8 +11,8 @@
 
 namespace sluice::mgmt::rest {
 
-/// The management server: HTTPS by default, one request a connection, a few threads of its own. For each request: Host
-/// check, route, token and role, body (bounded), handler, audit line.
+/// The management server: HTTPS by default, one request a connection, a few threads of its own. For each
+/// request: Host check, route, token and role, body (bounded), handler, audit line.
 class Server {
  public:
   struct Options {
@@ -22,8 +22,8 @@ class Server {
     std::string certificate_path, key_path;  ///< PEM; with tls.
     std::size_t max_body = 64u << 20;        ///< Bytes; above: 413.
     std::size_t threads = 8;
-    unsigned read_timeout_s = 10;            ///< Without a byte.
-    unsigned body_timeout_s = 60;            ///< The whole body.
+    unsigned read_timeout_s = 10;     ///< Without a byte.
+    unsigned request_timeout_s = 60;  ///< From the first byte of the connection to the last one of the body.
   };
 
   /// Binds, but answers only after start(). Errors name the address or the file.

@@ -83,9 +83,11 @@ Reply stats(const Api& api, const Call& call) {
     json samples = json::array();
     for (const auto& s : family.samples) {
       const json value = json::parse(s.value, nullptr, false);  // NaN and infinity have no JSON
-      samples.push_back({{"labels", labels_json(s.labels)}, {"value", value.is_discarded() ? json() : value}});
+      samples.push_back(
+          {{"labels", labels_json(s.labels)}, {"value", value.is_discarded() ? json() : value}});
     }
-    metrics[family.name] = {{"type", family.is_counter ? "counter" : "gauge"}, {"help", family.help}, {"samples", samples}};
+    metrics[family.name] = {
+        {"type", family.is_counter ? "counter" : "gauge"}, {"help", family.help}, {"samples", samples}};
   }
   return json_reply(200, {{"revision", api.engine.revision()}, {"metrics", metrics}});
 }
@@ -97,7 +99,8 @@ Reply events(const Api& api, const Call& call) {
     const auto text = call.parameter(name);
     if (!text) continue;
     const auto [end, ec] = std::from_chars(text->data(), text->data() + text->size(), *out);
-    if (ec != std::errc{} || end != text->data() + text->size()) return problem(400, fmt::format("{}: expected a number", name));
+    if (ec != std::errc{} || end != text->data() + text->size())
+      return problem(400, fmt::format("{}: expected a number", name));
   }
   json items = json::array();
   for (const Event& e : api.events.after(after, limit)) {
@@ -125,7 +128,8 @@ Reply healthz(const Api& api) {
 
 void add_status_routes(RouteTable& table, const Api& api) {
   table.add({"GET", "/healthz", Role::kNone, [api](const Call&) { return healthz(api); }});
-  table.add({"GET", "/metrics", api.metrics_auth ? Role::kViewer : Role::kNone, [api](const Call&) { return metrics(api); }});
+  table.add({"GET", "/metrics", api.metrics_auth ? Role::kViewer : Role::kNone,
+             [api](const Call&) { return metrics(api); }});
   table.add({"GET", "/api/v1/health", Role::kViewer, [api](const Call& c) { return health(api, c); }});
   table.add({"GET", "/api/v1/stats", Role::kViewer, [api](const Call& c) { return stats(api, c); }});
   table.add({"GET", "/api/v1/events", Role::kViewer, [api](const Call& c) { return events(api, c); }});

@@ -29,7 +29,10 @@ mode_t mode_of(const std::string& path) {
 
 TEST(Tokens, lines_give_names_and_roles_and_hashes_work_as_well_as_secrets) {
   Tokens t;
-  ASSERT_TRUE(t.load_text(std::string("# people\nalice admin ") + kSecret + "\n\n  bob\tviewer sha256:" + kHash + "  # by hash\n", "f").ok());
+  ASSERT_TRUE(t.load_text(std::string("# people\nalice admin ") + kSecret +
+                              "\n\n  bob\tviewer sha256:" + kHash + "  # by hash\n",
+                          "f")
+                  .ok());
   EXPECT_EQ(t.identify(kSecret)->name, "alice");
   EXPECT_EQ(t.identify(kSecret)->role, Role::kAdmin);
   EXPECT_EQ(t.identify("correct-horse-battery-2")->name, "bob");

@@ -16,7 +16,8 @@ std::vector<std::string> errors_of(const std::string& text) {
   return out;
 }
 
-constexpr const char* kPorts = "ports = ( { name = \"wan\"; device = \"net_null0\"; addresses = [ \"192.0.2.2/24\" ]; } );\n";
+constexpr const char* kPorts =
+    "ports = ( { name = \"wan\"; device = \"net_null0\"; addresses = [ \"192.0.2.2/24\" ]; } );\n";
 constexpr const char* kWorkers = "workers = { cores = [ 1 ]; };\n";
 
 std::string with(const std::string& more) { return std::string(kPorts) + kWorkers + more; }
@@ -42,16 +43,21 @@ TEST(Bootstrap, the_least_file_gets_the_documented_defaults) {
 
 TEST(Bootstrap, every_field_arrives) {
   const auto r = parse_bootstrap(
-      "ports = ( { name = \"wan\"; device = \"0000:00:05.0\"; addresses = [ \"192.0.2.2/24\", \"2001:db8::2/64\" ]; mtu = 9000;\n"
+      "ports = ( { name = \"wan\"; device = \"0000:00:05.0\"; addresses = [ \"192.0.2.2/24\", "
+      "\"2001:db8::2/64\" ]; mtu = 9000;\n"
       "            vlan = 12; rx_descriptors = 2048; tx_descriptors = 512; },\n"
       "          { name = \"lan\"; device = \"net_tap0\"; addresses = ( \"10.0.0.1/8\" ); } );\n"
-      "routes = ( { destination = \"0.0.0.0/0\"; gateway = \"192.0.2.1\"; }, { destination = \"::/0\"; gateway = \"fe80::1\"; } );\n"
+      "routes = ( { destination = \"0.0.0.0/0\"; gateway = \"192.0.2.1\"; }, { destination = \"::/0\"; "
+      "gateway = \"fe80::1\"; } );\n"
       "workers = { cores = [ 2, 3 ]; idle = \"busy\"; drain_timeout_s = 5; };\n"
-      "memory = { huge_pages = false; memory_mb = 1024; buffers = 5000; file_prefix = \"lb2\"; eal_arguments = [ \"--log-level=7\" ]; };\n"
+      "memory = { huge_pages = false; memory_mb = 1024; buffers = 5000; file_prefix = \"lb2\"; eal_arguments "
+      "= [ \"--log-level=7\" ]; };\n"
       "local_ports = [ 20000, 40000 ];\n"
-      "management = { listen = \"[::1]:9000\"; tls = false; token_file = \"/etc/t\"; metrics_auth = false; certificate = \"/c\"; private_key = \"/k\"; };\n"
+      "management = { listen = \"[::1]:9000\"; tls = false; token_file = \"/etc/t\"; metrics_auth = false; "
+      "certificate = \"/c\"; private_key = \"/k\"; };\n"
       "data_folder = \"/srv/sluice\";\n"
-      "log = { level = \"debug\"; format = \"json\"; file = \"/l\"; access_log = \"\"; };\n", "s.conf");
+      "log = { level = \"debug\"; format = \"json\"; file = \"/l\"; access_log = \"\"; };\n",
+      "s.conf");
   ASSERT_TRUE(r.ok()) << r.errors[0].to_string();
   const Bootstrap& b = r.value;
   EXPECT_EQ(b.runtime.ports[0].vlan, 12);
@@ -83,6 +89,8 @@ struct Wrong {
   const char* error;  ///< The whole line.
 };
 
+void PrintTo(const Wrong& w, std::ostream* out) { *out << w.name; }
+
 class WrongFile : public testing::TestWithParam<Wrong> {};
 
 TEST_P(WrongFile, is_told_by_line_field_and_expectation) {
@@ -94,41 +102,77 @@ std::string port(const std::string& fields) { return "ports = (\n  { " + fields 
 INSTANTIATE_TEST_SUITE_P(
     Table, WrongFile,
     testing::Values(
-        Wrong{"mtu", port("name = \"a\"; device = \"d\"; addresses = [ \"10.0.0.1/8\" ]; mtu = 70000;"), "s.conf:2: ports[0].mtu: expected a whole number from 576 to 9216, not 70000"},
-        Wrong{"mtu_text", port("name = \"a\"; device = \"d\"; addresses = [ \"10.0.0.1/8\" ];\n mtu = \"big\";"), "s.conf:3: ports[0].mtu: expected a whole number from 576 to 9216, not \"big\""},
-        Wrong{"unknown", with("colour = \"red\";"), "s.conf:3: colour: unknown name, expected one of ports, routes, workers, local_ports, memory, management, data_folder, log"},
-        Wrong{"unknown_inner", with("log = { levle = \"info\"; };"), "s.conf:3: log.levle: unknown name, expected one of level, format, file, access_log"},
-        Wrong{"no_device", port("name = \"a\"; addresses = [ \"10.0.0.1/8\" ];"), "s.conf:2: ports[0].device: is missing"},
+        Wrong{"mtu", port("name = \"a\"; device = \"d\"; addresses = [ \"10.0.0.1/8\" ]; mtu = 70000;"),
+              "s.conf:2: ports[0].mtu: expected a whole number from 576 to 9216, not 70000"},
+        Wrong{"mtu_text",
+              port("name = \"a\"; device = \"d\"; addresses = [ \"10.0.0.1/8\" ];\n mtu = \"big\";"),
+              "s.conf:3: ports[0].mtu: expected a whole number from 576 to 9216, not \"big\""},
+        Wrong{"unknown", with("colour = \"red\";"),
+              "s.conf:3: colour: unknown name, expected one of ports, routes, workers, local_ports, memory, "
+              "management, data_folder, log"},
+        Wrong{"unknown_inner", with("log = { levle = \"info\"; };"),
+              "s.conf:3: log.levle: unknown name, expected one of level, format, file, access_log"},
+        Wrong{"no_device", port("name = \"a\"; addresses = [ \"10.0.0.1/8\" ];"),
+              "s.conf:2: ports[0].device: is missing"},
         Wrong{"no_ports", kWorkers, "s.conf: ports: is missing"},
-        Wrong{"address", port("name = \"a\"; device = \"d\"; addresses = [ \"10.0.0.999/8\" ];"), "s.conf:2: ports[0].addresses[0]: expected an interface address with its prefix length (\"192.0.2.2/24\"), not \"10.0.0.999/8\""},
-        Wrong{"address_without_length", port("name = \"a\"; device = \"d\"; addresses = [ \"10.0.0.1\" ];"), "s.conf:2: ports[0].addresses[0]: expected an interface address with its prefix length (\"192.0.2.2/24\"), not \"10.0.0.1\""},
-        Wrong{"addresses_no_array", port("name = \"a\"; device = \"d\"; addresses = \"10.0.0.1/8\";"), "s.conf:2: ports[0].addresses: expected an array [ ... ] of an interface address with its prefix length (\"192.0.2.2/24\"), not \"10.0.0.1/8\""},
-        Wrong{"idle", std::string(kPorts) + "workers = {\n cores = [ 1 ];\n idle = \"sometimes\"; };", "s.conf:4: workers.idle: expected one of \"busy\", \"adaptive\", not \"sometimes\""},
-        Wrong{"core_twice", std::string(kPorts) + "workers = { cores = [ 1, 1 ]; };", "s.conf:2: workers.cores: expected each core once"},
-        Wrong{"no_core", std::string(kPorts) + "workers = { cores = [ ]; };", "s.conf:2: workers.cores: expected 1 to 64 cores"},
-        Wrong{"core_number", std::string(kPorts) + "workers = { cores = [ 1, 5000 ]; };", "s.conf:2: workers.cores[1]: expected a whole number from 0 to 1023, not 5000"},
-        Wrong{"huge_pages", with("memory = { huge_pages = \"maybe\"; };"), "s.conf:3: memory.huge_pages: expected \"on\", \"off\" or \"auto\", not \"maybe\""},
-        Wrong{"listen", with("management = { listen = \"localhost\"; };"), "s.conf:3: management.listen: expected an address and a port (\"127.0.0.1:8443\", \"[::1]:8443\"), not \"localhost\""},
-        Wrong{"listen_port", with("management = { listen = \"127.0.0.1:70000\"; };"), "s.conf:3: management.listen: expected an address and a port (\"127.0.0.1:8443\", \"[::1]:8443\"), not \"127.0.0.1:70000\""},
-        Wrong{"tls", with("management = { tls = \"yes\"; };"), "s.conf:3: management.tls: expected true or false, not \"yes\""},
-        Wrong{"key_alone", with("management = { private_key = \"/k\"; };"), "s.conf:3: management.certificate: expected certificate and private_key together"},
-        Wrong{"gateway_family", with("routes = ( { destination = \"0.0.0.0/0\"; gateway = \"fe80::1\"; } );"), "s.conf:3: routes[0].gateway: expected an address of the same family as the destination"},
-        Wrong{"gateway_off_link", with("routes = ( { destination = \"0.0.0.0/0\"; gateway = \"198.51.100.1\"; } );"), "s.conf:3: routes[0].gateway: expected an address inside a network of one of the ports"},
-        Wrong{"local_ports", with("local_ports = [ 60000, 50000 ];"), "s.conf:3: local_ports: expected [first, last], with 256 ports for each worker at least"},
-        Wrong{"data_folder", with("data_folder = \"here\";"), "s.conf:3: data_folder: expected an absolute path (\"/var/lib/sluice\"), not \"here\""},
-        Wrong{"ports_no_list", std::string("ports = { name = \"a\"; };\n") + kWorkers, "s.conf:1: ports: expected a list ( { ... }, ... ) of groups, not a group { ... }"},
-        Wrong{"port_no_group", std::string("ports = ( 5 );\n") + kWorkers, "s.conf:1: ports[0]: expected a group { ... }, not 5"},
-        Wrong{"twice", with("data_folder = \"/a\";\ndata_folder = \"/b\";"), "s.conf:4: duplicate setting name"},
+        Wrong{"address", port("name = \"a\"; device = \"d\"; addresses = [ \"10.0.0.999/8\" ];"),
+              "s.conf:2: ports[0].addresses[0]: expected an interface address with its prefix length "
+              "(\"192.0.2.2/24\"), not \"10.0.0.999/8\""},
+        Wrong{"address_without_length", port("name = \"a\"; device = \"d\"; addresses = [ \"10.0.0.1\" ];"),
+              "s.conf:2: ports[0].addresses[0]: expected an interface address with its prefix length "
+              "(\"192.0.2.2/24\"), not \"10.0.0.1\""},
+        Wrong{"addresses_no_array", port("name = \"a\"; device = \"d\"; addresses = \"10.0.0.1/8\";"),
+              "s.conf:2: ports[0].addresses: expected an array [ ... ] of an interface address with its "
+              "prefix length (\"192.0.2.2/24\"), not \"10.0.0.1/8\""},
+        Wrong{"idle", std::string(kPorts) + "workers = {\n cores = [ 1 ];\n idle = \"sometimes\"; };",
+              "s.conf:4: workers.idle: expected one of \"busy\", \"adaptive\", not \"sometimes\""},
+        Wrong{"core_twice", std::string(kPorts) + "workers = { cores = [ 1, 1 ]; };",
+              "s.conf:2: workers.cores: expected each core once"},
+        Wrong{"no_core", std::string(kPorts) + "workers = { cores = [ ]; };",
+              "s.conf:2: workers.cores: expected 1 to 64 cores"},
+        Wrong{"core_number", std::string(kPorts) + "workers = { cores = [ 1, 5000 ]; };",
+              "s.conf:2: workers.cores[1]: expected a whole number from 0 to 1023, not 5000"},
+        Wrong{"huge_pages", with("memory = { huge_pages = \"maybe\"; };"),
+              "s.conf:3: memory.huge_pages: expected \"on\", \"off\" or \"auto\", not \"maybe\""},
+        Wrong{"listen", with("management = { listen = \"localhost\"; };"),
+              "s.conf:3: management.listen: expected an address and a port (\"127.0.0.1:8443\", "
+              "\"[::1]:8443\"), not \"localhost\""},
+        Wrong{"listen_port", with("management = { listen = \"127.0.0.1:70000\"; };"),
+              "s.conf:3: management.listen: expected an address and a port (\"127.0.0.1:8443\", "
+              "\"[::1]:8443\"), not \"127.0.0.1:70000\""},
+        Wrong{"tls", with("management = { tls = \"yes\"; };"),
+              "s.conf:3: management.tls: expected true or false, not \"yes\""},
+        Wrong{"key_alone", with("management = { private_key = \"/k\"; };"),
+              "s.conf:3: management.certificate: expected certificate and private_key together"},
+        Wrong{"gateway_family", with("routes = ( { destination = \"0.0.0.0/0\"; gateway = \"fe80::1\"; } );"),
+              "s.conf:3: routes[0].gateway: expected an address of the same family as the destination"},
+        Wrong{"gateway_off_link",
+              with("routes = ( { destination = \"0.0.0.0/0\"; gateway = \"198.51.100.1\"; } );"),
+              "s.conf:3: routes[0].gateway: expected an address inside a network of one of the ports"},
+        Wrong{"local_ports", with("local_ports = [ 60000, 50000 ];"),
+              "s.conf:3: local_ports: expected [first, last], with 256 ports for each worker at least"},
+        Wrong{"data_folder", with("data_folder = \"here\";"),
+              "s.conf:3: data_folder: expected an absolute path (\"/var/lib/sluice\"), not \"here\""},
+        Wrong{"ports_no_list", std::string("ports = { name = \"a\"; };\n") + kWorkers,
+              "s.conf:1: ports: expected a list ( { ... }, ... ) of groups, not a group { ... }"},
+        Wrong{"port_no_group", std::string("ports = ( 5 );\n") + kWorkers,
+              "s.conf:1: ports[0]: expected a group { ... }, not 5"},
+        Wrong{"twice", with("data_folder = \"/a\";\ndata_folder = \"/b\";"),
+              "s.conf:4: duplicate setting name"},
         Wrong{"syntax", "ports = (\n {", "s.conf:2: syntax error"}),
-    [](const auto& info) { return info.param.name; });
+    [](const auto& wrong) { return wrong.param.name; });
 
 TEST(Bootstrap, all_errors_of_a_file_are_told_at_once_in_the_order_of_lines) {
-  EXPECT_THAT(errors_of("log = { level = \"loud\"; };\nworkers = { cores = [ 1 ];\n idle = 3; };\nports = (\n { name = \"a b\"; device = \"d\"; addresses = []; } );\n"),
-              ElementsAre(HasSubstr("s.conf:1: log.level"), HasSubstr("s.conf:3: workers.idle"), HasSubstr("s.conf:5: ports[0].name")));
+  EXPECT_THAT(errors_of("log = { level = \"loud\"; };\nworkers = { cores = [ 1 ];\n idle = 3; };\nports = "
+                        "(\n { name = \"a b\"; device = \"d\"; addresses = []; } );\n"),
+              ElementsAre(HasSubstr("s.conf:1: log.level"), HasSubstr("s.conf:3: workers.idle"),
+                          HasSubstr("s.conf:5: ports[0].name")));
 }
 
 TEST(Bootstrap, two_ports_of_one_name_or_device_are_refused) {
-  EXPECT_THAT(errors_of(std::string("ports = ( { name = \"a\"; device = \"d\"; addresses = []; },\n { name = \"a\"; device = \"d\"; addresses = []; } );\n") + kWorkers),
+  EXPECT_THAT(errors_of(std::string("ports = ( { name = \"a\"; device = \"d\"; addresses = []; },\n { name = "
+                                    "\"a\"; device = \"d\"; addresses = []; } );\n") +
+                        kWorkers),
               ElementsAre("s.conf:2: ports[1].name: expected a name of its own, \"a\" is another port's",
                           "s.conf:2: ports[1].device: expected a device of its own, \"d\" is port a's"));
 }
@@ -149,7 +193,8 @@ TEST(Bootstrap, every_sample_is_accepted) {
 
 TEST(Bootstrap, auto_takes_huge_pages_when_enough_are_free) {
   using H = Bootstrap::HugePages;
-  const std::string enough = "HugePages_Total:     512\nHugePages_Free:      256\nHugepagesize:       2048 kB\n";
+  const std::string enough =
+      "HugePages_Total:     512\nHugePages_Free:      256\nHugepagesize:       2048 kB\n";
   EXPECT_TRUE(choose_huge_pages(H::kAuto, 512, enough));
   EXPECT_FALSE(choose_huge_pages(H::kAuto, 513, enough));
   EXPECT_FALSE(choose_huge_pages(H::kAuto, 64, "MemTotal: 1 kB\n"));

@@ -38,7 +38,8 @@ class Cli : public RestTest {
 TEST_F(Cli, apply_adds_and_replaces_by_id_in_one_revision_and_keeps_the_rest) {
   create_example();
   const std::uint64_t before = engine_->revision();
-  const std::string document = file(R"({"rules": [{"id": "r2", "listener": "w2", "action": {"type": "fixed_response"}}],
+  const std::string document =
+      file(R"({"rules": [{"id": "r2", "listener": "w2", "action": {"type": "fixed_response"}}],
       "listeners": [{"id": "w2", "load_balancer": "lb", "port": 81}, {"id": "web", "load_balancer": "lb", "port": 8080}]})");
   EXPECT_EQ(run([&] { return cli::apply(target_, document, true, false); }), cli::kOk) << err_;
   EXPECT_THAT(out_, HasSubstr("nothing was changed"));
@@ -55,20 +56,33 @@ TEST_F(Cli, apply_adds_and_replaces_by_id_in_one_revision_and_keeps_the_rest) {
 
 TEST_F(Cli, apply_with_replace_deletes_what_the_document_has_not) {
   create_example();
-  EXPECT_EQ(run([&] { return cli::apply(target_, file(R"({"load_balancers": [{"id": "lb", "addresses": ["192.0.2.1"]}]})"), false, true); }), cli::kOk) << err_;
+  EXPECT_EQ(run([&] {
+              return cli::apply(target_,
+                                file(R"({"load_balancers": [{"id": "lb", "addresses": ["192.0.2.1"]}]})"),
+                                false, true);
+            }),
+            cli::kOk)
+      << err_;
   EXPECT_THAT(out_, HasSubstr("- rules r1\n"));
   EXPECT_TRUE(engine_->current()->listeners.empty());
 }
 
 TEST_F(Cli, a_refused_document_is_told_by_id_and_field) {
   create_example();
-  EXPECT_EQ(run([&] { return cli::apply(target_, file(R"({"listeners": [{"id": "x", "load_balancer": "lb", "port": 0}]})"), false, false); }), cli::kRefused);
+  EXPECT_EQ(run([&] {
+              return cli::apply(target_,
+                                file(R"({"listeners": [{"id": "x", "load_balancer": "lb", "port": 0}]})"),
+                                false, false);
+            }),
+            cli::kRefused);
   EXPECT_THAT(err_, HasSubstr("/listeners/x/port: must be between 1 and 65535"));
   EXPECT_EQ(run([&] { return cli::apply(target_, file("{"), false, false); }), cli::kUsage);
   EXPECT_EQ(run([&] { return cli::apply(target_, "/nonexistent", false, false); }), cli::kUsage);
   EXPECT_EQ(run([&] { return cli::apply(target_, file("[]"), false, false); }), cli::kRefused);
-  EXPECT_EQ(run([&] { return cli::apply(target_, file(R"({"listeners": 5})"), false, false); }), cli::kRefused);
-  EXPECT_EQ(run([&] { return cli::apply(target_, file(R"({"listeners": [5]})"), false, false); }), cli::kRefused);
+  EXPECT_EQ(run([&] { return cli::apply(target_, file(R"({"listeners": 5})"), false, false); }),
+            cli::kRefused);
+  EXPECT_EQ(run([&] { return cli::apply(target_, file(R"({"listeners": [5]})"), false, false); }),
+            cli::kRefused);
 }
 
 TEST_F(Cli, get_prints_tables_or_json) {
@@ -77,12 +91,14 @@ TEST_F(Cli, get_prints_tables_or_json) {
   EXPECT_THAT(out_, HasSubstr("r1  web       1000      shop.example         forward shop"));
   EXPECT_EQ(run([&] { return cli::get(target_, "listeners", "web", {}, cli::Output::kJson); }), cli::kOk);
   EXPECT_EQ(json::parse(out_)["port"], 80);
-  EXPECT_EQ(run([&] { return cli::get(target_, "rules", "", {"listener=none"}, cli::Output::kTable); }), cli::kOk);
+  EXPECT_EQ(run([&] { return cli::get(target_, "rules", "", {"listener=none"}, cli::Output::kTable); }),
+            cli::kOk);
   EXPECT_THAT(out_, Not(HasSubstr("r1")));
   EXPECT_EQ(run([&] { return cli::get(target_, "rules", "none", {}, cli::Output::kTable); }), cli::kRefused);
   EXPECT_THAT(err_, HasSubstr("404 Not Found: there is no rule \"none\""));
   EXPECT_EQ(run([&] { return cli::get(target_, "things", "", {}, cli::Output::kTable); }), cli::kUsage);
-  for (const std::string& kind : cli::kind_paths()) EXPECT_EQ(run([&] { return cli::get(target_, kind, "", {}, cli::Output::kTable); }), cli::kOk) << kind;
+  for (const std::string& kind : cli::kind_paths())
+    EXPECT_EQ(run([&] { return cli::get(target_, kind, "", {}, cli::Output::kTable); }), cli::kOk) << kind;
 }
 
 TEST_F(Cli, delete_says_who_still_needs_it) {
@@ -95,7 +111,12 @@ TEST_F(Cli, delete_says_who_still_needs_it) {
 
 TEST_F(Cli, explain_status_revisions_rollback_and_events_print_what_people_look_for) {
   create_example();
-  EXPECT_EQ(run([&] { return cli::explain(target_, {"http://shop.example/x", "", "", "", "", {"X-A: b"}}, cli::Output::kTable); }), cli::kOk) << err_;
+  EXPECT_EQ(run([&] {
+              return cli::explain(target_, {"http://shop.example/x", "", "", "", "", {"X-A: b"}},
+                                  cli::Output::kTable);
+            }),
+            cli::kOk)
+      << err_;
   EXPECT_THAT(out_, HasSubstr("Rule           r1"));
   EXPECT_THAT(out_, HasSubstr("10.0.0.1:8080"));
   EXPECT_EQ(run([&] { return cli::status(target_, cli::Output::kTable); }), cli::kOk);

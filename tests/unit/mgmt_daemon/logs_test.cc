@@ -22,31 +22,32 @@ namespace {
 
 using nlohmann::json;
 
-std::string quoted(std::string_view text) {
+std::string as_json(std::string_view text) {
   std::string out;
   append_json_string(out, text);
   return out;
 }
 
 TEST(JsonText, escapes_what_must_be_escaped_and_keeps_valid_utf8) {
-  EXPECT_EQ(quoted("plain"), "\"plain\"");
-  EXPECT_EQ(quoted("a\"b\\c\n\r\t\x01\x7f"), "\"a\\\"b\\\\c\\n\\r\\t\\u0001\\u007f\"");
-  EXPECT_EQ(quoted("gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x8c\x8a"), "\"gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x8c\x8a\"");
+  EXPECT_EQ(as_json("plain"), "\"plain\"");
+  EXPECT_EQ(as_json("a\"b\\c\n\r\t\x01\x7f"), "\"a\\\"b\\\\c\\n\\r\\t\\u0001\\u007f\"");
+  EXPECT_EQ(as_json("gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x8c\x8a"),
+            "\"gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x8c\x8a\"");
 }
 
 TEST(JsonText, each_byte_outside_of_utf8_is_escaped_with_its_value) {
-  EXPECT_EQ(quoted("\xff"), "\"\\u00ff\"");
-  EXPECT_EQ(quoted("a\xc3"), "\"a\\u00c3\"") << "cut in the middle";
-  EXPECT_EQ(quoted("\xc0\xaf"), "\"\\u00c0\\u00af\"") << "overlong";
-  EXPECT_EQ(quoted("\xed\xa0\x80"), "\"\\u00ed\\u00a0\\u0080\"") << "surrogate";
-  EXPECT_EQ(quoted("\xf4\x90\x80\x80"), "\"\\u00f4\\u0090\\u0080\\u0080\"") << "beyond U+10FFFF";
+  EXPECT_EQ(as_json("\xff"), "\"\\u00ff\"");
+  EXPECT_EQ(as_json("a\xc3"), "\"a\\u00c3\"") << "cut in the middle";
+  EXPECT_EQ(as_json("\xc0\xaf"), "\"\\u00c0\\u00af\"") << "overlong";
+  EXPECT_EQ(as_json("\xed\xa0\x80"), "\"\\u00ed\\u00a0\\u0080\"") << "surrogate";
+  EXPECT_EQ(as_json("\xf4\x90\x80\x80"), "\"\\u00f4\\u0090\\u0080\\u0080\"") << "beyond U+10FFFF";
 }
 
 TEST(JsonText, any_pair_of_bytes_gives_valid_json) {
   for (int a = 0; a < 256; ++a) {
     for (int b = 0; b < 256; ++b) {
       const std::string text = {static_cast<char>(a), static_cast<char>(b)};
-      ASSERT_TRUE(json::accept(quoted(text))) << a << " " << b;
+      ASSERT_TRUE(json::accept(as_json(text))) << a << " " << b;
     }
   }
 }
@@ -89,7 +90,8 @@ TEST(AccessLog, a_line_is_one_json_object_whatever_the_client_sent) {
   EXPECT_EQ(o["response_bytes"], 1u << 31);
   EXPECT_EQ(o["path"], "/a?b=\"c\"\n\u00ff");
   EXPECT_EQ(o["tls"], true);
-  for (const char* absent : {"rule", "user_agent", "error", "upstream_connect_ms", "truncated"}) EXPECT_FALSE(o.contains(absent)) << absent;
+  for (const char* absent : {"rule", "user_agent", "error", "upstream_connect_ms", "truncated"})
+    EXPECT_FALSE(o.contains(absent)) << absent;
 }
 
 TEST(AccessLog, a_client_that_left_is_499_and_a_cut_text_is_marked) {

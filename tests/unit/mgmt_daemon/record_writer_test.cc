@@ -40,7 +40,9 @@ class Records : public testing::Test {
     return r;
   }
   std::string first_group() const { return engine_->current()->server_groups.begin()->first; }
-  std::string first_member() const { return engine_->current()->server_groups.begin()->second.members.front().id; }
+  std::string first_member() const {
+    return engine_->current()->server_groups.begin()->second.members.front().id;
+  }
 
   test::TempFolder folder_;
   l7::proxy::Shared shared_{2, 64};

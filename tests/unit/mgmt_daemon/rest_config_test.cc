@@ -38,7 +38,10 @@ TEST_F(WholeConfig, put_replaces_everything_in_one_revision_and_tells_what_chang
 TEST_F(WholeConfig, what_get_shows_can_be_put_back_unchanged) {
   create_example();
   const Pem pem = make_pem("a.example");
-  ASSERT_EQ(call("POST", "/api/v1/certificates", json{{"id", "c"}, {"certificate", pem.certificate}, {"private_key", pem.private_key}}).status, 201);
+  ASSERT_EQ(call("POST", "/api/v1/certificates",
+                 json{{"id", "c"}, {"certificate", pem.certificate}, {"private_key", pem.private_key}})
+                .status,
+            201);
   const Reply read = call("GET", "/api/v1/config");
   const Reply put = call("PUT", "/api/v1/config", read.body, {"If-Match: " + read.headers.at("etag")});
   EXPECT_EQ(put.status, 200) << put.text;

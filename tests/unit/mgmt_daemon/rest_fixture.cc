@@ -19,7 +19,8 @@ void FakeAppliance::visit(MetricSink& sink) const {
     sink.counter("sluice_test_total", "A counter.", label, 7);
     sink.gauge("sluice_test_ratio", "A gauge.", label, 0.5);
   }
-  sink.gauge("sluice_test_odd", "Its label has \\ and a\nnew line.", rest::metric_label("name", "a\"b\\c\nd"), 1);
+  sink.gauge("sluice_test_odd", "Its label has \\ and a\nnew line.", rest::metric_label("name", "a\"b\\c\nd"),
+             1);
 }
 
 std::vector<Runtime::PortStatus> FakeAppliance::ports() const {
@@ -38,7 +39,9 @@ RestTest::RestTest() {
   engine_ = std::move(opened).value();
   EXPECT_TRUE(engine_->start(rcu_).ok());
   appliance_ = std::make_unique<FakeAppliance>(shared_);
-  EXPECT_TRUE(tokens_.load_text(std::string("root admin ") + kAdmin + "\ngrafana viewer " + kViewer + "\n", "tokens").ok());
+  EXPECT_TRUE(
+      tokens_.load_text(std::string("root admin ") + kAdmin + "\ngrafana viewer " + kViewer + "\n", "tokens")
+          .ok());
 
   rest::Server::Options options;
   options.port = 0;
@@ -58,14 +61,16 @@ RestTest::RestTest() {
 
 RestTest::~RestTest() { server_->stop(); }
 
-RestTest::Reply RestTest::call(const std::string& method, const std::string& path, const std::string& body, const Lines& headers) const {
+RestTest::Reply RestTest::call(const std::string& method, const std::string& path, const std::string& body,
+                               const Lines& headers) const {
   const auto answer = cli::request(target_, method, path, body, headers);
   EXPECT_TRUE(answer.ok()) << (answer.ok() ? "" : answer.error().message);
   if (!answer) return {};
   return {answer->status, json::parse(answer->body, nullptr, false), answer->body, answer->headers};
 }
 
-RestTest::Reply RestTest::as(const std::string& token, const std::string& method, const std::string& path, const std::string& body) const {
+RestTest::Reply RestTest::as(const std::string& token, const std::string& method, const std::string& path,
+                             const std::string& body) const {
   cli::Target target = target_;
   target.token = token;
   const auto answer = cli::request(target, method, path, body);
@@ -74,34 +79,59 @@ RestTest::Reply RestTest::as(const std::string& token, const std::string& method
   return {answer->status, json::parse(answer->body, nullptr, false), answer->body, answer->headers};
 }
 
-std::string RestTest::raw(const std::string& bytes) const {
-  const int s = ::socket(AF_INET, SOCK_STREAM, 0);
+TlsClient::TlsClient(std::uint16_t port)
+    : socket_(::socket(AF_INET, SOCK_STREAM, 0)),
+      context_(SSL_CTX_new(TLS_client_method())),
+      ssl_(SSL_new(context_)) {
   sockaddr_in to{};
   to.sin_family = AF_INET;
-  to.sin_port = htons(server_->port());
+  to.sin_port = htons(port);
   inet_pton(AF_INET, "127.0.0.1", &to.sin_addr);
   const timeval patience{10, 0};
-  ::setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  EXPECT_EQ(::connect(socket_, reinterpret_cast<sockaddr*>(&to), sizeof to), 0);
+  SSL_set_fd(ssl_, socket_);
+  EXPECT_EQ(SSL_connect(ssl_), 1);
+}
+
+TlsClient::~TlsClient() {
+  SSL_free(ssl_);
+  SSL_CTX_free(context_);
+  ::close(socket_);
+}
+
+bool TlsClient::send(std::string_view bytes) {
+  return SSL_write(ssl_, bytes.data(), static_cast<int>(bytes.size())) > 0;
+}
+
+std::string TlsClient::receive_all() {
   std::string out;
-  SSL_CTX* context = SSL_CTX_new(TLS_client_method());
-  SSL* ssl = SSL_new(context);
-  if (::connect(s, reinterpret_cast<sockaddr*>(&to), sizeof to) == 0 && SSL_set_fd(ssl, s) == 1 && SSL_connect(ssl) == 1) {
-    SSL_write(ssl, bytes.data(), static_cast<int>(bytes.size()));
-    char piece[4096];
-    for (int n; (n = SSL_read(ssl, piece, sizeof piece)) > 0;) out.append(piece, static_cast<std::size_t>(n));
-  }
-  SSL_free(ssl);
-  SSL_CTX_free(context);
-  ::close(s);
+  char piece[4096];
+  for (int n; (n = SSL_read(ssl_, piece, sizeof piece)) > 0;) out.append(piece, static_cast<std::size_t>(n));
   return out;
 }
 
+std::string RestTest::raw(const std::string& bytes) const {
+  TlsClient client(server_->port());
+  client.send(bytes);
+  return client.receive_all();
+}
+
 void RestTest::create_example() {
-  ASSERT_EQ(call("POST", "/api/v1/load-balancers", json{{"id", "lb"}, {"addresses", {"192.0.2.1"}}}).status, 201);
-  ASSERT_EQ(call("POST", "/api/v1/listeners", json{{"id", "web"}, {"load_balancer", "lb"}, {"port", 80}}).status, 201);
-  ASSERT_EQ(call("POST", "/api/v1/server-groups", json{{"id", "shop"}, {"members", {{{"address", "10.0.0.1"}, {"port", 8080}}}}}).status, 201);
+  ASSERT_EQ(call("POST", "/api/v1/load-balancers", json{{"id", "lb"}, {"addresses", {"192.0.2.1"}}}).status,
+            201);
+  ASSERT_EQ(
+      call("POST", "/api/v1/listeners", json{{"id", "web"}, {"load_balancer", "lb"}, {"port", 80}}).status,
+      201);
+  ASSERT_EQ(call("POST", "/api/v1/server-groups",
+                 json{{"id", "shop"}, {"members", {{{"address", "10.0.0.1"}, {"port", 8080}}}}})
+                .status,
+            201);
   const json action = {{"type", "forward"}, {"server_groups", {{{"server_group", "shop"}}}}};
-  ASSERT_EQ(call("POST", "/api/v1/rules", json{{"id", "r1"}, {"listener", "web"}, {"hosts", {"shop.example"}}, {"action", action}}).status, 201);
+  ASSERT_EQ(call("POST", "/api/v1/rules",
+                 json{{"id", "r1"}, {"listener", "web"}, {"hosts", {"shop.example"}}, {"action", action}})
+                .status,
+            201);
 }
 
 }  // namespace sluice::mgmt::test

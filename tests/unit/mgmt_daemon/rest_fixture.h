@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <concepts>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -13,6 +14,9 @@
 #include "mgmt/engine/engine.h"
 #include "mgmt/rest/server.h"
 #include "tests/unit/mgmt_config/samples.h"
+
+struct ssl_st;
+struct ssl_ctx_st;
 
 namespace sluice::mgmt::test {
 
@@ -33,6 +37,22 @@ class FakeAppliance final : public rest::Appliance {
   const l7::proxy::Shared& shared_;
 };
 
+/// TLS to a port of the loopback, without verification; for what no well-behaved client would send.
+class TlsClient {
+ public:
+  explicit TlsClient(std::uint16_t port);
+  ~TlsClient();
+  TlsClient(const TlsClient&) = delete;
+  TlsClient& operator=(const TlsClient&) = delete;
+  bool send(std::string_view bytes);
+  std::string receive_all();
+
+ private:
+  int socket_;
+  ssl_ctx_st* context_;
+  ssl_st* ssl_;
+};
+
 /// A real server on a free port of the loopback, with TLS, in front of a real engine in a folder of its own.
 class RestTest : public testing::Test {
  protected:
@@ -46,11 +66,15 @@ class RestTest : public testing::Test {
     std::map<std::string, std::string> headers;
   };
   using Lines = std::vector<std::string>;
-  Reply call(const std::string& method, const std::string& path, const std::string& body = {}, const Lines& headers = {}) const;
-  Reply call(const std::string& method, const std::string& path, const nlohmann::json& body, const Lines& headers = {}) const {
+  Reply call(const std::string& method, const std::string& path, const std::string& body = {},
+             const Lines& headers = {}) const;
+  template <std::same_as<nlohmann::json> Json>  // a text is a text, and not JSON made of one
+  Reply call(const std::string& method, const std::string& path, const Json& body,
+             const Lines& headers = {}) const {
     return call(method, path, body.dump(), headers);
   }
-  Reply as(const std::string& token, const std::string& method, const std::string& path, const std::string& body = {}) const;
+  Reply as(const std::string& token, const std::string& method, const std::string& path,
+           const std::string& body = {}) const;
   /// Bytes as they are over TLS, to where the client would not go; returns what came back.
   std::string raw(const std::string& bytes) const;
 

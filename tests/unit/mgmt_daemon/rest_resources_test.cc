@@ -13,7 +13,8 @@ using testing::Not;
 class Resources : public RestTest {};
 
 TEST_F(Resources, one_is_created_read_replaced_patched_and_deleted) {
-  const Reply created = call("POST", "/api/v1/server-groups", json{{"id", "shop"}, {"members", {{{"address", "10.0.0.1"}, {"port", 80}}}}});
+  const Reply created = call("POST", "/api/v1/server-groups",
+                             json{{"id", "shop"}, {"members", {{{"address", "10.0.0.1"}, {"port", 80}}}}});
   ASSERT_EQ(created.status, 201) << created.text;
   EXPECT_EQ(created.headers.at("location"), "/api/v1/server-groups/shop");
   EXPECT_EQ(created.headers.at("sluice-revision"), "1");
@@ -30,7 +31,8 @@ TEST_F(Resources, one_is_created_read_replaced_patched_and_deleted) {
   EXPECT_TRUE(replaced.body["members"].empty()) << "PUT replaces: what is left out goes back to its default";
   EXPECT_NE(replaced.headers.at("etag"), created.headers.at("etag"));
 
-  const Reply patched = call("PATCH", "/api/v1/server-groups/shop", json{{"connect_attempts", 2}, {"scheduler", nullptr}});
+  const Reply patched =
+      call("PATCH", "/api/v1/server-groups/shop", json{{"connect_attempts", 2}, {"scheduler", nullptr}});
   EXPECT_EQ(patched.status, 200) << patched.text;
   EXPECT_EQ(patched.body["connect_attempts"], 2);
   EXPECT_EQ(patched.body["scheduler"], "weighted_round_robin") << "null goes back to the default (RFC 7396)";
@@ -46,9 +48,20 @@ TEST_F(Resources, one_is_created_read_replaced_patched_and_deleted) {
 TEST_F(Resources, every_kind_goes_the_same_way) {
   create_example();
   const Pem pem = make_pem("shop.example");
-  EXPECT_EQ(call("POST", "/api/v1/certificates", json{{"id", "c"}, {"certificate", pem.certificate}, {"private_key", pem.private_key}}).status, 201);
-  EXPECT_EQ(call("POST", "/api/v1/address-pools", json{{"id", "p"}, {"scheme", "internal"}, {"ranges", {"10.9.0.0/28"}}}).status, 201);
-  for (const auto& [kind, id] : {std::pair{"load-balancers", "lb"}, {"listeners", "web"}, {"server-groups", "shop"}, {"rules", "r1"}, {"certificates", "c"}, {"address-pools", "p"}}) {
+  EXPECT_EQ(call("POST", "/api/v1/certificates",
+                 json{{"id", "c"}, {"certificate", pem.certificate}, {"private_key", pem.private_key}})
+                .status,
+            201);
+  EXPECT_EQ(call("POST", "/api/v1/address-pools",
+                 json{{"id", "p"}, {"scheme", "internal"}, {"ranges", {"10.9.0.0/28"}}})
+                .status,
+            201);
+  for (const auto& [kind, id] : {std::pair{"load-balancers", "lb"},
+                                 {"listeners", "web"},
+                                 {"server-groups", "shop"},
+                                 {"rules", "r1"},
+                                 {"certificates", "c"},
+                                 {"address-pools", "p"}}) {
     const std::string all = std::string("/api/v1/") + kind, one = all + "/" + id;
     const Reply list = call("GET", all);
     ASSERT_EQ(list.status, 200) << kind;
@@ -81,7 +94,8 @@ TEST_F(Resources, put_creates_under_the_id_of_the_path_and_refuses_another_in_th
 
 TEST_F(Resources, wrong_fields_are_named_by_pointers_into_the_document_that_was_sent) {
   create_example();
-  const Reply shape = call("PUT", "/api/v1/listeners/web", json{{"load_balancer", "lb"}, {"port", "80"}, {"colour", "red"}});
+  const Reply shape =
+      call("PUT", "/api/v1/listeners/web", json{{"load_balancer", "lb"}, {"port", "80"}, {"colour", "red"}});
   EXPECT_EQ(shape.status, 422);
   EXPECT_EQ(shape.headers.at("content-type"), "application/problem+json");
   EXPECT_EQ(shape.body["status"], 422);
@@ -96,7 +110,10 @@ TEST_F(Resources, wrong_fields_are_named_by_pointers_into_the_document_that_was_
   EXPECT_EQ(meaning.body["errors"][0]["path"], "/port");
   EXPECT_EQ(call("GET", "/api/v1/listeners/web").body["port"], 80) << "nothing changed";
 
-  const Reply regex = call("PUT", "/api/v1/rules/r1", json{{"listener", "web"}, {"paths", {{{"type", "regex"}, {"value", "/a(b"}}}}, {"action", {{"type", "fixed_response"}}}});
+  const Reply regex = call("PUT", "/api/v1/rules/r1",
+                           json{{"listener", "web"},
+                                {"paths", {{{"type", "regex"}, {"value", "/a(b"}}}},
+                                {"action", {{"type", "fixed_response"}}}});
   EXPECT_EQ(regex.status, 422);
   EXPECT_EQ(regex.body["errors"][0]["path"], "/paths/0/value");
 }
@@ -109,7 +126,8 @@ TEST_F(Resources, what_is_referred_to_is_not_deleted_and_the_referrers_are_named
   EXPECT_EQ(group.body["errors"][0]["path"], "/rules/r1/action/server_groups/0");
   EXPECT_THAT(group.body["detail"].get<std::string>(), HasSubstr("rule \"r1\""));
   EXPECT_EQ(call("DELETE", "/api/v1/listeners/web").body["errors"][0]["path"], "/rules/r1/listener");
-  EXPECT_EQ(call("DELETE", "/api/v1/load-balancers/lb").body["errors"][0]["path"], "/listeners/web/load_balancer");
+  EXPECT_EQ(call("DELETE", "/api/v1/load-balancers/lb").body["errors"][0]["path"],
+            "/listeners/web/load_balancer");
   for (const char* path : {"rules/r1", "server-groups/shop", "listeners/web", "load-balancers/lb"}) {
     EXPECT_EQ(call("DELETE", std::string("/api/v1/") + path).status, 204) << path;
   }
@@ -117,10 +135,18 @@ TEST_F(Resources, what_is_referred_to_is_not_deleted_and_the_referrers_are_named
 
 TEST_F(Resources, lists_are_filtered_and_paged_and_unknown_filters_are_refused) {
   create_example();
-  ASSERT_EQ(call("POST", "/api/v1/listeners", json{{"id", "other"}, {"load_balancer", "lb"}, {"port", 81}}).status, 201);
+  ASSERT_EQ(
+      call("POST", "/api/v1/listeners", json{{"id", "other"}, {"load_balancer", "lb"}, {"port", 81}}).status,
+      201);
   const json fixed = {{"type", "fixed_response"}};
   for (const char* id : {"a", "b", "c"}) {
-    ASSERT_EQ(call("POST", "/api/v1/rules", json{{"id", id}, {"listener", "other"}, {"paths", {{{"value", std::string("/") + id}}}}, {"action", fixed}}).status, 201);
+    ASSERT_EQ(call("POST", "/api/v1/rules",
+                   json{{"id", id},
+                        {"listener", "other"},
+                        {"paths", {{{"value", std::string("/") + id}}}},
+                        {"action", fixed}})
+                  .status,
+              201);
   }
   EXPECT_EQ(call("GET", "/api/v1/rules").body["items"].size(), 4u);
   EXPECT_EQ(call("GET", "/api/v1/rules?listener=web").body["items"].size(), 1u);
@@ -146,15 +172,25 @@ TEST_F(Resources, etags_guard_against_lost_updates) {
   EXPECT_EQ(call("PATCH", path, json{{"port", 9090}}, {"If-Match: " + old}).status, 412);
   EXPECT_EQ(call("DELETE", path, "", {"If-Match: " + old}).status, 412);
   EXPECT_EQ(call("PATCH", path, json{{"port", 9090}}, {"If-Match: \"x\", *"}).status, 200);
-  EXPECT_EQ(call("PUT", "/api/v1/load-balancers/lb", json{{"addresses", {"192.0.2.1"}}}, {"If-None-Match: *"}).status, 412);
-  EXPECT_EQ(call("PUT", "/api/v1/load-balancers/new", json{{"addresses", {"192.0.2.2"}}}, {"If-Match: *"}).status, 412);
-  EXPECT_EQ(call("PUT", "/api/v1/load-balancers/new", json{{"addresses", {"192.0.2.2"}}}, {"If-None-Match: *"}).status, 201);
+  EXPECT_EQ(call("PUT", "/api/v1/load-balancers/lb", json{{"addresses", {"192.0.2.1"}}}, {"If-None-Match: *"})
+                .status,
+            412);
+  EXPECT_EQ(
+      call("PUT", "/api/v1/load-balancers/new", json{{"addresses", {"192.0.2.2"}}}, {"If-Match: *"}).status,
+      412);
+  EXPECT_EQ(
+      call("PUT", "/api/v1/load-balancers/new", json{{"addresses", {"192.0.2.2"}}}, {"If-None-Match: *"})
+          .status,
+      201);
 }
 
 TEST_F(Resources, a_dry_run_judges_and_changes_nothing) {
   create_example();
   const std::uint64_t before = engine_->revision();
-  EXPECT_EQ(call("POST", "/api/v1/load-balancers?dry_run=true", json{{"id", "x"}, {"addresses", {"192.0.2.7"}}}).status, 201);
+  EXPECT_EQ(
+      call("POST", "/api/v1/load-balancers?dry_run=true", json{{"id", "x"}, {"addresses", {"192.0.2.7"}}})
+          .status,
+      201);
   EXPECT_EQ(call("PATCH", "/api/v1/listeners/web?dry_run=true", json{{"port", 81}}).body["port"], 81);
   EXPECT_EQ(call("PATCH", "/api/v1/listeners/web?dry_run=true", json{{"port", 0}}).status, 422);
   EXPECT_EQ(call("DELETE", "/api/v1/rules/r1?dry_run=true").status, 204);
@@ -185,11 +221,15 @@ TEST_F(Resources, private_keys_never_come_back) {
   control[inside] = '\x01';
   std::string broken = whole;
   broken.insert(broken.find("PRIVATE KEY-----\\n") + 40, "\" x");
-  for (const Reply& r : {call("GET", "/api/v1/certificates"), call("GET", "/api/v1/certificates/c"), call("GET", "/api/v1/config"), call("GET", "/api/v1/revisions/1"),
-                         call("GET", "/api/v1/audit"), call("GET", "/api/v1/events"), call("PATCH", "/api/v1/certificates/c", json::object()),
-                         call("POST", "/api/v1/certificates", wrong), call("POST", "/api/v1/certificates", mismatch),
-                         call("POST", "/api/v1/certificates", whole.substr(0, inside)), call("POST", "/api/v1/certificates", control),
-                         call("POST", "/api/v1/certificates", broken), call("PUT", "/api/v1/config", json{{"certificates", {wrong}}}), call("POST", "/api/v1/rules", whole)}) {
+  for (const Reply& r :
+       {call("GET", "/api/v1/certificates"), call("GET", "/api/v1/certificates/c"),
+        call("GET", "/api/v1/config"), call("GET", "/api/v1/revisions/1"), call("GET", "/api/v1/audit"),
+        call("GET", "/api/v1/events"), call("PATCH", "/api/v1/certificates/c", json::object()),
+        call("POST", "/api/v1/certificates", wrong), call("POST", "/api/v1/certificates", mismatch),
+        call("POST", "/api/v1/certificates", whole.substr(0, inside)),
+        call("POST", "/api/v1/certificates", control), call("POST", "/api/v1/certificates", broken),
+        call("PUT", "/api/v1/config", json{{"certificates", {wrong}}}),
+        call("POST", "/api/v1/rules", whole)}) {
     EXPECT_THAT(r.text, Not(HasSubstr("PRIVATE KEY")));
     for (std::size_t at = 30; at + 12 < pem.private_key.size() - 30; at += 12) {
       std::string piece = pem.private_key.substr(at, 12);
@@ -201,7 +241,10 @@ TEST_F(Resources, private_keys_never_come_back) {
 
 TEST_F(Resources, a_certificate_that_is_sent_back_without_its_key_keeps_it) {
   const Pem pem = make_pem("shop.example");
-  ASSERT_EQ(call("POST", "/api/v1/certificates", json{{"id", "c"}, {"certificate", pem.certificate}, {"private_key", pem.private_key}}).status, 201);
+  ASSERT_EQ(call("POST", "/api/v1/certificates",
+                 json{{"id", "c"}, {"certificate", pem.certificate}, {"private_key", pem.private_key}})
+                .status,
+            201);
   const Pem renewed = renew(pem, "shop.example");
   const Reply put = call("PUT", "/api/v1/certificates/c", json{{"certificate", renewed.certificate}});
   EXPECT_EQ(put.status, 200) << put.text;
@@ -220,8 +263,12 @@ TEST_F(Resources, concurrent_writers_lose_nothing_that_was_answered_with_success
     threads.emplace_back([&, t] {
       for (int i = 0; i < kEach; ++i) {
         const std::string id = "t" + std::to_string(t) + "-" + std::to_string(i);
-        const json rule = {{"id", id}, {"listener", "web"}, {"paths", {{{"type", "exact"}, {"value", "/" + id}}}}, {"action", {{"type", "fixed_response"}}}};
-        if (call("POST", "/api/v1/rules", rule).status == 201) done[static_cast<std::size_t>(t)].push_back(id);
+        const json rule = {{"id", id},
+                           {"listener", "web"},
+                           {"paths", {{{"type", "exact"}, {"value", "/" + id}}}},
+                           {"action", {{"type", "fixed_response"}}}};
+        if (call("POST", "/api/v1/rules", rule).status == 201)
+          done[static_cast<std::size_t>(t)].push_back(id);
       }
     });
   }
@@ -243,7 +290,8 @@ TEST_F(Resources, of_writers_with_the_same_etag_exactly_one_wins) {
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&, t] {
-      const long s = call("PATCH", "/api/v1/listeners/web", json{{"port", 1000 + t}}, {"If-Match: " + tag}).status;
+      const long s =
+          call("PATCH", "/api/v1/listeners/web", json{{"port", 1000 + t}}, {"If-Match: " + tag}).status;
       if (s == 200) ++won;
       if (s == 412) ++lost;
     });

@@ -18,8 +18,14 @@ class RestStatus : public RestTest {};
 
 TEST_F(RestStatus, health_shows_ports_groups_and_each_members_state) {
   create_example();
-  ASSERT_EQ(call("PATCH", "/api/v1/server-groups/shop", json::parse(R"({"members": [{"address": "10.0.0.1", "port": 80, "id": "a"}, {"address": "10.0.0.2", "port": 80, "id": "b"},
-      {"address": "10.0.0.3", "port": 80, "id": "c", "drain": true}, {"address": "10.0.0.4", "port": 80, "id": "d"}]})")).status, 200);
+  ASSERT_EQ(
+      call(
+          "PATCH", "/api/v1/server-groups/shop",
+          json::parse(
+              R"({"members": [{"address": "10.0.0.1", "port": 80, "id": "a"}, {"address": "10.0.0.2", "port": 80, "id": "b"},
+      {"address": "10.0.0.3", "port": 80, "id": "c", "drain": true}, {"address": "10.0.0.4", "port": 80, "id": "d"}]})"))
+          .status,
+      200);
   using H = l7::BackendTable::Health;
   shared_.backends.set_health(*engine_->slot_of("shop", "a"), H::kUp);
   shared_.backends.set_health(*engine_->slot_of("shop", "b"), H::kDown);
@@ -46,7 +52,10 @@ TEST_F(RestStatus, health_shows_ports_groups_and_each_members_state) {
 
 TEST_F(RestStatus, explain_names_the_rule_the_reason_and_who_may_get_it) {
   create_example();
-  const Reply post = call("POST", "/api/v1/explain", json{{"url", "http://192.0.2.1/cart?x=1"}, {"host", "Shop.Example:80"}, {"headers", {{"X-A", {"1", "2"}}}}});
+  const Reply post = call("POST", "/api/v1/explain",
+                          json{{"url", "http://192.0.2.1/cart?x=1"},
+                               {"host", "Shop.Example:80"},
+                               {"headers", {{"X-A", {"1", "2"}}}}});
   ASSERT_EQ(post.status, 200) << post.text;
   EXPECT_EQ(post.body["rule"], "r1");
   EXPECT_EQ(post.body["decision"], "forward");
@@ -60,14 +69,19 @@ TEST_F(RestStatus, explain_names_the_rule_the_reason_and_who_may_get_it) {
   EXPECT_EQ(get.body["rule"], "r1") << "the address comes from the listener on the port";
   EXPECT_EQ(call("GET", "/api/v1/explain?url=http%3A%2F%2Fother.example").body["decision"], "no_route");
   EXPECT_EQ(call("GET", "/api/v1/explain?url=https%3A%2F%2Fshop.example").body["decision"], "no_listener");
-  EXPECT_EQ(call("GET", "/api/v1/explain?url=http%3A%2F%2Fshop.example&vip=192.0.2.9").body["decision"], "no_listener");
+  EXPECT_EQ(call("GET", "/api/v1/explain?url=http%3A%2F%2Fshop.example&vip=192.0.2.9").body["decision"],
+            "no_listener");
 }
 
 TEST_F(RestStatus, explain_refuses_questions_that_it_does_not_understand) {
   EXPECT_EQ(call("GET", "/api/v1/explain").body["errors"][0]["path"], "/url");
   EXPECT_EQ(call("GET", "/api/v1/explain?url=ftp%3A%2F%2Fa").status, 422);
-  EXPECT_EQ(call("POST", "/api/v1/explain", json{{"url", "http://a/"}, {"source", "here"}}).body["errors"][0]["path"], "/source");
-  EXPECT_EQ(call("POST", "/api/v1/explain", json{{"url", "http://a/"}, {"colour", "red"}}).body["errors"][0]["path"], "/colour");
+  EXPECT_EQ(call("POST", "/api/v1/explain", json{{"url", "http://a/"}, {"source", "here"}})
+                .body["errors"][0]["path"],
+            "/source");
+  EXPECT_EQ(call("POST", "/api/v1/explain", json{{"url", "http://a/"}, {"colour", "red"}})
+                .body["errors"][0]["path"],
+            "/colour");
   EXPECT_EQ(call("POST", "/api/v1/explain", json{{"url", 5}}).status, 422);
   for (const char* url : {"http://", "http://[::1", "http://a:99999/", "http://:80/"}) {
     EXPECT_EQ(call("POST", "/api/v1/explain", json{{"url", url}}).status, 422) << url;
@@ -78,7 +92,8 @@ TEST_F(RestStatus, metrics_are_valid_text_with_one_family_a_name) {
   const Reply r = call("GET", "/metrics");
   ASSERT_EQ(r.status, 200);
   EXPECT_THAT(r.headers.at("content-type"), HasSubstr("version=0.0.4"));
-  static const std::regex sample(R"re([a-zA-Z_:][a-zA-Z0-9_:]*(\{([a-z_]+="([^"\\\n]|\\[\\"n])*",?)*\})? (NaN|[+-]Inf|-?[0-9.]+(e[+-]?[0-9]+)?))re");
+  static const std::regex sample(
+      R"re([a-zA-Z_:][a-zA-Z0-9_:]*(\{([a-z_]+="([^"\\\n]|\\[\\"n])*",?)*\})? (NaN|[+-]Inf|-?[0-9.]+(e[+-]?[0-9]+)?))re");
   std::set<std::string> types, helps;
   std::string line, family;
   for (std::istringstream in(r.text); std::getline(in, line);) {
@@ -126,13 +141,16 @@ TEST_F(RestStatus, events_keep_the_last_ones_in_order) {
   ASSERT_EQ(r.body["items"].size(), rest::EventLog::kCapacity);
   EXPECT_EQ(r.body["items"][0]["subject"], "10");
   EXPECT_EQ(r.body["last"], rest::EventLog::kCapacity + 10);
-  EXPECT_EQ(call("GET", "/api/v1/events?after=" + std::to_string(rest::EventLog::kCapacity)).body["items"].size(), 10u);
+  EXPECT_EQ(
+      call("GET", "/api/v1/events?after=" + std::to_string(rest::EventLog::kCapacity)).body["items"].size(),
+      10u);
   EXPECT_EQ(call("GET", "/api/v1/events?after=x").status, 400);
 }
 
 /// "GET /api/v1/rules/{}"
 std::string operation(std::string method, std::string path) {
-  std::transform(method.begin(), method.end(), method.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  std::transform(method.begin(), method.end(), method.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
   return method + " " + std::regex_replace(path, std::regex("\\{[^}]*\\}"), "{}");
 }
 
@@ -170,7 +188,11 @@ TEST_F(RestStatus, the_openapi_document_has_all_that_it_refers_to) {
 TEST_F(RestStatus, the_openapi_schemas_have_the_fields_that_the_api_shows) {
   create_example();
   const json schemas = call("GET", "/api/v1/openapi.json").body["components"]["schemas"];
-  for (const auto& [path, schema] : std::map<std::string, std::string>{{"load-balancers/lb", "LoadBalancer"}, {"listeners/web", "Listener"}, {"rules/r1", "Rule"}, {"server-groups/shop", "ServerGroup"}}) {
+  for (const auto& [path, schema] :
+       std::map<std::string, std::string>{{"load-balancers/lb", "LoadBalancer"},
+                                          {"listeners/web", "Listener"},
+                                          {"rules/r1", "Rule"},
+                                          {"server-groups/shop", "ServerGroup"}}) {
     const json shown = call("GET", "/api/v1/" + path).body;
     std::set<std::string> there, described;
     for (const auto& [name, value] : shown.items()) there.insert(name);
@@ -178,7 +200,8 @@ TEST_F(RestStatus, the_openapi_schemas_have_the_fields_that_the_api_shows) {
     for (const auto& name : there) EXPECT_TRUE(described.contains(name)) << schema << "." << name;
     for (const auto& [name, value] : shown.items()) {
       const json& d = schemas[schema]["properties"][name];
-      if (d.contains("default") && name != "port") EXPECT_EQ(d["default"], value) << schema << "." << name;
+      if (!d.contains("default") || name == "port") continue;
+      EXPECT_EQ(d["default"], value) << schema << "." << name;
     }
   }
 }
