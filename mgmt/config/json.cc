@@ -3,10 +3,8 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <functional>
 #include <random>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "mgmt/config/json_reader.h"
 #include "mgmt/config/json_writer.h"
@@ -17,37 +15,6 @@ namespace sluice::mgmt::config {
 using nlohmann::json;
 
 namespace {
-
-constexpr int kMaxDepth = 32;
-
-/// Watches the parser for what it would let pass.
-class StrictnessCheck {
- public:
-  bool operator()(int depth, json::parse_event_t event, const json& parsed) {
-    if (event == json::parse_event_t::object_start || event == json::parse_event_t::array_start) {
-      if (depth >= kMaxDepth) return refuse("is nested deeper than " + std::to_string(kMaxDepth) + " levels");
-    }
-    if (event == json::parse_event_t::object_start) {
-      names_[static_cast<std::size_t>(depth)].clear();
-    } else if (event == json::parse_event_t::key && depth <= kMaxDepth) {
-      // The key event is one level inside its object. Those of refused objects come too.
-      const auto& name = parsed.get_ref<const std::string&>();
-      if (!names_[static_cast<std::size_t>(depth - 1)].insert(name).second) {
-        return refuse("holds the member \"" + name.substr(0, 128) + "\" twice in one object");
-      }
-    }
-    return true;
-  }
-  const std::string& problem() const { return problem_; }
-
- private:
-  bool refuse(std::string problem) {
-    if (problem_.empty()) problem_ = std::move(problem);
-    return false;
-  }
-  std::unordered_set<std::string> names_[kMaxDepth];
-  std::string problem_;
-};
 
 std::string generated_id(std::string_view kind) {
   std::random_device source;
@@ -89,22 +56,6 @@ json write_collection(const Config& config, Secrets secrets) {
 }
 
 }  // namespace
-
-Parsed<json> json_from_text(std::string_view text) {
-  Parsed<json> out;
-  StrictnessCheck check;
-  try {
-    out.value = json::parse(text.begin(), text.end(), std::ref(check));
-  } catch (const json::exception& e) {
-    // "[json.exception.parse_error.101] parse error at line 1, column 2: ...": the bracket is for programmers.
-    const std::string_view what = e.what();
-    const std::size_t bracket = what.find("] ");
-    out.errors.push_back({"", "is not JSON: " + std::string(what.substr(bracket + (bracket == what.npos ? 1 : 2)))});
-    return out;
-  }
-  if (!check.problem().empty()) out.errors.push_back({"", check.problem()});
-  return out;
-}
 
 Parsed<Config> config_from_json(const json& document) {
   Parsed<Config> out;
@@ -205,7 +156,9 @@ std::vector<FieldError> errors_for_document(std::vector<FieldError> errors, cons
     if (array == document.end() || !array->is_array()) continue;
     for (std::size_t i = 0; i < array->size(); ++i) {
       const json& item = (*array)[i];
-      if (!item.is_object() || item.value("id", json()) != at.id) continue;
+      if (!item.is_object()) continue;
+      const auto id = item.find("id");
+      if (id == item.end() || !id->is_string() || id->get_ref<const std::string&>() != at.id) continue;
       e.path = "/" + std::string(at.kind) + "/" + std::to_string(i) + std::string(at.rest);
       break;
     }

@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <chrono>
+#include <ctime>
 
 #include "mgmt/compile/compile.h"
 #include "mgmt/config/json.h"
@@ -30,10 +30,17 @@ Config with_rules(int n) {
   return c;
 }
 
+/// Of this thread on a processor: what other programs do does not count.
+double cpu_seconds() {
+  timespec t{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
+}
+
 /// Seconds from the document's text to a snapshot.
 double seconds_for(int n) {
   const std::string text = config::to_json(with_rules(n), config::Secrets::kShow).dump();
-  const auto start = std::chrono::steady_clock::now();
+  const double start = cpu_seconds();
   auto parsed = config::config_from_json(config::json_from_text(text).value);
   EXPECT_TRUE(parsed.ok());
   EXPECT_TRUE(config::validate(parsed.value).empty());
@@ -43,7 +50,7 @@ double seconds_for(int n) {
   EXPECT_NE(out.program, nullptr);
   const auto snapshot = compile::make_snapshot(*out.program, 1);
   EXPECT_EQ(snapshot->listeners.size(), 2u);
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return cpu_seconds() - start;
 }
 
 TEST(Scale, ten_times_the_rules_take_about_ten_times_as_long) {
@@ -57,10 +64,9 @@ TEST(Scale, ten_times_the_rules_take_about_ten_times_as_long) {
 TEST(Scale, a_hundred_thousand_rules_compile_and_one_more_keeps_the_others) {
   Config c = with_rules(100000);
   compile::Slots slots;
-  const auto start = std::chrono::steady_clock::now();
+  const double start = cpu_seconds();
   const auto first = compile::compile({std::make_shared<const Config>(c), nullptr, nullptr, 1}, slots);
-  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-  RecordProperty("seconds", std::to_string(took.count()));  // For people; the target holds on a quiet machine.
+  RecordProperty("seconds", std::to_string(cpu_seconds() - start));  // For people; the target holds on a quiet machine.
   ASSERT_NE(first.program, nullptr);
   c.rules["rule-7"].priority = 1;
   const auto second = compile::compile({std::make_shared<const Config>(c), first.program.get(), nullptr, 1}, slots);
