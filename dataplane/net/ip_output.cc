@@ -64,10 +64,13 @@ void IpLayer::send_via(PortId port, const IpAddr& next_hop, OutPacket& p, Instan
 
 void IpLayer::emit(PortId port, const MacAddr& to, OutPacket& p) {
   const Interface& itf = interfaces_[port.value];
-  assert(rte_pktmbuf_headroom(p.chain.head()) >= kEthernetHeader + kVlanTag + kIpv4Header);
+  assert(rte_mbuf_refcnt_read(p.chain.head()) == 1);
   const bool v4 = p.destination.is_v4();
   std::uint64_t flags = v4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6;
   if (!itf.tx_multi_segment && !linearise(p.chain)) return;
+  // What we make has kTxHeadroom; an echoed frame has what its driver left and its own headers gave back.
+  const std::size_t headers = kEthernetHeader + (itf.vlan == 0 ? 0 : kVlanTag) + (v4 ? kIpv4Header : kIpv6Header);
+  if (rte_pktmbuf_headroom(p.chain.head()) < headers) return drop(kNoMemory);
   fill_checksum(itf, p, flags);
   prepend_ip(p, itf.tx_ipv4_checksum);
   if (v4 && itf.tx_ipv4_checksum) flags |= RTE_MBUF_F_TX_IP_CKSUM;

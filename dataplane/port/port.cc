@@ -97,8 +97,8 @@ Status Port::find_device() {
   if (code != 0) return error("DPDK does not take this virtual device (unknown driver or bad arguments)", code);
   vdev_ = name;
   if (rte_eth_dev_get_port_by_name(name.c_str(), &id_) != 0) return error("the device is not an Ethernet port", 0);
-  // The AF_PACKET driver reports every link as up.
-  if (name.starts_with("net_af_packet")) kernel_device_ = iface;
+  // The drivers over kernel interfaces (AF_PACKET, AF_XDP) report the link as always up.
+  if (!makes_its_interface) kernel_device_ = iface;
   return Ok{};
 }
 
