@@ -73,7 +73,7 @@ def test_a_killed_backend_costs_no_request_and_is_used_again_when_it_returns(res
     thread.start()
     try:
         time.sleep(0.5)
-        restored.backend_pids["b2"].kill()
+        restored.kill_nginx("b2")
         wait_for(lambda: state(restored, BACKENDS["b2"][0]) == "down", 10, "b2 seen down")
         time.sleep(0.5)
         restored.start_nginx("b2")

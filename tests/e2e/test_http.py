@@ -61,7 +61,7 @@ def test_head_has_the_length_and_no_body(lab):
 def test_forwarded_headers_are_set_and_the_clients_own_replaced(lab):
     out = lab.curl("-H", "X-Forwarded-For: 6.6.6.6", "-H", "X-Real-IP: 6.6.6.6", "-H", "X-Forwarded-Proto: gopher", "-H",
                    "Connection: close, X-Hop", "-H", "X-Hop: 1", "-H", "Keep-Alive: 5", *faulty("/head"))
-    fields = {k.lower(): v for k, v in (line.split(": ", 1) for line in out.split("\r\n")[1:] if ": " in line)}
+    fields = {k.lower(): v for k, v in (line.split(": ", 1) for line in out.splitlines()[1:] if ": " in line)}
     assert fields["x-forwarded-for"] == "10.77.0.2"
     assert fields["x-real-ip"] == "10.77.0.2"
     assert fields["x-forwarded-proto"] == "http"

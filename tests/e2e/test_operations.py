@@ -81,15 +81,14 @@ def test_a_full_disk_refuses_the_change_and_serving_goes_on():
         lab.start_nginx("b1")
         data = lab.folder / "data"
         data.mkdir()
-        run("mount", "-t", "tmpfs", "-o", "size=3m", "none", data)
+        run("mount", "-t", "tmpfs", "-o", "size=12m", "none", data)
         try:
             lab.start()
             lab.api.apply(basic_config())
-            with open(data / "filler", "wb") as filler:
+            with open(data / "filler", "wb", buffering=0) as filler:
                 try:
                     while True:
                         filler.write(bytes(4096))
-                        filler.flush()
                 except OSError:
                     pass
             config = basic_config()

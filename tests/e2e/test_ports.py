@@ -29,10 +29,10 @@ def test_echo_is_answered_for_vips_and_own_addresses(port_lab, address):
     port_lab.client.run("ping", "-c3", "-i0.2", "-W2", address)
 
 
-@pytest.mark.parametrize("url", [f"http://{VIP4}/", f"https://[{VIP6}]/"])
-def test_many_connections_are_served(port_lab, url):
-    done = subprocess.run(port_lab.client.command("h2load", "--h1", "-n", 2000, "-c", 50, url), check=True,
-                          stdout=subprocess.PIPE, text=True)
+@pytest.mark.parametrize("scheme,vip", [("http", f"{VIP4}:80"), ("https", f"[{VIP6}]:443")])
+def test_many_connections_are_served(port_lab, scheme, vip):
+    done = subprocess.run(port_lab.client.command("h2load", "--h1", "-n", 2000, "-c", 50, f"--connect-to={vip}",
+                                                  f"{scheme}://any.test/"), check=True, stdout=subprocess.PIPE, text=True)
     assert "2000 succeeded, 0 failed, 0 errored, 0 timeout" in done.stdout
     assert "status codes: 2000 2xx" in done.stdout
 
@@ -94,8 +94,10 @@ def test_garbage_on_the_wire_is_dropped_with_a_reason_and_hurts_nobody(port_lab)
     before = port_lab.api.metric("sluice_drops_total")
     port_lab.client.run("/usr/bin/python3", "-c", GARBAGE)
     time.sleep(0.3)
-    assert port_lab.api.metric("sluice_drops_total") - before > 500
-    for reason in ("ip_checksum", "tcp_checksum", "ip_fragment", "ethertype_unknown"):
+    # A bridge stands before a TAP, and drops part of it; the kernel reassembles fragments before AF_PACKET's fan-out.
+    assert port_lab.api.metric("sluice_drops_total") - before > (100 if port_lab.driver == "tap" else 500)
+    reasons = ["ip_checksum", "tcp_checksum", "ethertype_unknown"] + ["ip_fragment"] * (port_lab.driver == "af_xdp")
+    for reason in reasons:
         assert port_lab.api.metric("sluice_drops_total", reason=reason) > 0, reason
     assert port_lab.curl("-o", "/dev/null", "-w", "%{http_code}", f"http://{VIP4}/") == "200"
 

@@ -88,7 +88,7 @@ class Show:
         self.check("round robin over both web backends", seen == {"backend=b1", "backend=b2"}, ", ".join(sorted(seen)))
 
     def a_backend_dies(self):
-        self.lab.backend_pids["b1"].kill()
+        self.lab.kill_nginx("b1")
         http = ("--resolve", f"{SHOP}:80:{VIP4}")
         answers = [self.lab.curl(*http, "-w", " %{http_code}", f"http://{SHOP}/{i}", check=False).stdout for i in range(20)]
         good = sum(a.endswith(" 200") for a in answers)

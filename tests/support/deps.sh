@@ -10,7 +10,7 @@ build=(g++ meson ninja-build pkg-config ccache
   libcpp-httplib-dev nlohmann-json3-dev libsqlite3-dev libcurl4-openssl-dev libspdlog-dev libfmt-dev libcli11-dev)
 demo=(nginx-light iproute2 iptables ethtool curl openssl jq procps python3)
 test=(libgtest-dev libgmock-dev libbenchmark-dev clang libclang-rt-14-dev clang-format git
-  nghttp2-client wrk haproxy python3-pytest python3-scapy tcpdump sqlite3)
+  nghttp2-client wrk haproxy python3-pytest python3-pytest-timeout python3-scapy tcpdump sqlite3)
 
 [ -r /etc/os-release ] && . /etc/os-release
 if [ "${VERSION_CODENAME:-}" = trixie ]; then test=("${test[@]/libclang-rt-14-dev/libclang-rt-dev}"); fi

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The data plane alone: ports, ARP, ND and ICMP echo, with an application that drops what it is given. For trying a
-// device by hand, and for the end-to-end test of the layers below TCP:
+// The data plane alone: ports, ARP, ND and ICMP echo, with an application that drops what it is given. For
+// trying a device by hand, and for the end-to-end test of the layers below TCP:
 //
 //   echo_app --core 0 --port lan net_af_packet0,iface=v0 10.0.0.1/24,fd00::1/64 [--core 1] [--port ...]
-//            [--route 0.0.0.0/0 10.0.0.2] [--vip 10.0.0.9] [--huge] [--busy] [--vlan 7] [--mtu 1400] [--seconds 5]
+//            [--route 0.0.0.0/0 10.0.0.2] [--vip 10.0.0.9] [--huge] [--busy] [--vlan 7] [--mtu 1400]
+//            [--seconds 5]
 //
-// Prints "ready" when it polls, and its counters that are not zero at the end (SIGINT, SIGTERM or the time given).
+// Prints "ready" when it polls, and its counters that are not zero at the end (SIGINT, SIGTERM or the time
+// given).
 #include <unistd.h>
 
 #include <algorithm>
@@ -48,15 +50,16 @@ struct Factory final : AppFactory {
 };
 
 struct Printer final : MetricSink {
-  void counter(std::string_view name, std::string_view, std::string_view labels, std::uint64_t value) override {
+  void counter(std::string_view name, std::string_view, std::string_view labels,
+               std::uint64_t value) override {
     if (value != 0) {
-      std::printf("%.*s{%.*s} %llu\n", static_cast<int>(name.size()), name.data(), static_cast<int>(labels.size()),
-                  labels.data(), static_cast<unsigned long long>(value));
+      std::printf("%.*s{%.*s} %llu\n", static_cast<int>(name.size()), name.data(),
+                  static_cast<int>(labels.size()), labels.data(), static_cast<unsigned long long>(value));
     }
   }
   void gauge(std::string_view name, std::string_view, std::string_view labels, double value) override {
-    std::printf("%.*s{%.*s} %g\n", static_cast<int>(name.size()), name.data(), static_cast<int>(labels.size()),
-                labels.data(), value);
+    std::printf("%.*s{%.*s} %g\n", static_cast<int>(name.size()), name.data(),
+                static_cast<int>(labels.size()), labels.data(), value);
   }
 };
 
@@ -93,15 +96,24 @@ Options parse(const std::vector<std::string>& args) {
   };
   while (at < args.size()) {
     const std::string& key = next();
-    if (key == "--core") o.runtime.worker_cores.push_back(number());
-    else if (key == "--huge") o.runtime.huge_pages = true;
-    else if (key == "--busy") o.runtime.idle = IdlePolicy::kBusy;
-    else if (key == "--seconds") o.seconds = number();
-    else if (key == "--vlan") port().vlan = static_cast<std::uint16_t>(number());
-    else if (key == "--mbufs") o.runtime.mbufs = number();
-    else if (key == "--mtu") port().mtu = static_cast<std::uint16_t>(number());
-    else if (key == "--vip") o.vips.addresses.push_back(prefix(next()).address);
-    else if (key == "--eal") o.runtime.extra_eal_args.push_back(next());
+    if (key == "--core")
+      o.runtime.worker_cores.push_back(number());
+    else if (key == "--huge")
+      o.runtime.huge_pages = true;
+    else if (key == "--busy")
+      o.runtime.idle = IdlePolicy::kBusy;
+    else if (key == "--seconds")
+      o.seconds = number();
+    else if (key == "--vlan")
+      port().vlan = static_cast<std::uint16_t>(number());
+    else if (key == "--mbufs")
+      o.runtime.mbufs = number();
+    else if (key == "--mtu")
+      port().mtu = static_cast<std::uint16_t>(number());
+    else if (key == "--vip")
+      o.vips.addresses.push_back(prefix(next()).address);
+    else if (key == "--eal")
+      o.runtime.extra_eal_args.push_back(next());
     else if (key == "--route") {
       const IpPrefix to = prefix(next());
       o.runtime.routes.push_back({to, prefix(next()).address});
@@ -114,7 +126,8 @@ Options parse(const std::vector<std::string>& args) {
         end = list.find(',');
         p.addresses.push_back(prefix(list.substr(0, end)));
       }
-    } else usage("unknown option " + key);
+    } else
+      usage("unknown option " + key);
   }
   std::ranges::sort(o.vips.addresses);
   return o;

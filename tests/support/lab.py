@@ -67,7 +67,7 @@ class Netns:
         return run(*self.command(*args), **kwargs)
 
     def start(self, *args, **kwargs):
-        process = subprocess.Popen(self.command(*args), **kwargs)
+        process = subprocess.Popen(self.command(*args), start_new_session=True, **kwargs)
         self.processes.append(process)
         return process
 
@@ -94,6 +94,11 @@ class Netns:
     def close(self):
         for process in self.processes:
             stop(process)
+        left = subprocess.run(["ip", "netns", "pids", self.name], check=False, stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, text=True).stdout.split()
+        for pid in left:  # children of what we started; nobody else is in our namespace
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
         subprocess.run(["ip", "netns", "del", self.name], check=False, stderr=subprocess.DEVNULL)
 
 
@@ -248,6 +253,12 @@ class Lab:
         wait_for(lambda: subprocess.run(self.namespaces[name].command("curl", "-sfo", "/dev/null", "http://127.0.0.1/"),
                                         check=False).returncode == 0, 10, f"nginx on {name}")
         return process
+
+    def kill_nginx(self, name):
+        """Master and workers at once, as a host that dies."""
+        process = self.backend_pids.pop(name)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
     def static_file(self, name, size, backends=tuple(BACKENDS)):
         """The same random bytes on each backend as /static/NAME; returns the path of one copy."""

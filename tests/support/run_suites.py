@@ -116,7 +116,7 @@ def pytest_suite(folder, flavour=None, environment=None, arguments=()):
         with tempfile.TemporaryDirectory() as scratch:
             out = Path(scratch) / "junit.xml"
             env = dict(os.environ, PYTHONDONTWRITEBYTECODE="1", **(environment or {}))
-            done = subprocess.run(["/usr/bin/python3", "-m", "pytest", "-q", "-ra", "--tb=short",
+            done = subprocess.run(["/usr/bin/python3", "-m", "pytest", "-q", "-ra", "--tb=short", "--timeout=300",
                                    f"--junit-xml={out}", *arguments, ROOT / folder], env=env, cwd=ROOT, check=False)
             before = report.failed
             if out.exists():
