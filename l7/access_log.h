@@ -18,7 +18,7 @@ class BoundedText {
   void assign(std::string_view text) {
     truncated_ = text.size() > N;
     size_ = static_cast<std::uint16_t>(truncated_ ? N : text.size());
-    std::memcpy(bytes_.data(), text.data(), size_);
+    if (size_ > 0) std::memcpy(bytes_.data(), text.data(), size_);  // An empty view may have no address.
   }
   std::string_view view() const { return {bytes_.data(), size_}; }
   bool truncated() const { return truncated_; }

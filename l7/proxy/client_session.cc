@@ -10,8 +10,9 @@
 namespace sluice::l7::proxy {
 namespace {
 
-/// How long a closed connection may take to be closed by the client, too, and how much it may still send meanwhile: enough that
-/// a client which is still sending its body reads our answer before a RST could destroy it.
+/// How long a closed connection may take to be closed by the client, too, and how much it may still send
+/// meanwhile: enough that a client which is still sending its body reads our answer before a RST could
+/// destroy it.
 constexpr Duration kLinger = std::chrono::seconds(5);
 constexpr std::size_t kLingerBytes = 1024 * 1024;
 
@@ -21,7 +22,8 @@ constexpr int kMaxLingerRounds = 12;
 }  // namespace
 
 ClientSession::ClientSession(WorkerState& worker)
-    : worker_(worker), timer_([](void* self, Instant now) { static_cast<ClientSession*>(self)->on_timer(now); }, this) {}
+    : worker_(worker),
+      timer_([](void* self, Instant now) { static_cast<ClientSession*>(self)->on_timer(now); }, this) {}
 
 void ClientSession::attach(l4::Stream& stream, const tls::TlsStream* tls, Instant now) {
   stream_ = &stream;
@@ -61,31 +63,42 @@ void ClientSession::on_data(BufChain data, Instant now) {
   worker_.stats.bytes_in.add(data.size());
   if (state_ == State::kClosing) {
     linger_bytes_ += data.size();
-    if (linger_bytes_ > kLingerBytes) abort(now);
-    else stream_->consumed(data.size(), now);
+    if (linger_bytes_ > kLingerBytes)
+      abort(now);
+    else
+      stream_->consumed(data.size(), now);
     return;
   }
   in_.append(std::move(data));
-  if (state_ == State::kExchange) exchange_->on_client_data(now);
-  else if (!ready_) read_head(now);
+  if (state_ == State::kExchange)
+    exchange_->on_client_data(now);
+  else if (!ready_)
+    read_head(now);
 }
 
 void ClientSession::on_writable(Instant now) {
-  if (state_ == State::kExchange) exchange_->on_client_writable(now);
-  else if (state_ == State::kIdle && !in_.empty()) worker_.make_ready(this);
+  if (state_ == State::kExchange)
+    exchange_->on_client_writable(now);
+  else if (state_ == State::kIdle && !in_.empty())
+    worker_.make_ready(this);
 }
 
 void ClientSession::on_peer_closed(Instant now) {
   peer_closed_ = true;
   switch (state_) {
-    case State::kExchange: exchange_->on_client_half_closed(now); return;
+    case State::kExchange:
+      exchange_->on_client_half_closed(now);
+      return;
     case State::kIdle:
       if (!in_.empty()) return;  // Pipelined requests wait for their turn; read_head() ends it after them.
       [[fallthrough]];
     case State::kOpening:
-    case State::kHead: close_gracefully(now); return;
+    case State::kHead:
+      close_gracefully(now);
+      return;
     case State::kClosing:
-    case State::kGone: return;
+    case State::kGone:
+      return;
   }
 }
 
@@ -126,7 +139,8 @@ void ClientSession::read_head(Instant now) {
       if (peer_closed_) {
         close_gracefully(now);
       } else if (in_.empty()) {
-        // Only empty lines, as may stand before a request (RFC 9112, 2.2): still idle, and no longer than before.
+        // Only empty lines, as may stand before a request (RFC 9112, 2.2): still idle, and no longer than
+        // before.
         state_ = State::kIdle;
         worker_.timers.arm(timer_, idle_until_);
       }
@@ -141,8 +155,10 @@ void ClientSession::read_head(Instant now) {
       timer_.disarm();
       state_ = State::kExchange;
       exchange_ = x;
-      if (listener == nullptr) x->refuse(*this, nullptr, 503, "listener_removed", head_started_, now);
-      else x->serve(*this, *listener, head_started_, now);
+      if (listener == nullptr)
+        x->refuse(*this, nullptr, 503, "listener_removed", head_started_, now);
+      else
+        x->serve(*this, *listener, head_started_, now);
       return;
   }
 }
@@ -180,23 +196,38 @@ void ClientSession::close_if_idle(Instant now) {
 bool ClientSession::waits_for_client_acks() const {
   switch (state_) {
     case State::kHead:
-    case State::kExchange: return true;
-    case State::kIdle: return !in_.empty();
-    case State::kClosing: return stream_->unsent_or_unacked() > 0;
+    case State::kExchange:
+      return true;
+    case State::kIdle:
+      return !in_.empty();
+    case State::kClosing:
+      return stream_->unsent_or_unacked() > 0;
     case State::kOpening:
-    case State::kGone: return false;
+    case State::kGone:
+      return false;
   }
   return false;
 }
 
 void ClientSession::on_timer(Instant now) {
   switch (state_) {
-    case State::kOpening: abort(now); return;
-    case State::kIdle: close_gracefully(now); return;
-    case State::kHead: head_timeout(now); return;
-    case State::kExchange: exchange_->on_client_timeout(now); return;
-    case State::kClosing: linger_timeout(now); return;
-    case State::kGone: return;
+    case State::kOpening:
+      abort(now);
+      return;
+    case State::kIdle:
+      close_gracefully(now);
+      return;
+    case State::kHead:
+      head_timeout(now);
+      return;
+    case State::kExchange:
+      exchange_->on_client_timeout(now);
+      return;
+    case State::kClosing:
+      linger_timeout(now);
+      return;
+    case State::kGone:
+      return;
   }
 }
 
@@ -231,8 +262,10 @@ void ClientSession::linger_timeout(Instant now) {
     return;
   }
   if (std::exchange(unacked_seen_, unacked) != unacked) linger_rounds_ = 0;
-  if (++linger_rounds_ > kMaxLingerRounds) abort(now);
-  else worker_.timers.arm(timer_, now + kLinger);
+  if (++linger_rounds_ > kMaxLingerRounds)
+    abort(now);
+  else
+    worker_.timers.arm(timer_, now + kLinger);
 }
 
 void ClientSession::abort(Instant now) {

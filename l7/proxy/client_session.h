@@ -13,12 +13,13 @@
 
 namespace sluice::l7::proxy {
 
-/// One client connection. Requests on it are served strictly one after the other; bytes behind the running request stay
-/// in the input, unconsumed, so that TCP's window holds a client that pipelines.
+/// One client connection. Requests on it are served strictly one after the other; bytes behind the running
+/// request stay in the input, unconsumed, so that TCP's window holds a client that pipelines.
 ///
 ///   kOpening -> kIdle -> kHead -> kExchange -> kIdle ...
 ///                 |        |          |
-///                 +--------+----------+--> kClosing (FIN sent; what still comes is dropped, for a bounded time)
+///                 +--------+----------+--> kClosing (FIN sent; what still comes is dropped, for a bounded
+///                 time)
 ///                                     +--> kGone    (closed or aborted; freed at the next reap)
 ///
 /// Owned by its WorkerState.
@@ -49,9 +50,13 @@ class ClientSession final : public l4::StreamEvents {
 
   const FlowKey& flow() const { return flow_; }
   std::string_view client_address() const { return {client_text_.data(), client_text_size_}; }
-  std::string_view local_address() const { return {local_text_.data(), local_text_size_}; }  ///< As a Host: value.
+  std::string_view local_address() const {
+    return {local_text_.data(), local_text_size_};
+  }  ///< As a Host: value.
   bool is_tls() const { return tls_ != nullptr; }
-  std::string_view tls_version() const { return tls_ == nullptr ? std::string_view() : tls_->session().version; }
+  std::string_view tls_version() const {
+    return tls_ == nullptr ? std::string_view() : tls_->session().version;
+  }
 
   // For WorkerState.
   void run_ready(Instant now);

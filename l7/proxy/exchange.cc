@@ -12,7 +12,8 @@
 namespace sluice::l7::proxy {
 namespace {
 
-/// How long a backend may leave a client's Expect: 100-continue unanswered before we answer it (RFC 9110, 10.1.1 lets us).
+/// How long a backend may leave a client's Expect: 100-continue unanswered before we answer it (RFC
+/// 9110, 10.1.1 lets us).
 constexpr Duration kContinueWait = std::chrono::seconds(1);
 
 /// X-Request-ID of our own: 128 random bits in hex.
@@ -42,17 +43,20 @@ void Exchange::clear() {
   response_storage_.clear();
   up_in_.clear();
   head_out_.clear();
+  replay_.clear();
 }
 
-// ---- The course of a request ----------------------------------------------------------------------------------------
+// ---- The course of a request
+// ----------------------------------------------------------------------------------------
 
 void Exchange::begin(ClientSession& session, const Listener* listener, Instant first_byte) {
   session_ = &session;
   phase_ = Phase::kNone;
   first_byte_ = first_byte;
-  request_done_ = body_touched_ = upgrade_ = awaits_continue_ = continue_sent_ = false;
+  request_done_ = upgrade_ = awaits_continue_ = continue_sent_ = false;
   response_started_ = keep_client_ = up_byte_seen_ = up_eof_ = up_reset_ = up_shut_ = client_shut_ = false;
   attempt_open_ = fresh_retry_done_ = false;
+  replayable_ = true;
   all_timed_out_ = true;
   tried_count_ = 0;
   client_framing_ = {};
@@ -94,26 +98,31 @@ void Exchange::serve(ClientSession& session, const Listener& listener, Instant f
     reply_error(405, "method_not_allowed", now);
     return;
   }
-  if (max_body_ != 0 && request_.framing.kind == http::Framing::Kind::kLength && request_.framing.length > max_body_) {
+  if (max_body_ != 0 && request_.framing.kind == http::Framing::Kind::kLength &&
+      request_.framing.length > max_body_) {
     reply_error(413, "body_too_large", now);
     return;
   }
   if (const Action* action = route(listener, now)) act(*action, now);
 }
 
-void Exchange::refuse(ClientSession& session, const Listener* listener, std::uint16_t status, std::string_view error,
-                      Instant first_byte, Instant now) {
+void Exchange::refuse(ClientSession& session, const Listener* listener, std::uint16_t status,
+                      std::string_view error, Instant first_byte, Instant now) {
+  const bool malformed = status != 408 && status != 503;
   request_.method = http::Method::kOther;
   request_.version = http::Version::kHttp11;
   request_.framing = {};
   request_.keep_alive = false;
-  request_.method_text = request_.target = request_.path = request_.query = request_.authority = request_.host = {};
+  request_.method_text = request_.target = request_.path = request_.query = request_.authority =
+      request_.host = {};
   request_.fields.clear();
   request_id_size_ = 0;
   begin(session, listener, first_byte);
-  worker_.stats.bad_requests.add();
   request_done_ = true;
-  reply_error(status, error, now);
+  worker_.text.assign(malformed ? "bad_request: " : "").append(error);
+  record_.error.assign(worker_.text);
+  if (malformed) worker_.stats.bad_requests.add();
+  reply_error(status, record_.error.view(), now);
 }
 
 /// The action that decides, or null when the answer was given already.
@@ -169,7 +178,8 @@ void Exchange::act(const Action& action, Instant now) {
   reply({.status = fixed.status, .content_type = fixed.content_type, .body = fixed.body}, now);
 }
 
-// ---- Attempts -------------------------------------------------------------------------------------------------------
+// ---- Attempts
+// -------------------------------------------------------------------------------------------------------
 
 /// Tries members until one connection is ready or on its way, or answers.
 void Exchange::connect_next(Instant now) {
@@ -217,6 +227,7 @@ void Exchange::start_attempt(const ServerGroup& group, const Member& member) {
   request_timeout_ = group.request_timeout;
   keep_alive_ = group.keep_alive;
   max_idle_ = group.max_idle_per_worker;
+  attempt_sent_ = 0;
   up_byte_seen_ = false;
   up_eof_ = up_reset_ = false;
 }
@@ -273,24 +284,25 @@ void Exchange::drop_upstream(Instant now) {
   up_in_.clear();
 }
 
-/// The request may be sent once more: nothing of the response was seen, nothing of the body is lost, and doing it twice
-/// does no harm (RFC 9110, 9.2.2).
-bool Exchange::may_retry() const {
-  return !up_byte_seen_ && !response_started_ && !body_touched_ && is_idempotent(request_.method);
+/// The request may be sent once more: nothing of the response was seen, nothing of the body is lost, and
+/// doing it twice does no harm (RFC 9110, 9.2.2), or it was certainly not done.
+bool Exchange::may_retry(bool unread) const {
+  return !up_byte_seen_ && !response_started_ && replayable_ && (unread || is_idempotent(request_.method));
 }
 
-/// The connection ended before the response head.
-void Exchange::upstream_lost(std::string_view error, Instant now) {
+/// The connection ended before the response head. `unread`: no byte of this attempt has reached the backend.
+void Exchange::upstream_lost(std::string_view error, bool unread, Instant now) {
   const bool was_reused = up_ != nullptr && up_->reused();
   drop_upstream(now);
   timer_.disarm();
   record_.error.assign(error);
   all_timed_out_ = false;
-  if (!may_retry()) {
+  if (!may_retry(unread)) {
     reply_error(502, error, now);
     return;
   }
-  // A kept-alive connection that the backend had closed says nothing about the backend: the same once more, afresh.
+  // A kept-alive connection that the backend had closed says nothing about the backend: the same once more,
+  // afresh.
   const ServerGroup* group = worker_.snapshot->group(group_);
   if (was_reused && !std::exchange(fresh_retry_done_, true) && group != nullptr) {
     const auto same = std::find_if(group->members.begin(), group->members.end(),
@@ -306,7 +318,8 @@ void Exchange::upstream_lost(std::string_view error, Instant now) {
   connect_next(now);
 }
 
-// ---- Timers ---------------------------------------------------------------------------------------------------------
+// ---- Timers
+// ---------------------------------------------------------------------------------------------------------
 
 /// Arms what is being waited for: the client (its body, or room for the response), the backend, or both.
 void Exchange::update_timers(Instant now) {
@@ -320,9 +333,12 @@ void Exchange::update_timers(Instant now) {
     session_->stop_waiting();
   }
   if (phase_ == Phase::kAwaitingHead) {
-    if (awaits_continue_) worker_.timers.arm(timer_, now + std::min(kContinueWait, request_timeout_));
-    else if (needs_body) timer_.disarm();
-    else worker_.timers.arm(timer_, now + request_timeout_);
+    if (awaits_continue_)
+      worker_.timers.arm(timer_, now + std::min(kContinueWait, request_timeout_));
+    else if (needs_body)
+      timer_.disarm();
+    else
+      worker_.timers.arm(timer_, now + request_timeout_);
     if (up_ != nullptr) up_unacked_seen_ = up_->stream().unsent_or_unacked();
   } else if (client_full || up_ == nullptr) {
     timer_.disarm();
@@ -333,7 +349,9 @@ void Exchange::update_timers(Instant now) {
 
 void Exchange::on_timer(Instant now) {
   switch (phase_) {
-    case Phase::kAwaitingHead: head_overdue(now); return;
+    case Phase::kAwaitingHead:
+      head_overdue(now);
+      return;
     case Phase::kResponding:
       worker_.stats.upstream_timeouts.add();
       abort_client("response_timeout", now);
@@ -344,7 +362,8 @@ void Exchange::on_timer(Instant now) {
       return;
     case Phase::kNone:
     case Phase::kConnecting:
-    case Phase::kDone: return;
+    case Phase::kDone:
+      return;
   }
 }
 
@@ -370,8 +389,10 @@ void Exchange::on_client_timeout(Instant now) {
     session_->wait_for_client(body_timeout_, now);
     return;
   }
-  if (response_started_) abort_client("client_timeout", now);
-  else reply_error(408, "body_timeout", now);
+  if (response_started_)
+    abort_client("client_timeout", now);
+  else
+    reply_error(408, "body_timeout", now);
 }
 
 }  // namespace sluice::l7::proxy

@@ -25,9 +25,10 @@ class ClientSession;
 ///                 ^ next member |     |        kTunnel (101, both ways) -----> kDone
 ///                 +-------------+-----+ (nothing lost: retry)
 ///
-/// The request body flows from kAwaitingHead on, independent of the response. Each direction reads only while the other
-/// side has send space, so that memory is bounded by the windows. An exchange copies from the snapshot what it needs for
-/// longer than one loop. Recycled by its WorkerState; never freed while the worker runs.
+/// The request body flows from kAwaitingHead on, independent of the response. Each direction reads only while
+/// the other side has send space, so that memory is bounded by the windows. An exchange copies from the
+/// snapshot what it needs for longer than one loop. Recycled by its WorkerState; never freed while the worker
+/// runs.
 class Exchange final : public upstream::ConnectionUser {
  public:
   explicit Exchange(WorkerState& worker);
@@ -55,6 +56,8 @@ class Exchange final : public upstream::ConnectionUser {
  private:
   enum class Phase : std::uint8_t { kNone, kConnecting, kAwaitingHead, kResponding, kTunnel, kDone };
   static constexpr std::size_t kMaxAttempts = 16;
+  /// Of a request body, kept (by reference) until the first byte of the response, to be sent once more.
+  static constexpr std::size_t kReplayBytes = 16 * 1024, kReplaySegments = 32;
   /// For response heads. Backends are configured, not strangers: roomier than for clients.
   static constexpr http1::Limits kResponseLimits{
       .max_line = 16 * 1024, .max_head = 64 * 1024, .max_fields = http::FieldList::kMax};
@@ -68,8 +71,8 @@ class Exchange final : public upstream::ConnectionUser {
   void start_attempt(const ServerGroup& group, const Member& member);
   void end_attempt(bool failed);
   void drop_upstream(Instant now);
-  void upstream_lost(std::string_view error, Instant now);
-  bool may_retry() const;
+  void upstream_lost(std::string_view error, bool unread, Instant now);
+  bool may_retry(bool unread) const;
   void on_timer(Instant now);
   void head_overdue(Instant now);
   void update_timers(Instant now);
@@ -78,6 +81,8 @@ class Exchange final : public upstream::ConnectionUser {
   void send_request(Instant now);
   void pump_request(Instant now);
   bool pass_request_body(BufChain body, bool done, Instant now);
+  void keep_for_replay(const BufChain& out);
+  void send_upstream(BufChain out, Instant now);
   bool discard_request_body(Instant now);
   bool wants_client_body();
 
@@ -123,10 +128,11 @@ class Exchange final : public upstream::ConnectionUser {
   http::RequestHead request_;
   http1::HeadStorage request_storage_;
   http1::BodyDecoder request_body_;
-  bool request_done_ = false;        // Its body has been passed on to the end.
-  bool body_touched_ = false;        // Body bytes have left the input: it cannot be sent again.
-  bool upgrade_ = false;             // Asked the backend for it.
-  bool awaits_continue_ = false;     // The client may be waiting for our 100.
+  bool request_done_ = false;     // Its body has been passed on to the end.
+  BufChain replay_;               // What was sent of the body, framed, while replayable_.
+  bool replayable_ = true;        // Nothing of the body is lost for another attempt.
+  bool upgrade_ = false;          // Asked the backend for it.
+  bool awaits_continue_ = false;  // The client may be waiting for our 100.
   bool continue_sent_ = false;
 
   // Response.
@@ -135,11 +141,11 @@ class Exchange final : public upstream::ConnectionUser {
   http1::ResponseParser response_parser_;
   http1::BodyDecoder response_body_;
   http::Framing client_framing_;
-  BufChain up_in_;                   // From the backend, not passed on.
-  BufChain head_out_;                // Response head that waits for the first body bytes of the same loop.
-  bool response_started_ = false;    // A final head was sent to the client.
+  BufChain up_in_;                 // From the backend, not passed on.
+  BufChain head_out_;              // Response head that waits for the first body bytes of the same loop.
+  bool response_started_ = false;  // A final head was sent to the client.
   bool keep_client_ = false;
-  bool up_byte_seen_ = false;        // In this attempt.
+  bool up_byte_seen_ = false;  // In this attempt.
   bool up_eof_ = false, up_reset_ = false;
   bool up_shut_ = false, client_shut_ = false;  // Tunnel: our FIN is sent.
 
@@ -160,6 +166,7 @@ class Exchange final : public upstream::ConnectionUser {
   bool fresh_retry_done_ = false;
   bool all_timed_out_ = true;
   Instant first_byte_{}, attempt_started_{};
+  std::size_t attempt_sent_ = 0;                        // Bytes.
   std::size_t unacked_seen_ = 0, up_unacked_seen_ = 0;  // At the last look: progress of a slow reader.
 
   std::array<char, 64> request_id_;

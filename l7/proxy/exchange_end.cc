@@ -8,7 +8,8 @@
 namespace sluice::l7::proxy {
 namespace {
 
-/// As one piece of the target, where they stand together; the path alone where they do not ("http://host?query").
+/// As one piece of the target, where they stand together; the path alone where they do not
+/// ("http://host?query").
 std::string_view path_with_query(const http::RequestHead& request) {
   const std::string_view path = request.path, query = request.query;
   if (path.empty()) return request.target;

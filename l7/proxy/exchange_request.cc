@@ -34,7 +34,15 @@ void Exchange::send_request(Instant now) {
     reply_error(503, "no_memory", now);
     return;
   }
-  up_->stream().send(std::move(out), now);
+  if (!replay_.empty()) {
+    BufChain again = replay_.share(0, replay_.size(), worker_.buffers);
+    if (again.empty()) {
+      reply_error(503, "no_memory", now);
+      return;
+    }
+    out.append(std::move(again));
+  }
+  send_upstream(std::move(out), now);
   phase_ = Phase::kAwaitingHead;
   response_parser_ = http1::ResponseParser(kResponseLimits);
   pump_request(now);
@@ -46,8 +54,8 @@ bool Exchange::wants_client_body() {
   return !request_done_ && up_ != nullptr && session_->input().empty() && up_->stream().send_space() > 0;
 }
 
-/// Passes on what the client has sent of the body, as far as the backend takes it. Bytes that are not passed on stay
-/// unconsumed in the session's input: at most a receive window.
+/// Passes on what the client has sent of the body, as far as the backend takes it. Bytes that are not passed
+/// on stay unconsumed in the session's input: at most a receive window.
 void Exchange::pump_request(Instant now) {
   if (request_done_ || up_ == nullptr) return;
   if (phase_ != Phase::kAwaitingHead && phase_ != Phase::kResponding) return;
@@ -57,10 +65,7 @@ void Exchange::pump_request(Instant now) {
     const std::size_t before = in.size();
     const auto status = request_body_.decode(in, body, worker_.buffers);
     const std::size_t taken = before - in.size();
-    if (taken > 0) {
-      body_touched_ = true;
-      awaits_continue_ = false;
-    }
+    if (taken > 0) awaits_continue_ = false;
     record_.request_bytes += body.size();
     if (max_body_ != 0 && request_body_.decoded() > max_body_) {
       response_started_ ? abort_client("body_too_large", now) : reply_error(413, "body_too_large", now);
@@ -92,11 +97,35 @@ bool Exchange::pass_request_body(BufChain body, bool done, Instant now) {
   } else {
     out = std::move(body);
   }
-  if (!out.empty()) up_->stream().send(std::move(out), now);
+  if (out.empty()) return true;
+  keep_for_replay(out);
+  send_upstream(std::move(out), now);
   return true;
 }
 
-/// Takes what is there of a body that nobody wants, so that the connection can be kept when that was all of it.
+void Exchange::send_upstream(BufChain out, Instant now) {
+  attempt_sent_ += out.size();
+  up_->stream().send(std::move(out), now);
+}
+
+/// Small bodies are kept for a second attempt until the backend answers.
+void Exchange::keep_for_replay(const BufChain& out) {
+  if (!replayable_) return;
+  BufChain kept;
+  if (!up_byte_seen_ && replay_.size() + out.size() <= kReplayBytes &&
+      replay_.segments() + out.segments() <= kReplaySegments) {
+    kept = out.share(0, out.size(), worker_.buffers);
+  }
+  if (kept.empty()) {
+    replayable_ = false;
+    replay_.clear();
+  } else {
+    replay_.append(std::move(kept));
+  }
+}
+
+/// Takes what is there of a body that nobody wants, so that the connection can be kept when that was all of
+/// it.
 bool Exchange::discard_request_body(Instant now) {
   if (request_done_) return true;
   BufChain& in = session_->input();

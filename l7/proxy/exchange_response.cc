@@ -12,10 +12,12 @@ using http::Framing;
 using BodyStatus = http1::BodyDecoder::Status;
 
 void Exchange::on_upstream_data(BufChain data, Instant now) {
-  up_byte_seen_ = true;
+  if (!std::exchange(up_byte_seen_, true)) replay_.clear();
   up_in_.append(std::move(data));
-  if (phase_ == Phase::kTunnel) pump_tunnel(now);
-  else advance_response(now);
+  if (phase_ == Phase::kTunnel)
+    pump_tunnel(now);
+  else
+    advance_response(now);
 }
 
 void Exchange::on_client_writable(Instant now) {
@@ -75,8 +77,8 @@ bool Exchange::forward_interim(Instant now) {
   return true;
 }
 
-/// The backend did not answer Expect in time: we do, and will swallow its 100 should it still come. So a client that
-/// waits for 100 and a backend that waits for the body do not wait for each other.
+/// The backend did not answer Expect in time: we do, and will swallow its 100 should it still come. So a
+/// client that waits for 100 and a backend that waits for the body do not wait for each other.
 void Exchange::send_continue(Instant now) {
   awaits_continue_ = false;
   continue_sent_ = true;
@@ -95,16 +97,19 @@ bool Exchange::begin_response(Instant now) {
   record_.upstream_response_ns = (now - attempt_started_).count();
   client_framing_ = response_.framing;
   if (client_framing_.kind == Framing::Kind::kChunked || client_framing_.kind == Framing::Kind::kUntilClose) {
-    // No chunks for HTTP/1.0 (RFC 9112, 6.1); for 1.1 chunks rather than a close, whose cause nobody could tell.
-    client_framing_.kind = request_.version == http::Version::kHttp10 ? Framing::Kind::kUntilClose
-                                                                      : Framing::Kind::kChunked;
+    // No chunks for HTTP/1.0 (RFC 9112, 6.1); for 1.1 chunks rather than a close, whose cause nobody could
+    // tell.
+    client_framing_.kind =
+        request_.version == http::Version::kHttp10 ? Framing::Kind::kUntilClose : Framing::Kind::kChunked;
   }
-  // A response that comes before the request's end may be a refusal of the rest: the client learns that no further
-  // request will be read (RFC 9112, 9.5 and 9.6).
+  // A response that comes before the request's end may be a refusal of the rest: the client learns that no
+  // further request will be read (RFC 9112, 9.5 and 9.6).
   keep_client_ = request_.keep_alive && request_done_ && session_->may_keep_alive(max_requests_) &&
                  client_framing_.kind != Framing::Kind::kUntilClose;
-  const ResponseContext context{
-      .framing = client_framing_, .client_version = request_.version, .close = !keep_client_, .upgrade = false};
+  const ResponseContext context{.framing = client_framing_,
+                                .client_version = request_.version,
+                                .close = !keep_client_,
+                                .upgrade = false};
   head_out_.clear();
   if (!write_client_response(response_, context, head_out_, worker_.buffers)) {
     head_out_.clear();
@@ -127,9 +132,12 @@ void Exchange::pump_response(Instant now) {
                                 : response_body_.decode(up_in_, body, worker_.buffers);
   if (status == BodyStatus::kError || status == BodyStatus::kNoMemory) {
     const bool bad = status == BodyStatus::kError;
-    if (response_started_) abort_client(bad ? response_body_.reason() : "no_memory", now);
-    else if (bad) bad_response(response_body_.reason(), now);
-    else reply_error(503, "no_memory", now);
+    if (response_started_)
+      abort_client(bad ? response_body_.reason() : "no_memory", now);
+    else if (bad)
+      bad_response(response_body_.reason(), now);
+    else
+      reply_error(503, "no_memory", now);
     return;
   }
   consume_upstream(before - up_in_.size(), now);
@@ -185,9 +193,12 @@ void Exchange::complete_response(Instant now) {
   if (up_ != nullptr) {
     upstream::Connection* c = std::exchange(up_, nullptr);
     // Bytes behind the response, or a request that was not read to its end: nothing to part from politely.
-    if (!up_in_.empty() || !request_done_) worker_.pool.abort(c, now);
-    else if (reusable && !worker_.draining) worker_.pool.put_back(c, keep_alive_, max_idle_, now);
-    else worker_.pool.close(c, now);
+    if (!up_in_.empty() || !request_done_)
+      worker_.pool.abort(c, now);
+    else if (reusable && !worker_.draining)
+      worker_.pool.put_back(c, keep_alive_, max_idle_, now);
+    else
+      worker_.pool.close(c, now);
   }
   finish(keep_client_ && request_done_, now);
 }
@@ -195,15 +206,22 @@ void Exchange::complete_response(Instant now) {
 void Exchange::on_upstream_peer_closed(Instant now) {
   up_eof_ = true;
   switch (phase_) {
-    case Phase::kAwaitingHead: upstream_lost("upstream_closed", now); return;
+    case Phase::kAwaitingHead:
+      // Its FIN crossed our request: what it did not acknowledge with it, it never read. So this race with a
+      // backend's own idle timeout harms no method.
+      upstream_lost("upstream_closed", up_->stream().unsent_or_unacked() >= attempt_sent_, now);
+      return;
     case Phase::kResponding:
       pump_response(now);
       update_timers(now);
       return;
-    case Phase::kTunnel: pump_tunnel(now); return;
+    case Phase::kTunnel:
+      pump_tunnel(now);
+      return;
     case Phase::kNone:
     case Phase::kConnecting:
-    case Phase::kDone: return;
+    case Phase::kDone:
+      return;
   }
 }
 
@@ -211,7 +229,7 @@ void Exchange::on_upstream_closed(l4::CloseReason reason, Instant now) {
   up_eof_ = true;
   up_reset_ = reason != l4::CloseReason::kNormal;
   if (phase_ == Phase::kAwaitingHead) {
-    upstream_lost("upstream_reset", now);
+    upstream_lost("upstream_reset", false, now);
     return;
   }
   up_ = nullptr;

@@ -13,7 +13,8 @@ void Exchange::begin_tunnel(Instant now) {
     bad_response("unexpected_upgrade", now);
     return;
   }
-  const ResponseContext context{.framing = {}, .client_version = request_.version, .close = false, .upgrade = true};
+  const ResponseContext context{
+      .framing = {}, .client_version = request_.version, .close = false, .upgrade = true};
   BufChain out;
   if (!write_client_response(response_, context, out, worker_.buffers)) {
     reply_error(503, "no_memory", now);

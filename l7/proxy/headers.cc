@@ -33,24 +33,42 @@ class ConnectionValues {
 
 enum class Own : std::uint8_t {
   kNo,  ///< Passed as it is.
-  kHost, kContentLength, kExpect, kRequestId, kRealIp,
-  kForwardedFor, kForwardedProto, kForwardedHost, kForwardedPort, kForwarded,
+  kHost,
+  kContentLength,
+  kExpect,
+  kRequestId,
+  kRealIp,
+  kForwardedFor,
+  kForwardedProto,
+  kForwardedHost,
+  kForwardedPort,
+  kForwarded,
 };
 
 /// Fields that we write ourselves or decide about.
 Own classify(std::string_view name) {
   const auto is = [name](std::string_view other) { return equals_ignore_case(name, other); };
   switch (name.size()) {
-    case 4: return is("host") ? Own::kHost : Own::kNo;
-    case 6: return is("expect") ? Own::kExpect : Own::kNo;
-    case 9: return is("x-real-ip") ? Own::kRealIp : is("forwarded") ? Own::kForwarded : Own::kNo;
-    case 12: return is("x-request-id") ? Own::kRequestId : Own::kNo;
-    case 14: return is("content-length") ? Own::kContentLength : Own::kNo;
-    case 15: return is("x-forwarded-for") ? Own::kForwardedFor : Own::kNo;
+    case 4:
+      return is("host") ? Own::kHost : Own::kNo;
+    case 6:
+      return is("expect") ? Own::kExpect : Own::kNo;
+    case 9:
+      return is("x-real-ip") ? Own::kRealIp : is("forwarded") ? Own::kForwarded : Own::kNo;
+    case 12:
+      return is("x-request-id") ? Own::kRequestId : Own::kNo;
+    case 14:
+      return is("content-length") ? Own::kContentLength : Own::kNo;
+    case 15:
+      return is("x-forwarded-for") ? Own::kForwardedFor : Own::kNo;
     case 16:
-      return is("x-forwarded-host") ? Own::kForwardedHost : is("x-forwarded-port") ? Own::kForwardedPort : Own::kNo;
-    case 17: return is("x-forwarded-proto") ? Own::kForwardedProto : Own::kNo;
-    default: return Own::kNo;
+      return is("x-forwarded-host")   ? Own::kForwardedHost
+             : is("x-forwarded-port") ? Own::kForwardedPort
+                                      : Own::kNo;
+    case 17:
+      return is("x-forwarded-proto") ? Own::kForwardedProto : Own::kNo;
+    default:
+      return Own::kNo;
   }
 }
 
@@ -67,14 +85,16 @@ void write_own_fields(http1::HeadWriter& w, const http::RequestHead& request, co
   w.field("X-Forwarded-Proto", in.proto.empty() ? context.scheme : in.proto);
   const std::string_view host = request.authority.empty() ? context.default_host : request.authority;
   w.field("X-Forwarded-Host", in.host.empty() ? host : in.host);
-  if (in.port.empty()) w.field("X-Forwarded-Port", std::uint64_t{context.port});
-  else w.field("X-Forwarded-Port", in.port);
+  if (in.port.empty())
+    w.field("X-Forwarded-Port", std::uint64_t{context.port});
+  else
+    w.field("X-Forwarded-Port", in.port);
   w.field("X-Real-IP", in.real_ip.empty() ? context.client_address : in.real_ip);
   w.field("X-Request-ID", context.request_id);
 }
 
-void write_passed_fields(http1::HeadWriter& w, const http::RequestHead& request, const ForwardContext& context,
-                         Incoming& in, std::string& forwarded_for) {
+void write_passed_fields(http1::HeadWriter& w, const http::RequestHead& request,
+                         const ForwardContext& context, Incoming& in, std::string& forwarded_for) {
   const ConnectionValues connection(request.fields);
   for (const Field& f : request.fields) {
     const Own own = classify(f.name);
@@ -84,31 +104,45 @@ void write_passed_fields(http1::HeadWriter& w, const http::RequestHead& request,
     }
     if (own == Own::kExpect && request.expect_continue) w.field(f.name, f.value);
     // An empty body said so by the client is said so to the backend (RFC 9110, 8.6).
-    if (own == Own::kContentLength && request.framing.kind == Framing::Kind::kNone) w.field(f.name, std::uint64_t{0});
+    if (own == Own::kContentLength && request.framing.kind == Framing::Kind::kNone)
+      w.field(f.name, std::uint64_t{0});
     if (!context.trust_forwarded) continue;
     switch (own) {
       case Own::kForwardedFor:
         if (!forwarded_for.empty()) forwarded_for += ", ";
         forwarded_for += f.value;
         break;
-      case Own::kForwardedProto: in.proto = f.value; break;
-      case Own::kForwardedHost: in.host = f.value; break;
-      case Own::kForwardedPort: in.port = f.value; break;
-      case Own::kRealIp: in.real_ip = f.value; break;
-      case Own::kForwarded: w.field(f.name, f.value); break;
-      default: break;
+      case Own::kForwardedProto:
+        in.proto = f.value;
+        break;
+      case Own::kForwardedHost:
+        in.host = f.value;
+        break;
+      case Own::kForwardedPort:
+        in.port = f.value;
+        break;
+      case Own::kRealIp:
+        in.real_ip = f.value;
+        break;
+      case Own::kForwarded:
+        w.field(f.name, f.value);
+        break;
+      default:
+        break;
     }
   }
 }
 
 /// Passes the fields of a response; Content-Length only where the framing does not say it.
-void write_response_fields(http1::HeadWriter& w, const http::ResponseHead& response, bool keep_content_length) {
+void write_response_fields(http1::HeadWriter& w, const http::ResponseHead& response,
+                           bool keep_content_length) {
   const ConnectionValues connection(response.fields);
   bool length_seen = false;
   for (const Field& f : response.fields) {
     if (f.name.size() == 14 && equals_ignore_case(f.name, "content-length")) {
       // A list of equal values was accepted as one (RFC 9110, 8.6); one leaves.
-      if (keep_content_length && !length_seen) w.field(f.name, f.value.substr(0, f.value.find_first_of(", \t")));
+      if (keep_content_length && !length_seen)
+        w.field(f.name, f.value.substr(0, f.value.find_first_of(", \t")));
       length_seen = true;
       continue;
     }
@@ -118,8 +152,8 @@ void write_response_fields(http1::HeadWriter& w, const http::ResponseHead& respo
 
 }  // namespace
 
-bool write_upstream_request(const http::RequestHead& request, const ForwardContext& context, std::string& scratch,
-                            BufChain& out, BufPool& pool) {
+bool write_upstream_request(const http::RequestHead& request, const ForwardContext& context,
+                            std::string& scratch, BufChain& out, BufPool& pool) {
   http1::HeadWriter w(out, pool);
   w.request_line(request.method_text, origin_form(request, scratch));
   scratch.clear();
@@ -197,11 +231,13 @@ bool is_idempotent(http::Method m) {
     case http::Method::kPut:
     case http::Method::kDelete:
     case http::Method::kOptions:
-    case http::Method::kTrace: return true;
+    case http::Method::kTrace:
+      return true;
     case http::Method::kPost:
     case http::Method::kConnect:
     case http::Method::kPatch:
-    case http::Method::kOther: return false;
+    case http::Method::kOther:
+      return false;
   }
   return false;
 }

@@ -16,15 +16,15 @@ struct ForwardContext {
   std::string_view scheme;          ///< "http", "https": as the client spoke to us.
   std::string_view default_host;    ///< For an HTTP/1.0 request without Host.
   std::string_view request_id;
-  std::uint16_t port = 0;           ///< The listener's.
-  bool trust_forwarded = false;     ///< X-Forwarded-* of the client are kept (and For is appended to).
+  std::uint16_t port = 0;        ///< The listener's.
+  bool trust_forwarded = false;  ///< X-Forwarded-* of the client are kept (and For is appended to).
   bool upgrade = false;
 };
 
-/// The request head as the backend gets it: origin-form target, hop-by-hop fields removed (RFC 9110, 7.6.1), ours added.
-/// Host and Expect are passed; no Via (a load balancer acts for the origin). False: no memory.
-bool write_upstream_request(const http::RequestHead& request, const ForwardContext& context, std::string& scratch,
-                            BufChain& out, BufPool& pool);
+/// The request head as the backend gets it: origin-form target, hop-by-hop fields removed (RFC 9110, 7.6.1),
+/// ours added. Host and Expect are passed; no Via (a load balancer acts for the origin). False: no memory.
+bool write_upstream_request(const http::RequestHead& request, const ForwardContext& context,
+                            std::string& scratch, BufChain& out, BufPool& pool);
 
 /// The response head as the client gets it, framed by `framing`. False: no memory.
 struct ResponseContext {
@@ -41,7 +41,8 @@ bool write_interim_response(const http::ResponseHead& response, BufChain& out, B
 /// An identifier that may be passed on and logged: 1 to 64 characters of [A-Za-z0-9._:=+/-].
 bool valid_request_id(std::string_view id);
 
-/// The request target in origin-form (RFC 9112, 3.2.1); `scratch` is used for the rare target that must be put together.
+/// The request target in origin-form (RFC 9112, 3.2.1); `scratch` is used for the rare target that must be
+/// put together.
 std::string_view origin_form(const http::RequestHead& request, std::string& scratch);
 
 /// RFC 9110, 9.2.2.

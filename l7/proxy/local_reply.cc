@@ -48,8 +48,10 @@ bool write_local_reply(const LocalReply& reply, const ReplyContext& context, Buf
   }
   if (!reply.location.empty()) w.field("Location", reply.location);
   if (!reply.allow.empty()) w.field("Allow", reply.allow);
-  if (context.close) w.field("Connection", "close");
-  else if (context.version == http::Version::kHttp10) w.field("Connection", "keep-alive");
+  if (context.close)
+    w.field("Connection", "close");
+  else if (context.version == http::Version::kHttp10)
+    w.field("Connection", "keep-alive");
   if (!w.finish()) return false;
   if (bodiless || context.head_request) return true;
   return out.append_copy(reply.body, pool);
@@ -83,12 +85,16 @@ void redirect_location(const RedirectAction& action, const RedirectSource& reque
     // Same scheme, same host: the port, too, is the request's own.
     text += port_suffix(request.authority);
   }
-  if (action.path.empty()) text += request.path.empty() ? std::string_view("/") : request.path;
-  else replace_variables(action.path, request, text);
+  if (action.path.empty())
+    text += request.path.empty() ? std::string_view("/") : request.path;
+  else
+    replace_variables(action.path, request, text);
   const std::size_t before = text.size();
   text += '?';
-  if (action.query.empty()) text += request.query;
-  else replace_variables(action.query, request, text);
+  if (action.query.empty())
+    text += request.query;
+  else
+    replace_variables(action.query, request, text);
   if (text.size() == before + 1) text.pop_back();
 }
 

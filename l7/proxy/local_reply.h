@@ -33,7 +33,8 @@ bool write_local_reply(const LocalReply& reply, const ReplyContext& context, Buf
 /// "404 Not Found\n", with the reason behind it when there is one, into `text`.
 void error_body(std::uint16_t status, std::string_view reason, std::string& text);
 
-/// Where a redirect leads, into `text`. Parts that the action leaves empty are the request's own; ${host}, ${path} and
+/// Where a redirect leads, into `text`. Parts that the action leaves empty are the request's own; ${host},
+/// ${path} and
 /// ${query} in path and query are replaced.
 struct RedirectSource {
   std::string_view scheme;

@@ -18,8 +18,9 @@ class ProxyAppImpl final : public ProxyApp, private l4::tcp::Acceptor, private u
         stack_(tcp, services, *this),
         tls_(services.id, services.buffers, services.timers, tcp.max_connections),
         state_(services.id, services.buffers, services.timers, shared, *this, tcp.max_connections),
-        health_(*this, services.timers, services.buffers, shared.backends, *shared.health_events[services.id.value],
-                services.id, services.workers, shared.process_seed[0] + services.id.value) {}
+        health_(*this, services.timers, services.buffers, shared.backends,
+                *shared.health_events[services.id.value], services.id, services.workers,
+                shared.process_seed[0] + services.id.value) {}
 
   const net::VipSet* refresh(Instant now) override {
     const Snapshot* next = shared_.snapshot.read();
@@ -71,8 +72,10 @@ class ProxyAppImpl final : public ProxyApp, private l4::tcp::Acceptor, private u
     }
     tls::TlsStream* plaintext = nullptr;
     l4::StreamEvents* events = tls_.accept(stream, listener->tls, session, &plaintext);
-    if (events == nullptr) session->discard();
-    else session->attach(*plaintext, plaintext, now);
+    if (events == nullptr)
+      session->discard();
+    else
+      session->attach(*plaintext, plaintext, now);
     return events;
   }
 

@@ -16,7 +16,8 @@ WorkerState::WorkerState(WorkerId worker, BufPool& buffer_pool, TimerWheel& whee
       timers(wheel),
       shared(shared_state),
       pool(connector, wheel, shared_state.backends, worker, max_connections),
-      random_(shared_state.process_seed[0] ^ (shared_state.process_seed[1] + worker.value * 0x9e3779b97f4a7c15ull)),
+      random_(shared_state.process_seed[0] ^
+              (shared_state.process_seed[1] + worker.value * 0x9e3779b97f4a7c15ull)),
       session_pool_(max_connections) {
   text.reserve(16 * 1024);
 }

@@ -20,8 +20,8 @@ namespace sluice::l7::proxy {
 class ClientSession;
 class Exchange;
 
-/// What the sessions and exchanges of one worker share: the snapshot of this loop, counters, pools. Everything that is
-/// mutable on this core hangs here. Owned by the worker's ProxyApp, or by a test.
+/// What the sessions and exchanges of one worker share: the snapshot of this loop, counters, pools.
+/// Everything that is mutable on this core hangs here. Owned by the worker's ProxyApp, or by a test.
 struct WorkerState {
   WorkerState(WorkerId worker, BufPool& buffer_pool, TimerWheel& wheel, Shared& shared_state,
               upstream::Connector& connector, std::size_t max_connections);

@@ -8,8 +8,8 @@
 
 namespace sluice::l7::upstream {
 
-/// Opens streams to backends: the worker's TCP stack, or a fake one in tests. The outcome comes as on_open or on_closed,
-/// never from inside the call.
+/// Opens streams to backends: the worker's TCP stack, or a fake one in tests. The outcome comes as on_open or
+/// on_closed, never from inside the call.
 class Connector {
  public:
   virtual ~Connector() = default;

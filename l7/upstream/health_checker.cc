@@ -16,13 +16,19 @@ using Health = BackendTable::Health;
 
 std::string_view describe(l4::CloseReason reason) {
   switch (reason) {
-    case l4::CloseReason::kRefused: return "connection refused";
-    case l4::CloseReason::kUnreachable: return "unreachable";
-    case l4::CloseReason::kTimeout: return "timeout";
-    case l4::CloseReason::kPeerReset: return "connection reset";
-    case l4::CloseReason::kNoResources: return "no resources";
+    case l4::CloseReason::kRefused:
+      return "connection refused";
+    case l4::CloseReason::kUnreachable:
+      return "unreachable";
+    case l4::CloseReason::kTimeout:
+      return "timeout";
+    case l4::CloseReason::kPeerReset:
+      return "connection reset";
+    case l4::CloseReason::kNoResources:
+      return "no resources";
     case l4::CloseReason::kNormal:
-    case l4::CloseReason::kProtocolError: return "connection closed";
+    case l4::CloseReason::kProtocolError:
+      return "connection closed";
   }
   return "connection closed";
 }
@@ -101,8 +107,10 @@ class HealthChecker::Probe final : public l4::StreamEvents {
   void on_peer_closed(Instant now) override { fail("closed without a response", now); }
   void on_closed(l4::CloseReason reason, Instant now) override {
     stream_ = nullptr;
-    if (blames_backend(reason)) fail(describe(reason), now);
-    else again(now);
+    if (blames_backend(reason))
+      fail(describe(reason), now);
+    else
+      again(now);
   }
 
   void on_timer(Instant now) {
@@ -123,11 +131,13 @@ class HealthChecker::Probe final : public l4::StreamEvents {
   }
 
   void judge(std::uint16_t status, Instant now) {
-    const bool healthy = std::any_of(check_.statuses.begin(), check_.statuses.end(), [status](const auto& range) {
-      return status >= range.first && status <= range.second;
-    });
-    if (healthy) succeed(now);
-    else fail("status " + std::to_string(status), now);
+    const bool healthy =
+        std::any_of(check_.statuses.begin(), check_.statuses.end(),
+                    [status](const auto& range) { return status >= range.first && status <= range.second; });
+    if (healthy)
+      succeed(now);
+    else
+      fail("status " + std::to_string(status), now);
   }
 
   void succeed(Instant now) {
@@ -189,8 +199,9 @@ class HealthChecker::Probe final : public l4::StreamEvents {
   std::uint32_t successes_ = 0, failures_ = 0;
 };
 
-HealthChecker::HealthChecker(Connector& connector, TimerWheel& timers, BufPool& buffers, BackendTable& backends,
-                             HealthRing& events, WorkerId worker, std::uint32_t workers, std::uint64_t seed)
+HealthChecker::HealthChecker(Connector& connector, TimerWheel& timers, BufPool& buffers,
+                             BackendTable& backends, HealthRing& events, WorkerId worker,
+                             std::uint32_t workers, std::uint64_t seed)
     : connector_(connector),
       timers_(timers),
       buffers_(buffers),
@@ -227,8 +238,8 @@ void HealthChecker::follow_member(const ServerGroup& group, const Member& member
   if (member.slot.value >= by_slot_.size()) by_slot_.resize(member.slot.value + 1);
   Probe*& entry = by_slot_[member.slot.value];
   if (entry == nullptr || !entry->same_as(group, member)) {
-    // A changed check of the same backend keeps its verdict until the new check says otherwise; the replaced probe
-    // is not marked and ends in follow().
+    // A changed check of the same backend keeps its verdict until the new check says otherwise; the replaced
+    // probe is not marked and ends in follow().
     probes_.push_back(std::make_unique<Probe>(*this, group, member));
     entry = probes_.back().get();
     entry->start(now);

@@ -13,18 +13,18 @@
 
 namespace sluice::l7::upstream {
 
-/// Active health checks over the data plane: a TCP connect or an HTTP/1.1 request to each member of the groups that ask
-/// for it, at their interval. A worker probes the slots with slot % workers == its id, so that a backend is probed once,
-/// whatever the number of workers. Results go to the BackendTable, changes as HealthEvents to management. A backend
-/// that was not probed yet counts as usable. Owned by its worker.
+/// Active health checks over the data plane: a TCP connect or an HTTP/1.1 request to each member of the
+/// groups that ask for it, at their interval. A worker probes the slots with slot % workers == its id, so
+/// that a backend is probed once, whatever the number of workers. Results go to the BackendTable, changes as
+/// HealthEvents to management. A backend that was not probed yet counts as usable. Owned by its worker.
 class HealthChecker {
  public:
   HealthChecker(Connector& connector, TimerWheel& timers, BufPool& buffers, BackendTable& backends,
                 HealthRing& events, WorkerId worker, std::uint32_t workers, std::uint64_t seed);
   ~HealthChecker();
 
-  /// A new snapshot: probes begin soon for new members, go on undisturbed for those that are the same, end for those
-  /// that are gone (their health goes back to unknown).
+  /// A new snapshot: probes begin soon for new members, go on undisturbed for those that are the same, end
+  /// for those that are gone (their health goes back to unknown).
   void follow(const Snapshot& snapshot, Instant now);
   /// Ends all probes (drain).
   void stop(Instant now);

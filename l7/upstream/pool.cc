@@ -11,13 +11,18 @@ constexpr Duration kCloseWait = std::chrono::seconds(5);
 
 ConnectFailure failure_of(l4::CloseReason reason) {
   switch (reason) {
-    case l4::CloseReason::kRefused: return ConnectFailure::kRefused;
-    case l4::CloseReason::kUnreachable: return ConnectFailure::kUnreachable;
-    case l4::CloseReason::kTimeout: return ConnectFailure::kTimeout;
-    case l4::CloseReason::kNoResources: return ConnectFailure::kNoResources;
+    case l4::CloseReason::kRefused:
+      return ConnectFailure::kRefused;
+    case l4::CloseReason::kUnreachable:
+      return ConnectFailure::kUnreachable;
+    case l4::CloseReason::kTimeout:
+      return ConnectFailure::kTimeout;
+    case l4::CloseReason::kNoResources:
+      return ConnectFailure::kNoResources;
     case l4::CloseReason::kNormal:
     case l4::CloseReason::kPeerReset:
-    case l4::CloseReason::kProtocolError: return ConnectFailure::kReset;
+    case l4::CloseReason::kProtocolError:
+      return ConnectFailure::kReset;
   }
   return ConnectFailure::kReset;
 }
@@ -26,12 +31,18 @@ ConnectFailure failure_of(l4::CloseReason reason) {
 
 std::string_view to_string(ConnectFailure f) {
   switch (f) {
-    case ConnectFailure::kNone: return "none";
-    case ConnectFailure::kRefused: return "connection_refused";
-    case ConnectFailure::kUnreachable: return "unreachable";
-    case ConnectFailure::kTimeout: return "connect_timeout";
-    case ConnectFailure::kReset: return "reset_while_connecting";
-    case ConnectFailure::kNoResources: return "no_resources";
+    case ConnectFailure::kNone:
+      return "none";
+    case ConnectFailure::kRefused:
+      return "connection_refused";
+    case ConnectFailure::kUnreachable:
+      return "unreachable";
+    case ConnectFailure::kTimeout:
+      return "connect_timeout";
+    case ConnectFailure::kReset:
+      return "reset_while_connecting";
+    case ConnectFailure::kNoResources:
+      return "no_resources";
   }
   return "none";
 }
@@ -53,12 +64,19 @@ void Connection::on_open(Instant now) {
 
 void Connection::on_data(BufChain data, Instant now) {
   switch (state_) {
-    case State::kBusy: user_->on_upstream_data(std::move(data), now); return;
+    case State::kBusy:
+      user_->on_upstream_data(std::move(data), now);
+      return;
     // Nothing was asked: an answer to nobody (RFC 9112, 9.2) must never become the next request's.
-    case State::kIdle: pool_.abort(this, now); return;
-    case State::kClosing: stream_->consumed(data.size(), now); return;
+    case State::kIdle:
+      pool_.abort(this, now);
+      return;
+    case State::kClosing:
+      stream_->consumed(data.size(), now);
+      return;
     case State::kConnecting:
-    case State::kGone: return;
+    case State::kGone:
+      return;
   }
 }
 
@@ -68,8 +86,10 @@ void Connection::on_writable(Instant now) {
 
 void Connection::on_peer_closed(Instant now) {
   peer_closed_ = true;
-  if (state_ == State::kBusy) user_->on_upstream_peer_closed(now);
-  else if (state_ == State::kIdle) pool_.close(this, now);
+  if (state_ == State::kBusy)
+    user_->on_upstream_peer_closed(now);
+  else if (state_ == State::kIdle)
+    pool_.close(this, now);
 }
 
 void Connection::on_closed(l4::CloseReason reason, Instant now) {
@@ -94,10 +114,15 @@ void Connection::on_timer(Instant now) {
       user->on_connect_failed(ConnectFailure::kTimeout, now);
       return;
     }
-    case State::kIdle: pool_.close(this, now); return;
-    case State::kClosing: pool_.abort(this, now); return;
+    case State::kIdle:
+      pool_.close(this, now);
+      return;
+    case State::kClosing:
+      pool_.abort(this, now);
+      return;
     case State::kBusy:
-    case State::kGone: return;
+    case State::kGone:
+      return;
   }
 }
 

@@ -17,8 +17,8 @@ namespace sluice::l7::upstream {
 enum class ConnectFailure : std::uint8_t { kNone, kRefused, kUnreachable, kTimeout, kReset, kNoResources };
 std::string_view to_string(ConnectFailure f);
 
-/// Who uses a connection now. Calls come from within stream events and timers, never from inside a call on the Pool or
-/// the Connection.
+/// Who uses a connection now. Calls come from within stream events and timers, never from inside a call on
+/// the Pool or the Connection.
 class ConnectionUser {
  public:
   virtual ~ConnectionUser() = default;
@@ -87,8 +87,8 @@ class Connection final : public l4::StreamEvents {
   bool peer_closed_ = false;
 };
 
-/// One worker's connections to backends, kept alive between requests: for each backend the one used last comes out
-/// first, so that what is not needed grows old and is closed. Owned by its worker.
+/// One worker's connections to backends, kept alive between requests: for each backend the one used last
+/// comes out first, so that what is not needed grows old and is closed. Owned by its worker.
 class Pool {
  public:
   /// `backends` counts what this worker does with each backend.
@@ -97,12 +97,14 @@ class Pool {
   /// Leaves the streams of open connections alone: the stack goes with its worker.
   ~Pool();
 
-  /// A connection that is ready, or null. A slot that has meanwhile got another address never gives an old one.
+  /// A connection that is ready, or null. A slot that has meanwhile got another address never gives an old
+  /// one.
   Connection* take_idle(BackendSlot slot, const Endpoint& address, ConnectionUser* user, Instant now);
   /// Starts a new one; null: `*failure` says why not, and no event follows.
   Connection* open(const Target& target, ConnectionUser* user, ConnectFailure* failure, Instant now);
 
-  /// After a finished exchange that left the connection clean. More than `max_idle` for the backend: the oldest goes.
+  /// After a finished exchange that left the connection clean. More than `max_idle` for the backend: the
+  /// oldest goes.
   void put_back(Connection* c, Duration keep_alive, std::size_t max_idle, Instant now);
   /// After a finished exchange that ends the connection: FIN, then a bounded wait for the peer's.
   void close(Connection* c, Instant now);

@@ -16,7 +16,8 @@ struct Case {
 constexpr Case kCases[] = {
     {"Content-Length and Transfer-Encoding",
      "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
-    {"two Content-Lengths", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nabcde", 400},
+    {"two Content-Lengths",
+     "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nabcde", 400},
     {"Content-Length with a sign", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: +4\r\n\r\nabcd", 400},
     {"space before the colon", "GET / HTTP/1.1\r\nHost: h\r\nX : y\r\n\r\n", 400},
     {"obs-fold", "GET / HTTP/1.1\r\nHost: h\r\nX: y\r\n z\r\n\r\n", 400},
@@ -50,8 +51,9 @@ TEST_F(BadRequestTest, IsAnsweredAndTheConnectionClosed) {
 
 TEST_F(BadRequestTest, WhatFollowsABadRequestIsNeverServed) {
   FakeStream& client = connect_client();
-  client.deliver("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
-                 "GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n");
+  client.deliver(
+      "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+      "GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n");
   poll();
   EXPECT_EQ(status_of(client.read()), 400);
   client.deliver("GET /again HTTP/1.1\r\nHost: h\r\n\r\n");

@@ -7,7 +7,8 @@
 
 namespace sluice::l7::proxy::test {
 
-// ---- FakeStream -----------------------------------------------------------------------------------------------------
+// ---- FakeStream
+// -----------------------------------------------------------------------------------------------------
 
 void FakeStream::check_alive(const char* call) const {
   EXPECT_FALSE(ended()) << call << " on a stream that has ended (" << flow_.remote.to_string() << ")";
@@ -41,12 +42,18 @@ void FakeStream::closes(l4::CloseReason reason) {
 std::string FakeStream::read(std::size_t most) {
   const std::size_t n = std::min(most, queue_.size());
   std::string out = queue_.to_string().substr(0, n);
+  acknowledge(n);
+  return out;
+}
+
+void FakeStream::skip() { acknowledge(queue_.size()); }
+
+void FakeStream::acknowledge(std::size_t n) {
   queue_.drop_front(n);
   if (!ended() && was_full_ && queue_.size() <= kSendBound / 2) {
     was_full_ = false;
     events->on_writable(*now_);
   }
-  return out;
 }
 
 void FakeStream::send(BufChain data, Instant) {
@@ -85,7 +92,8 @@ void FakeStream::abort(Instant) {
   is_aborted = true;
 }
 
-// ---- FakeConnector --------------------------------------------------------------------------------------------------
+// ---- FakeConnector
+// --------------------------------------------------------------------------------------------------
 
 l4::tcp::ConnectResult FakeConnector::connect(const Endpoint& remote, l4::StreamEvents* events, Instant) {
   if (const auto it = modes_.find(remote); it != modes_.end() && it->second == Mode::kFailsAtOnce) {
@@ -105,19 +113,23 @@ void FakeConnector::settle() {
     if (s->ended()) continue;
     const auto it = modes_.find(s->flow().remote);
     const Mode mode = it == modes_.end() ? Mode::kOpens : it->second;
-    if (mode == Mode::kOpens) s->open();
-    else if (mode == Mode::kRefuses) s->closes(l4::CloseReason::kRefused);
+    if (mode == Mode::kOpens)
+      s->open();
+    else if (mode == Mode::kRefuses)
+      s->closes(l4::CloseReason::kRefused);
   }
 }
 
-// ---- Bench ----------------------------------------------------------------------------------------------------------
+// ---- Bench
+// ----------------------------------------------------------------------------------------------------------
 
 Bench::Bench() : free_before_(sluice::test::free_buffers()) {
   wheel = std::make_unique<TimerWheel>(now);
   shared = std::make_unique<Shared>(1, 1024);
   shared->process_seed[0] = 42;
   connector = std::make_unique<FakeConnector>(&now);
-  worker = std::make_unique<WorkerState>(WorkerId{0}, sluice::test::buffers(), *wheel, *shared, *connector, 1000);
+  worker =
+      std::make_unique<WorkerState>(WorkerId{0}, sluice::test::buffers(), *wheel, *shared, *connector, 1000);
   group = std::make_shared<ServerGroup>();
   group->id = "web";
   group->members = {member(1)};
@@ -185,7 +197,9 @@ void Bench::poll() {
     if (!worker->run_ready(now)) break;
   }
   connector->settle();
-  const auto both_closed = [](FakeStream& s) { return !s.ended() && s.is_shut && s.peer_closed && s.peek().empty(); };
+  const auto both_closed = [](FakeStream& s) {
+    return !s.ended() && s.is_shut && s.peer_closed && s.all_read();
+  };
   for (auto& c : clients_) {
     if (both_closed(*c)) c->closes(l4::CloseReason::kNormal);
   }
@@ -232,7 +246,8 @@ std::size_t Bench::log_count() {
   return n;
 }
 
-// ---- Looking at text ------------------------------------------------------------------------------------------------
+// ---- Looking at text
+// ------------------------------------------------------------------------------------------------
 
 int status_of(std::string_view text) {
   if (!text.starts_with("HTTP/1.1 ") || text.size() < 12) return 0;

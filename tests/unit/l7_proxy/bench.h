@@ -21,8 +21,8 @@ namespace sluice::l7::proxy::test {
 
 using namespace std::chrono_literals;
 
-/// The other end of a stream, as a test sees it. Holds its user to the wall's rules: no call after the end, no more
-/// bytes on their way than the windows allow.
+/// The other end of a stream, as a test sees it. Holds its user to the wall's rules: no call after the end,
+/// no more bytes on their way than the windows allow.
 class FakeStream final : public l4::Stream {
  public:
   static constexpr std::size_t kWindow = 64 * 1024;
@@ -37,10 +37,13 @@ class FakeStream final : public l4::Stream {
   void closes(l4::CloseReason reason);
   /// Takes what was sent, as an acknowledgement by the peer; may make the stream writable again.
   std::string read(std::size_t most = SIZE_MAX);
+  /// The same without looking.
+  void skip();
   /// What was sent and not read yet.
   std::string peek() const { return queue_.to_string(); }
 
   bool is_open = false, is_shut = false, is_aborted = false, is_closed = false, peer_closed = false;
+  bool all_read() const { return queue_.empty(); }
   bool ended() const { return is_aborted || is_closed; }
   /// Room in the window that the user offers.
   std::size_t window() const { return kWindow - unconsumed_; }
@@ -59,6 +62,7 @@ class FakeStream final : public l4::Stream {
 
  private:
   void check_alive(const char* call) const;
+  void acknowledge(std::size_t n);
   FlowKey flow_;
   Instant* now_;
   BufChain queue_;

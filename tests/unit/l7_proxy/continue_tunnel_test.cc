@@ -76,9 +76,11 @@ TEST_F(ContinueTest, After100TheWaitForTheResponseIsTheUsualOne) {
 class TunnelTest : public Bench {
  protected:
   static constexpr std::string_view kUpgrade =
-      "GET /chat HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: k\r\n\r\n";
+      "GET /chat HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: "
+      "k\r\n\r\n";
   static constexpr std::string_view k101 =
-      "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: a\r\n\r\n";
+      "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: "
+      "Upgrade\r\nSec-WebSocket-Accept: a\r\n\r\n";
 
   FakeStream& tunnel() {
     FakeStream& client = connect_client();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A table of exchanges: what the client sends, what the backend must get, what it answers, what the client must get.
+// A table of exchanges: what the client sends, what the backend must get, what it answers, what the client
+// must get.
 #include "tests/unit/l7_proxy/bench.h"
 
 namespace sluice::l7::proxy::test {
@@ -16,8 +17,8 @@ struct Case {
 };
 
 // What every request gets from us behind its own fields.
-#define OURS(host)                                                                                              \
-  "X-Forwarded-For: 198.51.100.7\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: " host                          \
+#define OURS(host)                                                                      \
+  "X-Forwarded-For: 198.51.100.7\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: " host \
   "\r\nX-Forwarded-Port: 80\r\nX-Real-IP: 198.51.100.7\r\nX-Request-ID: t\r\n"
 
 constexpr Case kCases[] = {
@@ -32,14 +33,17 @@ constexpr Case kCases[] = {
      "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n", false,
      "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n", false},
     {"a chunked body stays chunked, with its trailers",
-     "POST / HTTP/1.1\r\nHost: h\r\nX-Request-ID: t\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nT: 1\r\n\r\n",
-     "POST / HTTP/1.1\r\nHost: h\r\n" OURS("h") "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nT: 1\r\n\r\n",
+     "POST / HTTP/1.1\r\nHost: h\r\nX-Request-ID: t\r\nTransfer-Encoding: "
+     "chunked\r\n\r\n5\r\nhello\r\n0\r\nT: 1\r\n\r\n",
+     "POST / HTTP/1.1\r\nHost: h\r\n" OURS(
+         "h") "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nT: 1\r\n\r\n",
      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nU: 2\r\n\r\n", false,
      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nU: 2\r\n\r\n", false},
     {"an empty body that the client declared is declared to the backend",
      "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\nX-Request-ID: t\r\n\r\n",
      "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n" OURS("h") "\r\n",
-     "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", false, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", false},
+     "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", false, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+     false},
     {"a body that ends with the backend's close is chunked for 1.1 clients",
      "GET / HTTP/1.1\r\nHost: h\r\nX-Request-ID: t\r\n\r\n", "GET / HTTP/1.1\r\nHost: h\r\n" OURS("h") "\r\n",
      "HTTP/1.1 200 OK\r\nX: y\r\n\r\nabc", true,
@@ -58,39 +62,43 @@ constexpr Case kCases[] = {
      "GET / HTTP/1.1\r\nHost: 192.0.2.1:80\r\n" OURS("192.0.2.1:80") "\r\n",
      "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx", false,
      "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx", true},
-    {"HEAD has the length and no body",
-     "HEAD / HTTP/1.1\r\nHost: h\r\nX-Request-ID: t\r\n\r\n", "HEAD / HTTP/1.1\r\nHost: h\r\n" OURS("h") "\r\n",
-     "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", false, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n",
-     false},
-    {"304 has the length and no body",
-     "GET / HTTP/1.1\r\nHost: h\r\nX-Request-ID: t\r\n\r\n", "GET / HTTP/1.1\r\nHost: h\r\n" OURS("h") "\r\n",
+    {"HEAD has the length and no body", "HEAD / HTTP/1.1\r\nHost: h\r\nX-Request-ID: t\r\n\r\n",
+     "HEAD / HTTP/1.1\r\nHost: h\r\n" OURS("h") "\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n",
+     false, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", false},
+    {"304 has the length and no body", "GET / HTTP/1.1\r\nHost: h\r\nX-Request-ID: t\r\n\r\n",
+     "GET / HTTP/1.1\r\nHost: h\r\n" OURS("h") "\r\n",
      "HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\nETag: \"1\"\r\n\r\n", false,
      "HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\nETag: \"1\"\r\n\r\n", false},
-    {"204 has no body and no length",
-     "GET / HTTP/1.1\r\nHost: h\r\nX-Request-ID: t\r\n\r\n", "GET / HTTP/1.1\r\nHost: h\r\n" OURS("h") "\r\n",
-     "HTTP/1.1 204 No Content\r\n\r\n", false, "HTTP/1.1 204 No Content\r\n\r\n", false},
+    {"204 has no body and no length", "GET / HTTP/1.1\r\nHost: h\r\nX-Request-ID: t\r\n\r\n",
+     "GET / HTTP/1.1\r\nHost: h\r\n" OURS("h") "\r\n", "HTTP/1.1 204 No Content\r\n\r\n", false,
+     "HTTP/1.1 204 No Content\r\n\r\n", false},
     {"hop-by-hop fields and what Connection names stay on their hop, both ways",
-     "GET / HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, X-Secret\r\nX-Secret: 1\r\nKeep-Alive: 5\r\nTE: trailers\r\n"
+     "GET / HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, X-Secret\r\nX-Secret: 1\r\nKeep-Alive: 5\r\nTE: "
+     "trailers\r\n"
      "Proxy-Connection: x\r\nX-Request-ID: t\r\n\r\n",
      "GET / HTTP/1.1\r\nHost: h\r\n" OURS("h") "\r\n",
-     "HTTP/1.1 200 OK\r\nConnection: X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\nX-End: 2\r\nContent-Length: 0\r\n\r\n",
+     "HTTP/1.1 200 OK\r\nConnection: X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\nX-End: "
+     "2\r\nContent-Length: 0\r\n\r\n",
      false, "HTTP/1.1 200 OK\r\nX-End: 2\r\nContent-Length: 0\r\n\r\n", false},
     {"what a client claims about itself is replaced",
-     "GET / HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 1.1.1.1\r\nX-Forwarded-Proto: https\r\nX-Real-IP: 1.1.1.1\r\n"
+     "GET / HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 1.1.1.1\r\nX-Forwarded-Proto: https\r\nX-Real-IP: "
+     "1.1.1.1\r\n"
      "X-Forwarded-Host: evil\r\nX-Forwarded-Port: 443\r\nForwarded: for=1.1.1.1\r\nX-Request-ID: t\r\n\r\n",
      "GET / HTTP/1.1\r\nHost: h\r\n" OURS("h") "\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", false,
      "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", false},
     {"an absolute-form target becomes origin-form, and its authority the Host",
      "GET http://real.example/p?q HTTP/1.1\r\nHost: other.example\r\nX-Request-ID: t\r\n\r\n",
      "GET /p?q HTTP/1.1\r\nHost: real.example\r\n" OURS("real.example") "\r\n",
-     "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", false, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", false},
+     "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", false, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+     false},
     {"the path is routed normalised and passed as it came",
      "GET /a/../b%7e HTTP/1.1\r\nHost: h\r\nX-Request-ID: t\r\n\r\n",
-     "GET /a/../b%7e HTTP/1.1\r\nHost: h\r\n" OURS("h") "\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", false,
-     "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", false},
-    {"OPTIONS for the whole server passes",
-     "OPTIONS * HTTP/1.1\r\nHost: h\r\nX-Request-ID: t\r\n\r\n", "OPTIONS * HTTP/1.1\r\nHost: h\r\n" OURS("h") "\r\n",
-     "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", false, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", false},
+     "GET /a/../b%7e HTTP/1.1\r\nHost: h\r\n" OURS("h") "\r\n",
+     "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", false, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+     false},
+    {"OPTIONS for the whole server passes", "OPTIONS * HTTP/1.1\r\nHost: h\r\nX-Request-ID: t\r\n\r\n",
+     "OPTIONS * HTTP/1.1\r\nHost: h\r\n" OURS("h") "\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+     false, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", false},
     {"Connection: close is answered by closing",
      "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nX-Request-ID: t\r\n\r\n",
      "GET / HTTP/1.1\r\nHost: h\r\n" OURS("h") "\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", false,
@@ -99,16 +107,17 @@ constexpr Case kCases[] = {
      "GET / HTTP/1.1\r\nHost: h\r\nX-Request-ID: t\r\n\r\n", "GET / HTTP/1.1\r\nHost: h\r\n" OURS("h") "\r\n",
      "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx", true,
      "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx", false},
-    {"interim responses pass before the final one",
-     "GET / HTTP/1.1\r\nHost: h\r\nX-Request-ID: t\r\n\r\n", "GET / HTTP/1.1\r\nHost: h\r\n" OURS("h") "\r\n",
+    {"interim responses pass before the final one", "GET / HTTP/1.1\r\nHost: h\r\nX-Request-ID: t\r\n\r\n",
+     "GET / HTTP/1.1\r\nHost: h\r\n" OURS("h") "\r\n",
      "HTTP/1.1 103 Early Hints\r\nLink: </s>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", false,
      "HTTP/1.1 103 Early Hints\r\nLink: </s>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", false},
-    {"interim responses are kept from 1.0 clients",
-     "GET / HTTP/1.0\r\nHost: h\r\nX-Request-ID: t\r\n\r\n", "GET / HTTP/1.1\r\nHost: h\r\n" OURS("h") "\r\n",
+    {"interim responses are kept from 1.0 clients", "GET / HTTP/1.0\r\nHost: h\r\nX-Request-ID: t\r\n\r\n",
+     "GET / HTTP/1.1\r\nHost: h\r\n" OURS("h") "\r\n",
      "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", false,
      "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", true},
     {"an upgrade to h2c is not offered to the backend",
-     "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAA\r\n"
+     "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: "
+     "AAA\r\n"
      "X-Request-ID: t\r\n\r\n",
      "GET / HTTP/1.1\r\nHost: h\r\n" OURS("h") "\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", false,
      "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", false},

@@ -13,7 +13,9 @@ class FlowTest : public Bench {
 
 TEST_F(FlowTest, PipelinedRequestsAreServedInOrderOneAtATime) {
   FakeStream& client = connect_client();
-  client.deliver("GET /1 HTTP/1.1\r\nHost: h\r\n\r\nGET /2 HTTP/1.1\r\nHost: h\r\n\r\nGET /3 HTTP/1.1\r\nHost: h\r\n\r\n");
+  client.deliver(
+      "GET /1 HTTP/1.1\r\nHost: h\r\n\r\nGET /2 HTTP/1.1\r\nHost: h\r\n\r\nGET /3 HTTP/1.1\r\nHost: "
+      "h\r\n\r\n");
   for (int i = 1; i <= 3; ++i) {
     poll();
     ASSERT_EQ(upstreams(), 1u) << "the one connection is used again";
@@ -59,7 +61,8 @@ TEST_F(FlowTest, AClientThatHalfClosesAfterItsRequestGetsItsAnswer) {
 
 TEST_F(FlowTest, ALocalReplyToEachOfManyPipelinedRequestsStopsAtAClientThatDoesNotRead) {
   rules.clear();
-  listener->default_action = std::make_shared<Action>(FixedResponseAction{200, "text/plain", std::string(2000, 'x')});
+  listener->default_action =
+      std::make_shared<Action>(FixedResponseAction{200, "text/plain", std::string(2000, 'x')});
   publish();
   FakeStream& client = connect_client();
   std::string many;
@@ -182,8 +185,10 @@ TEST_F(FlowTest, ABackendThatDiesInABodyWithLengthResetsTheClient) {
     poll();
     FakeStream& up = last_upstream();
     up.deliver("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345");
-    if (reset) up.closes(l4::CloseReason::kPeerReset);
-    else up.peer_closes();
+    if (reset)
+      up.closes(l4::CloseReason::kPeerReset);
+    else
+      up.peer_closes();
     EXPECT_TRUE(client.is_aborted);
     const AccessRecord record = log();
     EXPECT_EQ(record.status, 200);
@@ -284,7 +289,8 @@ TEST_F(FlowTest, TheLastRequestAllowedOnAConnectionIsToldSo) {
 TEST_F(FlowTest, ATrustedProxyInFrontKeepsItsForwardedFields) {
   listener->trust_forwarded = true;
   publish();
-  ask("GET / HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 1.1.1.1\r\nX-Forwarded-For: 2.2.2.2\r\nX-Forwarded-Proto: https\r\n"
+  ask("GET / HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 1.1.1.1\r\nX-Forwarded-For: "
+      "2.2.2.2\r\nX-Forwarded-Proto: https\r\n"
       "X-Forwarded-Host: shop\r\nX-Forwarded-Port: 443\r\nX-Real-IP: 1.1.1.1\r\n\r\n");
   const std::string sent = upstream(0).peek();
   EXPECT_EQ(field_of(sent, "X-Forwarded-For"), "1.1.1.1, 2.2.2.2, 198.51.100.7");

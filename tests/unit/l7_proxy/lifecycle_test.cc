@@ -86,8 +86,9 @@ TEST_F(LifecycleTest, IdleConnectionsOfARemovedListenerAreClosed) {
 
 TEST_F(LifecycleTest, ARequestIsFullyDescribedByItsRecord) {
   FakeStream& client = connect_client();
-  client.deliver("PUT /a?b=1 HTTP/1.1\r\nHost: shop.example:80\r\nUser-Agent: curl/8\r\nX-Request-ID: id-1\r\n"
-                 "Content-Length: 3\r\n\r\n");
+  client.deliver(
+      "PUT /a?b=1 HTTP/1.1\r\nHost: shop.example:80\r\nUser-Agent: curl/8\r\nX-Request-ID: id-1\r\n"
+      "Content-Length: 3\r\n\r\n");
   advance(10ms);
   client.deliver("abc");
   advance(20ms);
@@ -158,9 +159,12 @@ TEST_F(LifecycleTest, AFullRingDropsRecordsAndCountsThem) {
 // Every prefix of a conversation, ended in every way: TearDown checks that nothing stays behind.
 TEST_F(LifecycleTest, AnEndAfterAnyStepLeavesNothingBehind) {
   enum class End { kClientReset, kClientFin, kBackendReset, kBackendFin, kTimeout };
-  const std::string_view request = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
-  const std::string_view response = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nxyz\r\n0\r\n\r\n";
-  for (const End end : {End::kClientReset, End::kClientFin, End::kBackendReset, End::kBackendFin, End::kTimeout}) {
+  const std::string_view request =
+      "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+  const std::string_view response =
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nxyz\r\n0\r\n\r\n";
+  for (const End end :
+       {End::kClientReset, End::kClientFin, End::kBackendReset, End::kBackendFin, End::kTimeout}) {
     for (std::size_t step = 0; step <= request.size() + response.size(); ++step) {
       FakeStream& client = connect_client();
       client.deliver(request.substr(0, std::min(step, request.size())));
@@ -169,15 +173,20 @@ TEST_F(LifecycleTest, AnEndAfterAnyStepLeavesNothingBehind) {
       if (step > request.size() && up != nullptr) up->deliver(response.substr(0, step - request.size()));
       const bool backend_there = up != nullptr && !up->ended();
       switch (end) {
-        case End::kClientReset: client.closes(l4::CloseReason::kPeerReset); break;
-        case End::kClientFin: client.peer_closes(); break;
+        case End::kClientReset:
+          client.closes(l4::CloseReason::kPeerReset);
+          break;
+        case End::kClientFin:
+          client.peer_closes();
+          break;
         case End::kBackendReset:
           if (backend_there) up->closes(l4::CloseReason::kPeerReset);
           break;
         case End::kBackendFin:
           if (backend_there) up->peer_closes();
           break;
-        case End::kTimeout: break;
+        case End::kTimeout:
+          break;
       }
       poll();
       for (int i = 0; i < 30; ++i) advance(7s);

@@ -36,8 +36,9 @@ TEST_F(LocalReplyTest, TheDefaultActionDecidesWhenNoRuleDoes) {
 
 TEST_F(LocalReplyTest, AFixedResponseIsSentAsConfigured) {
   decide(FixedResponseAction{503, "application/json", "{}"});
-  EXPECT_EQ(ask("GET / HTTP/1.1\r\nHost: h\r\n\r\n"),
-            "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}");
+  EXPECT_EQ(
+      ask("GET / HTTP/1.1\r\nHost: h\r\n\r\n"),
+      "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}");
 }
 
 TEST_F(LocalReplyTest, HeadGetsTheHeadOfAFixedResponseOnly) {
@@ -76,7 +77,8 @@ TEST_F(LocalReplyTest, ARedirectKeepsWhatItDoesNotName) {
 TEST_F(LocalReplyTest, AfterARedirectOfAPostWhoseBodyHasComeTheConnectionGoesOn) {
   decide(RedirectAction{.status = 308, .scheme = "https"});
   FakeStream& client = connect_client();
-  client.deliver("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbodyGET /2 HTTP/1.1\r\nHost: h\r\n\r\n");
+  client.deliver(
+      "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbodyGET /2 HTTP/1.1\r\nHost: h\r\n\r\n");
   poll();
   const std::string got = client.read();
   EXPECT_NE(got.find("Location: https://h/2"), std::string::npos);
@@ -115,8 +117,10 @@ struct RedirectCase {
 };
 
 TEST(RedirectLocation, IsPutTogetherFromActionAndRequest) {
-  const RedirectSource request{.scheme = "http", .authority = "a.b:8080", .host = "a.b", .path = "/p/q", .query = "x=1"};
-  const RedirectSource bare{.scheme = "https", .authority = "[2001:db8::1]", .host = "[2001:db8::1]", .path = "/"};
+  const RedirectSource request{
+      .scheme = "http", .authority = "a.b:8080", .host = "a.b", .path = "/p/q", .query = "x=1"};
+  const RedirectSource bare{
+      .scheme = "https", .authority = "[2001:db8::1]", .host = "[2001:db8::1]", .path = "/"};
   const RedirectCase cases[] = {
       {{}, request, "http://a.b:8080/p/q?x=1"},
       {{.scheme = "https"}, request, "https://a.b/p/q?x=1"},

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Kept-alive backend connections, and health checks.
-#include "l7/upstream/health_checker.h"
 #include "l7/upstream/pool.h"
+#include "l7/upstream/health_checker.h"
 #include "tests/unit/l7_proxy/bench.h"
 
 namespace sluice::l7::proxy::test {
@@ -100,8 +100,9 @@ class HealthTest : public Bench {
     group->health_check.path = "/healthz";
     group->health_check.interval = 2s;
     group->health_check.timeout = 1s;
-    checker = std::make_unique<upstream::HealthChecker>(*connector, *wheel, sluice::test::buffers(), shared->backends,
-                                                        *shared->health_events[0], WorkerId{0}, 1, 7);
+    checker = std::make_unique<upstream::HealthChecker>(*connector, *wheel, sluice::test::buffers(),
+                                                        shared->backends, *shared->health_events[0],
+                                                        WorkerId{0}, 1, 7);
     follow();
   }
   void TearDown() override {

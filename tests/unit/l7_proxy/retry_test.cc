@@ -112,11 +112,36 @@ TEST_F(RetryTest, AFinInsteadOfAnAnswerIsTreatedLikeAReset) {
   FakeStream& client = warm_client();
   client.deliver(kGet);
   poll();
+  upstream(0).read();
   upstream(0).peer_closes();
   poll();
   ASSERT_EQ(upstreams(), 2u);
   upstream(1).deliver(kOk);
   EXPECT_EQ(status_of(client.read()), 200);
+}
+
+TEST_F(RetryTest, AFinThatCrossedAPostUnreadLosesNothing) {
+  FakeStream& client = warm_client();
+  client.deliver(kPost);
+  poll();
+  upstream(0).peer_closes();  // Nothing of the request is acknowledged.
+  poll();
+  ASSERT_EQ(upstreams(), 2u);
+  EXPECT_TRUE(upstream(1).peek().starts_with("POST /"));
+  EXPECT_TRUE(upstream(1).peek().ends_with("\r\n\r\nhi"));
+  upstream(1).deliver(kOk);
+  EXPECT_EQ(status_of(client.read()), 200);
+}
+
+TEST_F(RetryTest, AFinAfterAPostWasReadIs502) {
+  FakeStream& client = warm_client();
+  client.deliver(kPost);
+  poll();
+  upstream(0).read();
+  upstream(0).peer_closes();
+  poll();
+  EXPECT_EQ(upstreams(), 1u);
+  EXPECT_EQ(status_of(client.read()), 502);
 }
 
 TEST_F(RetryTest, APostOnAReusedConnectionThatDiesIs502) {
@@ -129,9 +154,23 @@ TEST_F(RetryTest, APostOnAReusedConnectionThatDiesIs502) {
   EXPECT_EQ(status_of(client.read()), 502);
 }
 
-TEST_F(RetryTest, AnIdempotentRequestWhoseBodyHasGoneIsNotSentAgain) {
+TEST_F(RetryTest, AnIdempotentRequestWithASmallBodyIsSentAgainWhole) {
   FakeStream& client = warm_client();
-  client.deliver("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi");
+  client.deliver("PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n");
+  poll();
+  upstream(0).closes(l4::CloseReason::kPeerReset);
+  poll();
+  ASSERT_EQ(upstreams(), 2u);
+  EXPECT_TRUE(upstream(1).peek().ends_with("\r\n\r\n2\r\nhi\r\n"));
+  client.deliver("3\r\nyou\r\n0\r\n\r\n");
+  EXPECT_TRUE(upstream(1).peek().ends_with("\r\n\r\n2\r\nhi\r\n3\r\nyou\r\n0\r\n\r\n"));
+  upstream(1).deliver(kOk);
+  EXPECT_EQ(status_of(client.read()), 200);
+}
+
+TEST_F(RetryTest, AnIdempotentRequestWhoseLargeBodyHasGoneIsNot) {
+  FakeStream& client = warm_client();
+  client.deliver("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 20000\r\n\r\n" + std::string(20'000, 'x'));
   poll();
   upstream(0).closes(l4::CloseReason::kPeerReset);
   EXPECT_EQ(status_of(client.read()), 502);

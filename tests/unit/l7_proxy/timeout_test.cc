@@ -190,7 +190,8 @@ TEST_F(TimeoutTest, ATunnelWithoutAByteEnds) {
   FakeStream& client = connect_client();
   client.deliver("GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
   poll();
-  upstream(0).deliver("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
+  upstream(0).deliver(
+      "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
   advance(3000s);
   client.deliver("ping");
   advance(3000s);
