@@ -9,13 +9,14 @@
 
 namespace sluice {
 
-/// The Internet checksum (RFC 1071), over pieces of any length in a row: a piece may start at an odd offset. All
-/// values are 16-bit words as they stand in memory (wire order), so no byte is swapped on the way.
+/// The Internet checksum (RFC 1071), over pieces of any length in a row: a piece may start at an odd offset.
+/// All values are 16-bit words as they stand in memory (wire order), so no byte is swapped on the way.
 class InternetChecksum {
  public:
   InternetChecksum& add(std::span<const std::uint8_t> bytes);
   InternetChecksum& add(const BufChain& chain);
-  /// TCP and UDP pseudo-header: RFC 9293, 3.1 (IPv4) and RFC 8200, 8.1 (IPv6). `length` of header and payload.
+  /// TCP and UDP pseudo-header: RFC 9293, 3.1 (IPv4) and RFC 8200, 8.1 (IPv6). `length` of header and
+  /// payload.
   InternetChecksum& add_pseudo_header(const IpAddr& source, const IpAddr& destination, std::uint8_t protocol,
                                       std::uint32_t length);
 

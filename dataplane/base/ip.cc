@@ -59,7 +59,8 @@ IpAddr IpAddr::v6_bytes(const void* sixteen) {
 
 std::optional<IpAddr> IpAddr::parse(std::string_view text) {
   char buffer[INET6_ADDRSTRLEN];
-  if (text.empty() || text.size() >= sizeof buffer || text.find('\0') != std::string_view::npos) return std::nullopt;
+  if (text.empty() || text.size() >= sizeof buffer || text.find('\0') != std::string_view::npos)
+    return std::nullopt;
   std::memcpy(buffer, text.data(), text.size());
   buffer[text.size()] = '\0';
   std::uint8_t raw[16];
@@ -144,8 +145,8 @@ std::optional<MacAddr> MacAddr::parse(std::string_view text) {
 
 std::string MacAddr::to_string() const {
   char buffer[18];
-  std::snprintf(buffer, sizeof buffer, "%02x:%02x:%02x:%02x:%02x:%02x", bytes[0], bytes[1], bytes[2], bytes[3],
-                bytes[4], bytes[5]);
+  std::snprintf(buffer, sizeof buffer, "%02x:%02x:%02x:%02x:%02x:%02x", bytes[0], bytes[1], bytes[2],
+                bytes[3], bytes[4], bytes[5]);
   return buffer;
 }
 

@@ -31,8 +31,8 @@ void Rcu::quiescent(WorkerId w) { rte_rcu_qsbr_quiescent(qsbr_.get(), w.value); 
 
 void Rcu::synchronize() {
   const std::uint64_t token = rte_rcu_qsbr_start(qsbr_.get());
-  // Sleeps instead of rte_rcu_qsbr_synchronize()'s spinning: management may share a core with a worker that it
-  // waits for.
+  // Sleeps instead of rte_rcu_qsbr_synchronize()'s spinning: management may share a core with a worker that
+  // it waits for.
   while (rte_rcu_qsbr_check(qsbr_.get(), token, false) == 0) {
     std::this_thread::sleep_for(std::chrono::microseconds(20));
   }

@@ -40,8 +40,8 @@ void TimerWheel::arm(Timer& timer, Instant deadline) {
   place(timer, tick_ + 1);
 }
 
-/// Level L holds what is 64^L to 64^(L+1)-1 ticks away, in the slot of its tick's L-th digit (base 64). The distance
-/// in slots is thus 1 to 64, and a slot never holds ticks of two turns.
+/// Level L holds what is 64^L to 64^(L+1)-1 ticks away, in the slot of its tick's L-th digit (base 64). The
+/// distance in slots is thus 1 to 64, and a slot never holds ticks of two turns.
 void TimerWheel::place(Timer& timer, std::uint64_t earliest) {
   constexpr std::uint64_t kSpan = std::uint64_t{1} << (kLevels * kSlotBits);
   std::uint64_t tick = std::max(tick_of(timer.deadline_, start_), earliest);
@@ -72,8 +72,8 @@ void TimerWheel::unlink(Timer& timer) {
   --armed_;
 }
 
-/// Spreads the slot of `level` that has become due over the levels below. What is due in this very tick goes to
-/// level 0's current slot, which runs next.
+/// Spreads the slot of `level` that has become due over the levels below. What is due in this very tick goes
+/// to level 0's current slot, which runs next.
 void TimerWheel::cascade(unsigned level) {
   Timer*& head = slots_[level][(tick_ >> (level * kSlotBits)) & (kSlots - 1)];
   Timer* due = head;

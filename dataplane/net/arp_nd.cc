@@ -47,7 +47,8 @@ std::optional<NdMessage> parse_nd(std::span<const std::uint8_t> icmp, std::uint8
 
 bool IpLayer::on_link(PortId port, const IpAddr& a) const {
   if (a.is_v6() && a.is_link_local()) return true;
-  return std::ranges::any_of(interfaces_[port.value].addresses, [&](const IpPrefix& p) { return p.contains(a); });
+  return std::ranges::any_of(interfaces_[port.value].addresses,
+                             [&](const IpPrefix& p) { return p.contains(a); });
 }
 
 void IpLayer::learn_and_tell(const NeighborUpdate& u, DropReason otherwise, Instant now, Received& out) {
@@ -56,10 +57,12 @@ void IpLayer::learn_and_tell(const NeighborUpdate& u, DropReason otherwise, Inst
   if (!neighbors_.update(u, now) && u.kind != NeighborUpdate::Kind::kAsked) drop(otherwise);
 }
 
-/// RFC 826, "Packet Reception", with RFC 5227's probes (sender 0.0.0.0) answered and nothing learned from them.
+/// RFC 826, "Packet Reception", with RFC 5227's probes (sender 0.0.0.0) answered and nothing learned from
+/// them.
 void IpLayer::input_arp(PortId port, const LinkHeader& link, std::span<const std::uint8_t> arp, Instant now,
                         Received& out) {
-  if (arp.size() < kArpSize || load16(&arp[0]) != 1 || load16(&arp[2]) != kEtherIpv4 || arp[4] != 6 || arp[5] != 4) {
+  if (arp.size() < kArpSize || load16(&arp[0]) != 1 || load16(&arp[2]) != kEtherIpv4 || arp[4] != 6 ||
+      arp[5] != 4) {
     return drop(kArpMalformed);
   }
   const std::uint16_t operation = load16(&arp[6]);
@@ -67,7 +70,8 @@ void IpLayer::input_arp(PortId port, const LinkHeader& link, std::span<const std
   const IpAddr sender = IpAddr::v4_bytes(&arp[14]);
   const IpAddr target = IpAddr::v4_bytes(&arp[24]);
   // The frame's sender and the message's must be one (a relay has no business here).
-  if ((operation != kArpRequest && operation != kArpReply) || !plausible(sender_mac) || sender_mac != link.source) {
+  if ((operation != kArpRequest && operation != kArpReply) || !plausible(sender_mac) ||
+      sender_mac != link.source) {
     return drop(kArpMalformed);
   }
   // Nobody speaks for our addresses, nor for hosts that are not on this link.
@@ -123,7 +127,8 @@ void IpLayer::input_neighbor_advertisement(Inbound& in, Instant now, Received& o
   if (solicited && in.ip.destination.is_multicast()) return drop(kNdMalformed);
   // An answer to a unicast solicitation may leave the link address out (7.2.4): then it is the frame's.
   const MacAddr mac = nd->link_address.value_or(in.link.source);
-  if (local_.is_local(nd->target) || !on_link(in.port, nd->target) || !plausible(mac)) return drop(kNdIgnored);
+  if (local_.is_local(nd->target) || !on_link(in.port, nd->target) || !plausible(mac))
+    return drop(kNdIgnored);
   const auto kind = solicited ? NeighborUpdate::Kind::kAnswered : NeighborUpdate::Kind::kAnnounced;
   learn_and_tell({in.port, nd->target, mac, kind, (nd->flags & kOverrideFlag) != 0}, kNdIgnored, now, out);
 }
@@ -152,8 +157,8 @@ void IpLayer::send_arp(PortId port, std::uint16_t operation, const IpAddr& sende
 namespace {
 
 /// ICMPv6 NS or NA with its one option.
-OutPacket make_nd(BufPool& buffers, std::uint8_t type, std::uint8_t flags, const IpAddr& target, std::uint8_t option,
-                  const MacAddr& mac) {
+OutPacket make_nd(BufPool& buffers, std::uint8_t type, std::uint8_t flags, const IpAddr& target,
+                  std::uint8_t option, const MacAddr& mac) {
   OutPacket p;
   Buf b = buffers.alloc();
   if (!b) return p;
@@ -185,8 +190,8 @@ void IpLayer::send_advertisement(PortId port, const IpAddr& target, const IpAddr
   emit(port, mac, p);
 }
 
-/// Source of a request: for ARP our address in the target's network, never a VIP (the peer would learn to answer to an
-/// address that may move away); for ND the link-local address, which is always ours.
+/// Source of a request: for ARP our address in the target's network, never a VIP (the peer would learn to
+/// answer to an address that may move away); for ND the link-local address, which is always ours.
 void IpLayer::solicit(PortId port, const IpAddr& address, const MacAddr* unicast, Instant) {
   if (!sink_.link_up(port)) return drop(kLinkDown);
   const Interface& itf = interfaces_[port.value];
@@ -195,7 +200,8 @@ void IpLayer::solicit(PortId port, const IpAddr& address, const MacAddr* unicast
     for (const IpPrefix& p : itf.addresses) {
       if (p.contains(address)) sender = p.address;
     }
-    return send_arp(port, kArpRequest, sender, MacAddr{}, address, unicast != nullptr ? *unicast : kBroadcastMac);
+    return send_arp(port, kArpRequest, sender, MacAddr{}, address,
+                    unicast != nullptr ? *unicast : kBroadcastMac);
   }
   OutPacket p = make_nd(buffers_, kNeighborSolicitation, 0, address, kSourceLinkAddress, itf.mac);
   if (p.chain.empty()) return drop(kNoMemory);
@@ -204,10 +210,12 @@ void IpLayer::solicit(PortId port, const IpAddr& address, const MacAddr* unicast
   emit(port, unicast != nullptr ? *unicast : multicast_mac(p.destination), p);
 }
 
-void IpLayer::resolved(PortId port, const MacAddr& mac, OutPacket packet, Instant) { emit(port, mac, packet); }
+void IpLayer::resolved(PortId port, const MacAddr& mac, OutPacket packet, Instant) {
+  emit(port, mac, packet);
+}
 
-/// The sender of a packet for a neighbour that does not answer is told as a router would tell it (RFC 1812, 4.3.3.1:
-/// host unreachable), so that a connect to a dead server need not wait for its time-out.
+/// The sender of a packet for a neighbour that does not answer is told as a router would tell it (RFC
+/// 1812, 4.3.3.1: host unreachable), so that a connect to a dead server need not wait for its time-out.
 void IpLayer::unresolved(OutPacket p, Instant) {
   const auto head = BufChain::view(p.chain.front());
   if (p.protocol != kTcp || head.size() < kTcpHeader) return;

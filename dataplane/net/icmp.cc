@@ -19,7 +19,8 @@ constexpr std::uint8_t kNeighborSolicitation = 135, kNeighborAdvertisement = 136
 
 /// RFC 1191, 7: a router that does not say its MTU gets the next plateau below the packet that was too big.
 std::uint16_t plateau_below(std::uint16_t length) {
-  constexpr std::array<std::uint16_t, 10> kPlateaus{65535, 32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296};
+  constexpr std::array<std::uint16_t, 10> kPlateaus{65535, 32000, 17914, 8166, 4352,
+                                                    2002,  1492,  1006,  508,  296};
   for (const std::uint16_t p : kPlateaus) {
     if (p < length) return p;
   }
@@ -35,10 +36,13 @@ void IpLayer::input_icmp(Inbound& in, Instant now, Received& out) {
   if (icmp.size() < kIcmpHeader) return drop(kIcmpMalformed);
   if (!transport_checksum_ok(in, in.chain)) return drop(kIcmpChecksum);
   switch (icmp[0]) {
-    case kEcho4: return answer_echo(in, kEchoReply4, now);
+    case kEcho4:
+      return answer_echo(in, kEchoReply4, now);
     case kUnreachable4:
-    case kTimeExceeded4: return input_error4(in, icmp, out);
-    default: return drop(kIcmpIgnored);
+    case kTimeExceeded4:
+      return input_error4(in, icmp, out);
+    default:
+      return drop(kIcmpIgnored);
   }
 }
 
@@ -57,19 +61,23 @@ void IpLayer::input_icmpv6(Inbound& in, Instant now, Received& out) {
     if (in.ip.ttl != 255) return drop(kNdMalformed);
     return input_neighbor_advertisement(in, now, out);
   }
-  // The rest, router advertisements among it, is no business of a configured appliance; to a group least of all.
+  // The rest, router advertisements among it, is no business of a configured appliance; to a group least of
+  // all.
   if (in.ip.destination.is_multicast() || in.ip.source.is_unspecified()) return drop(kIcmpIgnored);
   switch (icmp[0]) {
-    case kEcho6: return answer_echo(in, kEchoReply6, now);
+    case kEcho6:
+      return answer_echo(in, kEchoReply6, now);
     case kUnreachable6:
     case kTooBig6:
-    case kTimeExceeded6: return input_error6(in, icmp, out);
-    default: return drop(kIcmpIgnored);
+    case kTimeExceeded6:
+      return input_error6(in, icmp, out);
+    default:
+      return drop(kIcmpIgnored);
   }
 }
 
-/// RFC 1122, 3.2.2.6 and RFC 4443, 4.2: the same data back, from the address that was asked. The buffer goes back as it
-/// came.
+/// RFC 1122, 3.2.2.6 and RFC 4443, 4.2: the same data back, from the address that was asked. The buffer goes
+/// back as it came.
 void IpLayer::answer_echo(Inbound& in, std::uint8_t reply_type, Instant now) {
   OutPacket p;
   p.chain = std::move(in.chain);
@@ -96,7 +104,8 @@ void IpLayer::input_error4(Inbound& in, std::span<const std::uint8_t> icmp, Rece
   const auto transport = quoted.subspan(header);
   IcmpError e;
   e.protocol = quoted[9];
-  e.flow = {{IpAddr::v4_bytes(&quoted[12]), load16(&transport[0])}, {IpAddr::v4_bytes(&quoted[16]), load16(&transport[2])}};
+  e.flow = {{IpAddr::v4_bytes(&quoted[12]), load16(&transport[0])},
+            {IpAddr::v4_bytes(&quoted[16]), load16(&transport[2])}};
   e.tcp_seq = load32(&transport[4]);
   // Only the first fragment has ports; only what we can have sent concerns us.
   if (e.protocol != kTcp || (load16(&quoted[6]) & 0x1fff) != 0 || !local_.is_local(e.flow.local.address)) {
@@ -122,7 +131,8 @@ void IpLayer::input_error6(Inbound& in, std::span<const std::uint8_t> icmp, Rece
   const auto transport = quoted.subspan(kIpv6Header);
   IcmpError e;
   e.protocol = quoted[6];
-  e.flow = {{IpAddr::v6_bytes(&quoted[8]), load16(&transport[0])}, {IpAddr::v6_bytes(&quoted[24]), load16(&transport[2])}};
+  e.flow = {{IpAddr::v6_bytes(&quoted[8]), load16(&transport[0])},
+            {IpAddr::v6_bytes(&quoted[24]), load16(&transport[2])}};
   e.tcp_seq = load32(&transport[4]);
   if (e.protocol != kTcp || e.flow.local.address.is_v4() || e.flow.remote.address.is_v4() ||
       !local_.is_local(e.flow.local.address)) {
@@ -140,12 +150,14 @@ void IpLayer::input_error6(Inbound& in, std::span<const std::uint8_t> icmp, Rece
   out.errors.push_back(e);
 }
 
-/// About a unicast packet for us (which input_ip has made sure of) that was no ICMP error. `in.chain` starts at the
-/// IP header, which is quoted with as much of the rest as may be. `rest` is the second word of the header.
+/// About a unicast packet for us (which input_ip has made sure of) that was no ICMP error. `in.chain` starts
+/// at the IP header, which is quoted with as much of the rest as may be. `rest` is the second word of the
+/// header.
 void IpLayer::send_error(Inbound& in, std::uint8_t type, std::uint8_t code, std::uint32_t rest, Instant now) {
   if (!error_limit_.allow(now)) return drop(kIcmpRateLimited);
   const bool v4 = in.ip.source.is_v4();
-  const std::size_t room = v4 ? kMaxError4 - kIpv4Header - kIcmpHeader : kMaxError6 - kIpv6Header - kIcmpHeader;
+  const std::size_t room =
+      v4 ? kMaxError4 - kIpv4Header - kIcmpHeader : kMaxError6 - kIpv6Header - kIcmpHeader;
   const std::size_t quoted = std::min(in.chain.size(), room);
   Buf b = buffers_.alloc();
   if (!b) return drop(kNoMemory);

@@ -16,18 +16,18 @@ namespace sluice::net {
 struct Interface {
   std::string name;
   MacAddr mac;
-  IpAddr link_local;                 ///< fe80::/64 with the EUI-64 of `mac`; source of ND.
-  std::vector<IpPrefix> addresses;   ///< Own addresses, with the on-link prefix.
-  std::uint16_t mtu = 1500;          ///< IP packet, bytes.
-  std::uint16_t vlan = 0;            ///< 0: untagged.
-  bool tx_ipv4_checksum = false;     ///< Offered by the port; else in software.
+  IpAddr link_local;                ///< fe80::/64 with the EUI-64 of `mac`; source of ND.
+  std::vector<IpPrefix> addresses;  ///< Own addresses, with the on-link prefix.
+  std::uint16_t mtu = 1500;         ///< IP packet, bytes.
+  std::uint16_t vlan = 0;           ///< 0: untagged.
+  bool tx_ipv4_checksum = false;    ///< Offered by the port; else in software.
   bool tx_tcp_checksum = false;
   bool tx_udp_checksum = false;
-  bool tx_multi_segment = true;      ///< False: frames are made one segment before they are sent.
-  /// The peer is a kernel on the same machine (AF_PACKET, AF_XDP, TAP, virtio): it may hand over packets of its own
-  /// whose transport checksum is only begun (CHECKSUM_PARTIAL: the field holds the folded pseudo-header sum), because
-  /// no wire lies between. Such a field is accepted; a wrong segment would pass with probability 2^-16, as with the
-  /// checksum itself.
+  bool tx_multi_segment = true;  ///< False: frames are made one segment before they are sent.
+  /// The peer is a kernel on the same machine (AF_PACKET, AF_XDP, TAP, virtio): it may hand over packets of
+  /// its own whose transport checksum is only begun (CHECKSUM_PARTIAL: the field holds the folded
+  /// pseudo-header sum), because no wire lies between. Such a field is accepted; a wrong segment would pass
+  /// with probability 2^-16, as with the checksum itself.
   bool accept_partial_checksum = false;
 };
 

@@ -12,10 +12,18 @@ using enum DropReason;
 using namespace wire;
 
 IpLayer::IpLayer(const Services& s, const NeighborTable::Limits& limits)
-    : interfaces_(s.interfaces), routes_(s.routes), buffers_(s.buffers), drops_(s.drops), sink_(s.sink),
-      timers_(s.timers), local_(s.interfaces), neighbors_(limits, s.timers, s.drops, *this),
-      error_limit_(kErrorsPerSecond), batches_(s.interfaces.size()),
-      announce_timer_([](void* self, Instant now) { static_cast<IpLayer*>(self)->announce_again(now); }, this) {}
+    : interfaces_(s.interfaces),
+      routes_(s.routes),
+      buffers_(s.buffers),
+      drops_(s.drops),
+      sink_(s.sink),
+      timers_(s.timers),
+      local_(s.interfaces),
+      neighbors_(limits, s.timers, s.drops, *this),
+      error_limit_(kErrorsPerSecond),
+      batches_(s.interfaces.size()),
+      announce_timer_([](void* self, Instant now) { static_cast<IpLayer*>(self)->announce_again(now); },
+                      this) {}
 
 IpLayer::~IpLayer() {
   for (const Batch& b : batches_) {
@@ -25,7 +33,8 @@ IpLayer::~IpLayer() {
 
 void IpLayer::input(PortId port, std::span<rte_mbuf* const> frames, Instant now, Received& out) {
   constexpr std::size_t kAhead = 4;
-  for (std::size_t i = 0; i < std::min(kAhead, frames.size()); ++i) __builtin_prefetch(rte_pktmbuf_mtod(frames[i], void*));
+  for (std::size_t i = 0; i < std::min(kAhead, frames.size()); ++i)
+    __builtin_prefetch(rte_pktmbuf_mtod(frames[i], void*));
   for (std::size_t i = 0; i < frames.size(); ++i) {
     if (i + kAhead < frames.size()) __builtin_prefetch(rte_pktmbuf_mtod(frames[i + kAhead], void*));
     input_frame(port, frames[i], now, out);
@@ -51,16 +60,21 @@ void IpLayer::input_frame(PortId port, rte_mbuf* frame, Instant now, Received& o
   in.chain = BufChain::adopt(frame);
   if (in.chain.empty()) return drop(kFrameTooShort);
 
-  if (const Verdict v = parse_link(BufChain::view(in.chain.front()), interfaces_[port.value], stripped, in.link)) {
+  if (const Verdict v =
+          parse_link(BufChain::view(in.chain.front()), interfaces_[port.value], stripped, in.link)) {
     return drop(*v);
   }
   in.chain.drop_front(in.link.size);
   if (in.chain.empty()) return drop(kFrameTooShort);
   switch (in.link.ethertype) {
-    case kEtherIpv4: return input_ip(in, false, now, out);
-    case kEtherIpv6: return input_ip(in, true, now, out);
-    case kEtherArp: return input_arp(port, in.link, BufChain::view(in.chain.front()), now, out);
-    default: return drop(kEthertypeUnknown);
+    case kEtherIpv4:
+      return input_ip(in, false, now, out);
+    case kEtherIpv6:
+      return input_ip(in, true, now, out);
+    case kEtherArp:
+      return input_arp(port, in.link, BufChain::view(in.chain.front()), now, out);
+    default:
+      return drop(kEthertypeUnknown);
   }
 }
 
@@ -68,8 +82,8 @@ void IpLayer::input_frame(PortId port, rte_mbuf* frame, Instant now, Received& o
 void IpLayer::input_ip(Inbound& in, bool v6, Instant now, Received& out) {
   const auto head = BufChain::view(in.chain.front());
   const bool checksum_good = (in.offload_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD;
-  const Verdict v = v6 ? parse_ipv6(head, in.chain.size(), in.ip)
-                       : parse_ipv4(head, in.chain.size(), checksum_good, in.ip);
+  const Verdict v =
+      v6 ? parse_ipv6(head, in.chain.size(), in.ip) : parse_ipv4(head, in.chain.size(), checksum_good, in.ip);
   if (v) return drop(*v);
   in.chain.drop_back(in.chain.size() - in.ip.header_size - in.ip.payload_size);
 
@@ -83,15 +97,18 @@ void IpLayer::input_ip(Inbound& in, bool v6, Instant now, Received& out) {
   if (local_.is_local(in.ip.source)) return drop(kIpBadAddress);
 
   switch (in.ip.protocol) {
-    case kTcp: return input_tcp(in, now, out);
-    case kUdp: return input_udp(in, now);
+    case kTcp:
+      return input_tcp(in, now, out);
+    case kUdp:
+      return input_udp(in, now);
     case kIcmp:
       if (!v6) return input_icmp(in, now, out);
       break;
     case kIcmpv6:
       if (v6) return input_icmpv6(in, now, out);
       break;
-    default: break;
+    default:
+      break;
   }
   drop(kIpProtocolUnknown);
   if (v6) {
@@ -104,8 +121,8 @@ void IpLayer::input_ip(Inbound& in, bool v6, Instant now, Received& out) {
 
 /// `chain` starts at the transport header.
 bool IpLayer::transport_checksum_ok(const Inbound& in, const BufChain& chain) const {
-  // What the NIC found good is good. What it found bad is looked at again: a kernel peer's unfinished checksum looks
-  // bad to it as well.
+  // What the NIC found good is good. What it found bad is looked at again: a kernel peer's unfinished
+  // checksum looks bad to it as well.
   if ((in.offload_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD) return true;
   InternetChecksum sum;
   const auto length = static_cast<std::uint32_t>(chain.size());

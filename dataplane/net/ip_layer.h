@@ -29,8 +29,8 @@ struct Received {
   }
 };
 
-/// IPv4, IPv6, ARP, ND and ICMP of one worker. A core without I/O: frames and the time go in; packets, and frames
-/// through FrameSink, come out. Everything received is checked once, answered here or handed up.
+/// IPv4, IPv6, ARP, ND and ICMP of one worker. A core without I/O: frames and the time go in; packets, and
+/// frames through FrameSink, come out. Everything received is checked once, answered here or handed up.
 class IpLayer final : public IpOutput, private NeighborActions {
  public:
   struct Services {
@@ -58,13 +58,14 @@ class IpLayer final : public IpOutput, private NeighborActions {
   /// Gives the frames made since the last call, by timers as well, to the sink. Once a loop.
   void flush();
 
-  /// Moves out what send() gave up because a neighbour did not answer: to each flow an error like an ICMP one.
+  /// Moves out what send() gave up because a neighbour did not answer: to each flow an error like an ICMP
+  /// one.
   void take_unresolved(std::vector<IcmpError>& out);
 
   /// New virtual addresses; those that are new are announced when `announce`.
   void set_vips(const VipSet& vips, bool announce, Instant now);
-  /// Gratuitous ARP and unsolicited NA for all that the port answers for, now and again after a second (RFC 5227, 2.3;
-  /// RFC 4861, 7.2.6). By one worker only.
+  /// Gratuitous ARP and unsolicited NA for all that the port answers for, now and again after a second (RFC
+  /// 5227, 2.3; RFC 4861, 7.2.6). By one worker only.
   void announce(PortId port, Instant now);
   /// The link came up again.
   void link_restored(PortId port, Instant now);
@@ -94,14 +95,16 @@ class IpLayer final : public IpOutput, private NeighborActions {
   bool transport_checksum_ok(const Inbound& in, const BufChain& chain) const;
 
   // arp_nd.cc
-  void input_arp(PortId port, const LinkHeader& link, std::span<const std::uint8_t> arp, Instant now, Received& out);
+  void input_arp(PortId port, const LinkHeader& link, std::span<const std::uint8_t> arp, Instant now,
+                 Received& out);
   void input_neighbor_solicitation(Inbound& in, Instant now, Received& out);
   void input_neighbor_advertisement(Inbound& in, Instant now, Received& out);
   void learn_and_tell(const NeighborUpdate& u, DropReason otherwise, Instant now, Received& out);
   bool on_link(PortId port, const IpAddr& a) const;
   void send_arp(PortId port, std::uint16_t operation, const IpAddr& sender, const MacAddr& target_mac,
                 const IpAddr& target, const MacAddr& to);
-  void send_advertisement(PortId port, const IpAddr& target, const IpAddr& to, const MacAddr& mac, bool solicited);
+  void send_advertisement(PortId port, const IpAddr& target, const IpAddr& to, const MacAddr& mac,
+                          bool solicited);
   void announce_address(PortId port, const IpAddr& a);
   void announce_again(Instant now);
   void solicit(PortId port, const IpAddr& address, const MacAddr* unicast, Instant now) override;

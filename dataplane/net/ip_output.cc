@@ -69,7 +69,8 @@ void IpLayer::emit(PortId port, const MacAddr& to, OutPacket& p) {
   std::uint64_t flags = v4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6;
   if (!itf.tx_multi_segment && !linearise(p.chain)) return;
   // What we make has kTxHeadroom; an echoed frame has what its driver left and its own headers gave back.
-  const std::size_t headers = kEthernetHeader + (itf.vlan == 0 ? 0 : kVlanTag) + (v4 ? kIpv4Header : kIpv6Header);
+  const std::size_t headers =
+      kEthernetHeader + (itf.vlan == 0 ? 0 : kVlanTag) + (v4 ? kIpv4Header : kIpv6Header);
   if (rte_pktmbuf_headroom(p.chain.head()) < headers) return drop(kNoMemory);
   fill_checksum(itf, p, flags);
   prepend_ip(p, itf.tx_ipv4_checksum);
@@ -125,7 +126,8 @@ void IpLayer::prepend_ip(OutPacket& p, bool offload_ipv4_checksum) {
   if (!offload_ipv4_checksum) store(h + 10, InternetChecksum().add({h, kIpv4Header}).checksum());
 }
 
-void IpLayer::prepend_link(const Interface& itf, BufChain& frame, const MacAddr& to, std::uint16_t ethertype) {
+void IpLayer::prepend_link(const Interface& itf, BufChain& frame, const MacAddr& to,
+                           std::uint16_t ethertype) {
   const std::size_t size = itf.vlan == 0 ? kEthernetHeader : kEthernetHeader + kVlanTag;
   std::uint8_t* h = frame.prepend(size);
   store_mac(h, to);

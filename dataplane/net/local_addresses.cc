@@ -15,7 +15,9 @@ bool on_link(const Interface& itf, const IpAddr& a) {
 
 }  // namespace
 
-LocalAddresses::LocalAddresses(std::span<const Interface> interfaces) : interfaces_(interfaces) { rebuild({}); }
+LocalAddresses::LocalAddresses(std::span<const Interface> interfaces) : interfaces_(interfaces) {
+  rebuild({});
+}
 
 std::vector<IpAddr> LocalAddresses::set_vips(const VipSet& vips) {
   std::vector<IpAddr> fresh;

@@ -10,8 +10,8 @@
 
 namespace sluice::net {
 
-/// Which addresses are ours, and on which port we say so. One a worker; set_vips() runs when a snapshot was published,
-/// the rest for each packet.
+/// Which addresses are ours, and on which port we say so. One a worker; set_vips() runs when a snapshot was
+/// published, the rest for each packet.
 class LocalAddresses {
  public:
   explicit LocalAddresses(std::span<const Interface> interfaces);
@@ -25,8 +25,8 @@ class LocalAddresses {
   bool is_local(const IpAddr& a) const { return kind(a) != 0; }
   /// An address of a port (not a VIP): upstream connections use it.
   bool is_own(const IpAddr& a) const { return (kind(a) & kOwn) != 0; }
-  /// Whether ARP and ND on `port` answer for it: own addresses on their own port; VIPs on the ports whose network they
-  /// lie in, or on all when they lie in none.
+  /// Whether ARP and ND on `port` answer for it: own addresses on their own port; VIPs on the ports whose
+  /// network they lie in, or on all when they lie in none.
   bool answers_on(PortId port, const IpAddr& a) const;
   /// All that answers_on(port).
   std::vector<IpAddr> answered_on(PortId port) const;

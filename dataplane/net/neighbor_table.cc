@@ -7,16 +7,25 @@
 namespace sluice::net {
 
 NeighborTable::Entry::Entry(NeighborTable& table, PortId p, const IpAddr& a)
-    : owner(table), port(p), address(a), timer(
+    : owner(table),
+      port(p),
+      address(a),
+      timer(
           [](void* self, Instant now) {
             auto& e = *static_cast<Entry*>(self);
             e.owner.on_timer(e, now);
           },
           this) {}
 
-NeighborTable::NeighborTable(const Limits& limits, TimerWheel& timers, DropCounters& drops, NeighborActions& actions)
-    : limits_(limits), timers_(timers), drops_(drops), actions_(actions),
-      buckets_(std::bit_ceil(limits.neighbors)), entries_(limits.neighbors, 64), pending_(limits.pending, 64) {}
+NeighborTable::NeighborTable(const Limits& limits, TimerWheel& timers, DropCounters& drops,
+                             NeighborActions& actions)
+    : limits_(limits),
+      timers_(timers),
+      drops_(drops),
+      actions_(actions),
+      buckets_(std::bit_ceil(limits.neighbors)),
+      entries_(limits.neighbors, 64),
+      pending_(limits.pending, 64) {}
 
 NeighborTable::~NeighborTable() {
   while (oldest_ != nullptr) {
@@ -49,10 +58,14 @@ const MacAddr* NeighborTable::lookup(PortId port, const IpAddr& address, Instant
   e->used = true;
   switch (e->state) {
     case State::kReachable:
-    case State::kProbing: return &e->mac;
-    case State::kStale: probe(*e, false, now); return &e->mac;
+    case State::kProbing:
+      return &e->mac;
+    case State::kStale:
+      probe(*e, false, now);
+      return &e->mac;
     case State::kIncomplete:
-    case State::kFailed: return nullptr;
+    case State::kFailed:
+      return nullptr;
   }
   return nullptr;
 }
@@ -107,7 +120,8 @@ bool NeighborTable::update(const NeighborUpdate& u, Instant now) {
     enter(*e, State::kReachable, now);
     return true;
   }
-  if (!u.override_mac || (e->state == State::kProbing && (e->contested || e->solicits > kSolicits))) return false;
+  if (!u.override_mac || (e->state == State::kProbing && (e->contested || e->solicits > kSolicits)))
+    return false;
   probe(*e, true, now);
   return true;
 }
@@ -129,11 +143,18 @@ void NeighborTable::enter(Entry& e, State next, Instant now) {
   unlink_age(e);
   link_newest(e);
   switch (next) {
-    case State::kReachable: timers_.arm(e.timer, now + kReachableTime); break;
-    case State::kStale: timers_.arm(e.timer, now + kStaleTime); break;
-    case State::kFailed: timers_.arm(e.timer, now + kFailedTime); break;
+    case State::kReachable:
+      timers_.arm(e.timer, now + kReachableTime);
+      break;
+    case State::kStale:
+      timers_.arm(e.timer, now + kStaleTime);
+      break;
+    case State::kFailed:
+      timers_.arm(e.timer, now + kFailedTime);
+      break;
     case State::kIncomplete:
-    case State::kProbing: break;  // solicit() arms
+    case State::kProbing:
+      break;  // solicit() arms
   }
 }
 
@@ -158,7 +179,8 @@ void NeighborTable::on_timer(Entry& e, Instant now) {
       if (e.used) return probe(e, false, now);
       return enter(e, State::kStale, now);
     case State::kStale:
-    case State::kFailed: return remove(e, now);
+    case State::kFailed:
+      return remove(e, now);
     case State::kIncomplete:
       if (e.solicits < kSolicits) return solicit(e, now);
       break;

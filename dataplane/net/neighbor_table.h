@@ -13,8 +13,8 @@
 
 namespace sluice::net {
 
-/// What an ARP or ND message says about a neighbour. Crosses between workers: each has a table of its own, and the one
-/// that receives a message tells the others.
+/// What an ARP or ND message says about a neighbour. Crosses between workers: each has a table of its own,
+/// and the one that receives a message tells the others.
 struct NeighborUpdate {
   enum class Kind : std::uint8_t {
     kAsked,      ///< It asked for an address of ours, so we shall answer it (RFC 826; RFC 4861, 7.2.3).
@@ -48,10 +48,11 @@ class NeighborActions {
 ///   Stale --send--> Probing --answer--> Reachable
 ///   Probing --3 unicast, 3 multicast requests, 1 s each--> Failed
 ///
-/// A probe goes out at the first packet and not 5 s after it (no DELAY state): nothing here hints at reachability.
-/// Against poisoning, another link address for a known neighbour is never just believed: the old one is asked first
-/// (contested, 250 ms), then everybody, and only an answer to that moves the entry. A real failover loses 250 ms.
-/// What we did not ask for creates an entry only when the sender asked us, and only in three quarters of the table.
+/// A probe goes out at the first packet and not 5 s after it (no DELAY state): nothing here hints at
+/// reachability. Against poisoning, another link address for a known neighbour is never just believed: the
+/// old one is asked first (contested, 250 ms), then everybody, and only an answer to that moves the entry. A
+/// real failover loses 250 ms. What we did not ask for creates an entry only when the sender asked us, and
+/// only in three quarters of the table.
 class NeighborTable {
  public:
   struct Limits {
@@ -73,7 +74,8 @@ class NeighborTable {
 
   /// Where to send a packet now; null: it must wait, see enqueue.
   const MacAddr* lookup(PortId port, const IpAddr& address, Instant now);
-  /// Keeps the packet until the neighbour is resolved, which this starts. What does not fit is counted and dropped.
+  /// Keeps the packet until the neighbour is resolved, which this starts. What does not fit is counted and
+  /// dropped.
   void enqueue(PortId port, const IpAddr& address, OutPacket packet, Instant now);
   /// False: told us nothing that we want to know.
   bool update(const NeighborUpdate& u, Instant now);
@@ -100,7 +102,7 @@ class NeighborTable {
     bool contested = false;
     bool used = false;  // since the last change of state
     unsigned solicits = 0;
-    Entry* chain = nullptr;            // same bucket
+    Entry* chain = nullptr;                    // same bucket
     Entry *newer = nullptr, *older = nullptr;  // by last change of state
     Pending *first = nullptr, *last = nullptr;
     std::size_t waiting = 0;

@@ -16,8 +16,8 @@ bool bad_ipv4_source(const IpAddr& a) {
   return a.is_unspecified() || a.is_multicast() || a.is_loopback() || a.v4_value() >= 0xf0000000u;
 }
 
-/// RFC 791, 3.1 and RFC 1122, 3.2.1.8: options are skipped, but a packet that is to be source-routed further is not
-/// for us, and a length that leads nowhere is malformed.
+/// RFC 791, 3.1 and RFC 1122, 3.2.1.8: options are skipped, but a packet that is to be source-routed further
+/// is not for us, and a length that leads nowhere is malformed.
 bool acceptable_options(std::span<const std::uint8_t> options) {
   constexpr std::uint8_t kEnd = 0, kNop = 1, kLooseRoute = 131, kStrictRoute = 137;
   while (!options.empty()) {
@@ -103,22 +103,24 @@ Verdict parse_ipv6(std::span<const std::uint8_t> head, std::size_t total, IpHead
   out.source = IpAddr::v6_bytes(&head[8]);
   out.destination = IpAddr::v6_bytes(&head[24]);
   // Mapped addresses do not belong on the wire (RFC 4942, 2.2), and here they would pass for IPv4.
-  if (out.source.is_v4() || out.destination.is_v4() || out.source.is_multicast() || out.source.is_loopback() ||
-      out.destination.is_loopback() || out.destination.is_unspecified()) {
+  if (out.source.is_v4() || out.destination.is_v4() || out.source.is_multicast() ||
+      out.source.is_loopback() || out.destination.is_loopback() || out.destination.is_unspecified()) {
     return kIpBadAddress;
   }
 
   std::size_t at = kIpv6Header;
   std::size_t pointer = 6;
   std::uint8_t next = head[6];
-  for (unsigned n = 0; next == kHopByHop || next == kRouting || next == kFragment || next == kDestinationOptions; ++n) {
+  for (unsigned n = 0;
+       next == kHopByHop || next == kRouting || next == kFragment || next == kDestinationOptions; ++n) {
     if (n == kMaxExtensionHeaders) return kIpv6ExtensionHeader;
     if (head.size() < at + 8) return kIpv6ExtensionHeader;
     const std::size_t size = next == kFragment ? 8 : (head[at + 1] + 1u) * 8;
     if (head.size() < at + size) return kIpv6ExtensionHeader;
     // Hop-by-hop comes first or not at all (RFC 8200, 4.1).
     if (next == kHopByHop && at != kIpv6Header) return kIpv6ExtensionHeader;
-    if ((next == kHopByHop || next == kDestinationOptions) && !acceptable_tlvs(head.subspan(at + 2, size - 2))) {
+    if ((next == kHopByHop || next == kDestinationOptions) &&
+        !acceptable_tlvs(head.subspan(at + 2, size - 2))) {
       return kIpv6ExtensionHeader;
     }
     // A routing header with segments left asks us to forward (RFC 8200, 4.4; RFC 5095).

@@ -9,8 +9,8 @@
 #include "dataplane/base/ip.h"
 #include "dataplane/net/interface.h"
 
-/// From bytes to facts, without state: each function checks one header and says either why the packet must go, or
-/// nothing and the facts. Nothing is read past the span.
+/// From bytes to facts, without state: each function checks one header and says either why the packet must
+/// go, or nothing and the facts. Nothing is read past the span.
 namespace sluice::net {
 
 using Verdict = std::optional<DropReason>;
@@ -37,8 +37,8 @@ struct IpHeader {
   std::uint16_t protocol_pointer = 0;
 };
 
-/// `head` holds the start of the packet, at least the headers when it is well-formed; `total` its length in all
-/// segments, link padding included. `checksum_good`: the NIC has verified the header.
+/// `head` holds the start of the packet, at least the headers when it is well-formed; `total` its length in
+/// all segments, link padding included. `checksum_good`: the NIC has verified the header.
 Verdict parse_ipv4(std::span<const std::uint8_t> head, std::size_t total, bool checksum_good, IpHeader& out);
 Verdict parse_ipv6(std::span<const std::uint8_t> head, std::size_t total, IpHeader& out);
 

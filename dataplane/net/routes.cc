@@ -5,7 +5,8 @@
 
 namespace sluice::net {
 
-Result<RouteTable> RouteTable::make(std::span<const Interface> interfaces, std::span<const StaticRoute> routes) {
+Result<RouteTable> RouteTable::make(std::span<const Interface> interfaces,
+                                    std::span<const StaticRoute> routes) {
   RouteTable out;
   out.interfaces_ = interfaces.size();
   for (std::uint32_t i = 0; i < interfaces.size(); ++i) {
@@ -25,14 +26,15 @@ Result<RouteTable> RouteTable::make(std::span<const Interface> interfaces, std::
       if (e.prefix.contains(r.gateway) && (via == nullptr || e.prefix.length > via->prefix.length)) via = &e;
     }
     if (via == nullptr) {
-      return Error{"route " + r.destination.to_string() + ": no port has an address in the network of the gateway " +
-                   r.gateway.to_string()};
+      return Error{"route " + r.destination.to_string() +
+                   ": no port has an address in the network of the gateway " + r.gateway.to_string()};
     }
     (r.gateway.is_v4() ? out.v4_ : out.v6_).push_back({r.destination, via->port, r.gateway});
   }
   for (auto* list : {&out.v4_, &out.v6_}) {
     // Stable: connected before static, and the order of the file, among equals.
-    std::ranges::stable_sort(*list, [](const Entry& a, const Entry& b) { return a.prefix.length > b.prefix.length; });
+    std::ranges::stable_sort(
+        *list, [](const Entry& a, const Entry& b) { return a.prefix.length > b.prefix.length; });
   }
   return out;
 }

@@ -17,8 +17,8 @@ struct StaticRoute {
   IpAddr gateway;
 };
 
-/// Longest prefix over the connected prefixes and the static routes. Immutable; shared by all workers. There are few,
-/// so it is a list from the longest prefix to the shortest.
+/// Longest prefix over the connected prefixes and the static routes. Immutable; shared by all workers. There
+/// are few, so it is a list from the longest prefix to the shortest.
 class RouteTable {
  public:
   struct NextHop {

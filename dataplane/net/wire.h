@@ -7,7 +7,8 @@
 
 #include "dataplane/base/ip.h"
 
-/// Numbers and byte access of the wire formats below transport. Offsets and values are those of the RFCs named.
+/// Numbers and byte access of the wire formats below transport. Offsets and values are those of the RFCs
+/// named.
 namespace sluice::net::wire {
 
 inline constexpr std::size_t kEthernetHeader = 14;
@@ -83,19 +84,24 @@ inline IpAddr all_nodes() {
 /// RFC 4291, appendix A: fe80::/64 with the modified EUI-64 of the MAC address.
 inline IpAddr link_local(const MacAddr& m) {
   const auto& b = m.bytes;
-  const std::uint8_t raw[16] = {0xfe, 0x80, 0,    0,    0,    0,    0,    0,
-                                static_cast<std::uint8_t>(b[0] ^ 2), b[1], b[2], 0xff, 0xfe, b[3], b[4], b[5]};
+  const std::uint8_t raw[16] = {
+      0xfe, 0x80, 0,    0,    0,    0,    0,   0, static_cast<std::uint8_t>(b[0] ^ 2),
+      b[1], b[2], 0xff, 0xfe, b[3], b[4], b[5]};
   return IpAddr::v6_bytes(raw);
 }
 
 /// Where the checksum field is in a transport header, or -1.
 inline int checksum_offset(std::uint8_t protocol) {
   switch (protocol) {
-    case kTcp: return 16;
-    case kUdp: return 6;
+    case kTcp:
+      return 16;
+    case kUdp:
+      return 6;
     case kIcmp:
-    case kIcmpv6: return 2;
-    default: return -1;
+    case kIcmpv6:
+      return 2;
+    default:
+      return -1;
   }
 }
 

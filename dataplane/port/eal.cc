@@ -2,9 +2,9 @@
 #include "dataplane/port/eal.h"
 
 #include <dirent.h>
-#include <sched.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
+#include <sched.h>
 
 #include <algorithm>
 #include <atomic>
@@ -43,7 +43,8 @@ Result<std::string> lcore_map(const std::vector<unsigned>& workers) {
                    join(allowed)};
     }
     if (std::ranges::count(workers, c) != 1) {
-      return Error{"worker core " + std::to_string(c) + " is named twice; each worker needs a core of its own"};
+      return Error{"worker core " + std::to_string(c) +
+                   " is named twice; each worker needs a core of its own"};
     }
     rest.erase(c);
   }
@@ -73,8 +74,9 @@ std::size_t free_huge_mb() {
 Status check_huge_pages(unsigned memory_mb) {
   const std::size_t have = free_huge_mb();
   if (have >= memory_mb) return Ok{};
-  return Error{"memory: " + std::to_string(memory_mb) + " MB of hugepages are wanted and " + std::to_string(have) +
-               " MB are free; reserve some (echo " + std::to_string(memory_mb / 2 + 64) +
+  return Error{"memory: " + std::to_string(memory_mb) + " MB of hugepages are wanted and " +
+               std::to_string(have) + " MB are free; reserve some (echo " +
+               std::to_string(memory_mb / 2 + 64) +
                " > /proc/sys/vm/nr_hugepages), lower the memory size, or switch hugepages off"};
 }
 
@@ -89,8 +91,13 @@ Status start_eal(const EalConfig& config) {
   }
   if (started.exchange(true)) return Error{"DPDK's EAL can be started once a process only"};
 
-  std::vector<std::string> args{"sluice", "--lcores=" + *map, "--main-lcore=0", "--no-telemetry",
-                                "--log-level=warning", "-m", std::to_string(config.memory_mb)};
+  std::vector<std::string> args{"sluice",
+                                "--lcores=" + *map,
+                                "--main-lcore=0",
+                                "--no-telemetry",
+                                "--log-level=warning",
+                                "-m",
+                                std::to_string(config.memory_mb)};
   if (config.huge_pages) {
     args.insert(args.end(), {"--in-memory", "--file-prefix=" + config.file_prefix});
   } else {
@@ -106,7 +113,8 @@ Status start_eal(const EalConfig& config) {
   if (rte_eal_init(static_cast<int>(args.size()), argv.data()) < 0) {
     std::string line;
     for (const std::string& a : args) line += " " + a;
-    return Error{"DPDK's EAL does not start (" + std::string(rte_strerror(rte_errno)) + "), arguments:" + line};
+    return Error{"DPDK's EAL does not start (" + std::string(rte_strerror(rte_errno)) +
+                 "), arguments:" + line};
   }
   return Ok{};
 }

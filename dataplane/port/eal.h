@@ -17,8 +17,9 @@ struct EalConfig {
   std::vector<std::string> extra_args;
 };
 
-/// DPDK's environment. It can be started once a process, also when the first start failed; the caller's thread
-/// becomes its main thread and is moved off the workers' cores, as are the threads that it makes later.
+/// DPDK's environment. It can be started once a process, also when the first start failed; the caller's
+/// thread becomes its main thread and is moved off the workers' cores, as are the threads that it makes
+/// later.
 Status start_eal(const EalConfig& config);
 void stop_eal();
 

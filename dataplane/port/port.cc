@@ -16,8 +16,8 @@
 namespace sluice::port {
 namespace {
 
-constexpr std::uint64_t kRxChecksums = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM |
-                                       RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
+constexpr std::uint64_t kRxChecksums =
+    RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
 constexpr std::uint64_t kTxWanted = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM |
                                     RTE_ETH_TX_OFFLOAD_UDP_CKSUM | RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
 
@@ -44,8 +44,8 @@ bool has_kernel_peer(std::string_view driver) {
   return std::ranges::find(kDrivers, driver) != kDrivers.end();
 }
 
-/// Any 16-bit pattern that repeats makes the Toeplitz hash symmetric: both directions of a flow reach one queue.
-/// 40 bytes with most devices, 52 with some.
+/// Any 16-bit pattern that repeats makes the Toeplitz hash symmetric: both directions of a flow reach one
+/// queue. 40 bytes with most devices, 52 with some.
 std::array<std::uint8_t, 52> symmetric_key() {
   std::array<std::uint8_t, 52> key;
   for (std::size_t i = 0; i < key.size(); ++i) key[i] = i % 2 == 0 ? 0x6d : 0x5a;
@@ -79,13 +79,16 @@ Status Port::find_device() {
   if (is_pci_address(name)) {
     if (name.size() == 7) name = "0000:" + name;
     if (rte_eth_dev_get_port_by_name(name.c_str(), &id_) != 0) {
-      return error("DPDK finds no Ethernet device at this PCI address; it must exist and be bound to vfio-pci "
-                   "(dpdk-devbind.py --status shows it)", 0);
+      return error(
+          "DPDK finds no Ethernet device at this PCI address; it must exist and be bound to vfio-pci "
+          "(dpdk-devbind.py --status shows it)",
+          0);
     }
     return Ok{};
   }
   if (!name.starts_with("net_")) {
-    return error("neither a PCI address (0000:00:05.0) nor a DPDK virtual device (net_af_packet0,iface=eth0)", 0);
+    return error("neither a PCI address (0000:00:05.0) nor a DPDK virtual device (net_af_packet0,iface=eth0)",
+                 0);
   }
   const std::string args = device.size() > name.size() ? device.substr(name.size() + 1) : "";
   const std::string iface = vdev_argument(device, "iface");
@@ -94,9 +97,11 @@ Status Port::find_device() {
     return error("there is no network interface " + iface, 0);
   }
   const int code = rte_eal_hotplug_add("vdev", name.c_str(), args.c_str());
-  if (code != 0) return error("DPDK does not take this virtual device (unknown driver or bad arguments)", code);
+  if (code != 0)
+    return error("DPDK does not take this virtual device (unknown driver or bad arguments)", code);
   vdev_ = name;
-  if (rte_eth_dev_get_port_by_name(name.c_str(), &id_) != 0) return error("the device is not an Ethernet port", 0);
+  if (rte_eth_dev_get_port_by_name(name.c_str(), &id_) != 0)
+    return error("the device is not an Ethernet port", 0);
   // The drivers over kernel interfaces (AF_PACKET, AF_XDP) report the link as always up.
   if (!makes_its_interface) kernel_device_ = iface;
   return Ok{};
@@ -118,7 +123,8 @@ Status Port::configure() {
 
   if (vdev_.empty() && (settings_.mtu < info.min_mtu || settings_.mtu > info.max_mtu)) {
     return error("MTU " + std::to_string(settings_.mtu) + " is not within the device's " +
-                 std::to_string(info.min_mtu) + " to " + std::to_string(info.max_mtu), 0);
+                     std::to_string(info.min_mtu) + " to " + std::to_string(info.max_mtu),
+                 0);
   }
   rte_eth_conf conf{};
   conf.rxmode.offloads = info.rx_offload_capa & kRxChecksums;
@@ -151,8 +157,8 @@ Status Port::configure() {
   code = rte_eth_macaddr_get(id_, &mac);
   if (code != 0) return error("the device has no MAC address", code);
   std::memcpy(traits_.mac.bytes.data(), mac.addr_bytes, 6);
-  // A TAP's kernel end has the port's own MAC address, and would make the same link-local address of it. Nothing
-  // filters between the two, so we are free to be somebody else.
+  // A TAP's kernel end has the port's own MAC address, and would make the same link-local address of it.
+  // Nothing filters between the two, so we are free to be somebody else.
   if (traits_.driver == "net_tap") traits_.mac.bytes[5] ^= 1;
   return Ok{};
 }
@@ -177,8 +183,8 @@ Status Port::start(rte_mempool* rx_pool) {
   int code = rte_eth_dev_start(id_);
   if (code != 0) return error("the device does not start", code);
   started_ = true;
-  // Hardware took its MTU with the configuration. A kernel interface gets it here; some drivers cannot, and then its
-  // owner's setting stands.
+  // Hardware took its MTU with the configuration. A kernel interface gets it here; some drivers cannot, and
+  // then its owner's setting stands.
   if (!vdev_.empty()) rte_eth_dev_set_mtu(id_, settings_.mtu);
   // Solicited-node groups of VIPs come and go; a MAC filter must not stop them.
   if (rte_eth_allmulticast_enable(id_) != 0) rte_eth_promiscuous_enable(id_);

@@ -35,8 +35,8 @@ struct PortTraits {
 
 bool is_pci_address(std::string_view device);
 
-/// One DPDK Ethernet device, any driver. Opened, started and closed by the management thread; burst calls by the
-/// workers, each on its own queue.
+/// One DPDK Ethernet device, any driver. Opened, started and closed by the management thread; burst calls by
+/// the workers, each on its own queue.
 class Port {
  public:
   /// Finds the device (a vdev is created), configures queues and offloads. The EAL runs.
@@ -69,8 +69,8 @@ class Port {
   PortSettings settings_;
   PortTraits traits_;
   std::uint16_t id_ = UINT16_MAX;
-  std::string vdev_;          // to be removed again
-  std::string kernel_device_; // "iface=" of a vdev whose driver does not report the link
+  std::string vdev_;           // to be removed again
+  std::string kernel_device_;  // "iface=" of a vdev whose driver does not report the link
   bool started_ = false;
   std::atomic<bool> link_up_{false};
 };

@@ -11,9 +11,9 @@ struct rte_mbuf;
 
 namespace sluice::port {
 
-/// Frames on their way into one TX queue, owned by the queue's worker. What the driver does not take at once stays, in
-/// order, for the next flush; a queue that takes nothing for kPatience flushes in a row, or more than kRoom frames
-/// behind, loses frames, which are counted.
+/// Frames on their way into one TX queue, owned by the queue's worker. What the driver does not take at once
+/// stays, in order, for the next flush; a queue that takes nothing for kPatience flushes in a row, or more
+/// than kRoom frames behind, loses frames, which are counted.
 class TxBuffer {
  public:
   static constexpr std::size_t kRoom = 1024;

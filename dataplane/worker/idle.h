@@ -8,8 +8,8 @@
 
 namespace sluice {
 
-/// How long a worker sleeps after a loop: not at all while there was work lately; then longer and longer. A packet that
-/// arrives meanwhile waits for kLongest at most.
+/// How long a worker sleeps after a loop: not at all while there was work lately; then longer and longer. A
+/// packet that arrives meanwhile waits for kLongest at most.
 class IdleGovernor {
  public:
   static constexpr unsigned kEmptyLoops = 300;  ///< Before the first sleep.

@@ -9,8 +9,9 @@
 
 namespace sluice {
 
-/// Which worker owns a flow: a pure function of its key, the same on every worker. The client side goes by a hash of
-/// the client; a connection that we opened goes by its local port, which its worker drew from its own part.
+/// Which worker owns a flow: a pure function of its key, the same on every worker. The client side goes by a
+/// hash of the client; a connection that we opened goes by its local port, which its worker drew from its own
+/// part.
 class FlowOwner {
  public:
   /// `workers` is at least 1 and at most the number of ports in `all`.

@@ -31,12 +31,13 @@ struct PoolFree {
 };
 using Pool = std::unique_ptr<rte_mempool, PoolFree>;
 
-/// Segments with `room` bytes each. `dense`: no device reads them by physical address, so they may lie across pages.
-/// Otherwise DPDK puts none over a page's border, which with 4 KB pages wastes half the memory; and AF_XDP, which
-/// registers the pool as its UMEM, takes for granted that there are no gaps.
+/// Segments with `room` bytes each. `dense`: no device reads them by physical address, so they may lie across
+/// pages. Otherwise DPDK puts none over a page's border, which with 4 KB pages wastes half the memory; and
+/// AF_XDP, which registers the pool as its UMEM, takes for granted that there are no gaps.
 Pool make_pool(const char* name, unsigned count, std::uint16_t room, bool dense) {
-  Pool pool(rte_mempool_create_empty(name, count, sizeof(rte_mbuf) + room, kPoolCache, sizeof(rte_pktmbuf_pool_private),
-                                     SOCKET_ID_ANY, dense ? RTE_MEMPOOL_F_NO_IOVA_CONTIG : 0));
+  Pool pool(rte_mempool_create_empty(name, count, sizeof(rte_mbuf) + room, kPoolCache,
+                                     sizeof(rte_pktmbuf_pool_private), SOCKET_ID_ANY,
+                                     dense ? RTE_MEMPOOL_F_NO_IOVA_CONTIG : 0));
   if (!pool) return nullptr;
   rte_pktmbuf_pool_private sizes{};
   sizes.mbuf_data_room_size = room;
@@ -56,8 +57,8 @@ int worker_main(void* worker) {
 
 }  // namespace
 
-/// Members in the order in which they are made; they go in the reverse order: workers (their applications and queues),
-/// ports (their rings give the buffers back), pools, EAL.
+/// Members in the order in which they are made; they go in the reverse order: workers (their applications and
+/// queues), ports (their rings give the buffers back), pools, EAL.
 struct Runtime::Impl {
   RuntimeConfig config;
   std::unique_ptr<EalSession> eal;
@@ -93,8 +94,10 @@ Status Runtime::Impl::check() const {
                  ": at least 1024 are needed a worker"};
   }
   for (const PortConfig& p : config.ports) {
-    if (p.mtu < 576 || p.mtu > 9000) return Error{"port " + p.name + ": MTU " + std::to_string(p.mtu) + " is not 576 to 9000"};
-    if (p.vlan > 4094) return Error{"port " + p.name + ": VLAN id " + std::to_string(p.vlan) + " is not 0 to 4094"};
+    if (p.mtu < 576 || p.mtu > 9000)
+      return Error{"port " + p.name + ": MTU " + std::to_string(p.mtu) + " is not 576 to 9000"};
+    if (p.vlan > 4094)
+      return Error{"port " + p.name + ": VLAN id " + std::to_string(p.vlan) + " is not 0 to 4094"};
   }
   return Ok{};
 }
@@ -109,16 +112,19 @@ Status Runtime::Impl::open_ports() {
   return Ok{};
 }
 
-/// 7 tenths of the memory, as many references as data buffers; the drivers' rings and the rest need the other 3.
+/// 7 tenths of the memory, as many references as data buffers; the drivers' rings and the rest need the
+/// other 3.
 Status Runtime::Impl::make_pools() {
   std::uint16_t mtu = 1500;
   std::size_t rings_need = 0;
   for (std::size_t i = 0; i < ports.size(); ++i) {
     mtu = std::max(mtu, config.ports[i].mtu);
-    rings_need += std::size_t{ports[i]->traits().queues} * (config.ports[i].rx_descriptors + config.ports[i].tx_descriptors);
+    rings_need += std::size_t{ports[i]->traits().queues} *
+                  (config.ports[i].rx_descriptors + config.ports[i].tx_descriptors);
   }
   // A frame with a VLAN tag, or the usual 2 KB where that is more.
-  const std::size_t frame = std::max<std::size_t>(2048, mtu + net::wire::kEthernetHeader + net::wire::kVlanTag + 4u);
+  const std::size_t frame =
+      std::max<std::size_t>(2048, mtu + net::wire::kEthernetHeader + net::wire::kVlanTag + 4u);
   const std::size_t room = RTE_PKTMBUF_HEADROOM + RTE_ALIGN(frame, std::size_t{64});
   const std::size_t element = sizeof(rte_mbuf) + room + 2 * RTE_CACHE_LINE_SIZE;
   const std::size_t reference = sizeof(rte_mbuf) + 2 * RTE_CACHE_LINE_SIZE;
@@ -126,16 +132,18 @@ Status Runtime::Impl::make_pools() {
   if (count == 0) count = std::size_t{config.memory_mb} * 1024 * 1024 / 10 * 7 / (element + reference);
   const std::size_t least = rings_need + config.worker_cores.size() * (2 * kPoolCache + 1024);
   if (count < least) {
-    return Error{"memory: " + std::to_string(count) + " packet buffers fit, the ports' rings and the workers need " +
-                 std::to_string(least) + "; raise the memory size or lower the descriptors"};
+    return Error{"memory: " + std::to_string(count) +
+                 " packet buffers fit, the ports' rings and the workers need " + std::to_string(least) +
+                 "; raise the memory size or lower the descriptors"};
   }
   const auto n = static_cast<unsigned>(count);
   const bool dense = std::ranges::none_of(config.ports, is_pci);
   data = make_pool("sluice_data", n, static_cast<std::uint16_t>(room), dense);
   refs = make_pool("sluice_refs", n, 0, dense);
   if (!data || !refs) {
-    return Error{"memory: " + std::to_string(count) + " packet buffers of " + std::to_string(element) + " bytes: " +
-                 rte_strerror(rte_errno) + "; raise the memory size or lower the number of buffers"};
+    return Error{"memory: " + std::to_string(count) + " packet buffers of " + std::to_string(element) +
+                 " bytes: " + rte_strerror(rte_errno) +
+                 "; raise the memory size or lower the number of buffers"};
   }
   buffers.emplace(data.get(), refs.get());
   return Ok{};
@@ -176,12 +184,14 @@ Status Runtime::Impl::launch(AppFactory& factory) {
   for (const auto& p : ports) {
     if (Status s = p->start(data.get()); !s) return s;
   }
-  const WorkerShared shared{n, config.idle, interfaces, ports, *routes, *owner, *clock, *buffers, *rcu, *rings, factory};
+  const WorkerShared shared{n,      config.idle, interfaces, ports,  *routes, *owner,
+                            *clock, *buffers,    *rcu,       *rings, factory};
   for (std::uint32_t w = 0; w < n; ++w) workers.push_back(std::make_unique<Worker>(WorkerId{w}, shared));
   running = true;
   for (std::uint32_t w = 0; w < n; ++w) {
     const int code = rte_eal_remote_launch(worker_main, workers[w].get(), port::lcore_of_worker(w));
-    if (code != 0) return Error{"worker core " + std::to_string(config.worker_cores[w]) + ": " + rte_strerror(-code)};
+    if (code != 0)
+      return Error{"worker core " + std::to_string(config.worker_cores[w]) + ": " + rte_strerror(-code)};
   }
   for (const auto& w : workers) {
     while (!w->ready()) std::this_thread::sleep_for(std::chrono::microseconds(200));
@@ -204,7 +214,11 @@ Result<std::unique_ptr<Runtime>> Runtime::start(const RuntimeConfig& config, App
   Impl& impl = *out->impl_;
   impl.config = config;
   if (Status s = impl.check(); !s) return s.error();
-  port::EalConfig eal{{}, config.worker_cores, config.huge_pages, config.memory_mb, config.file_prefix,
+  port::EalConfig eal{{},
+                      config.worker_cores,
+                      config.huge_pages,
+                      config.memory_mb,
+                      config.file_prefix,
                       config.extra_eal_args};
   for (const PortConfig& p : config.ports) {
     if (is_pci(p)) eal.pci_devices.push_back(p.device);
@@ -278,11 +292,13 @@ void Runtime::visit(MetricSink& sink) const {
   for (const PortStatus& s : ports()) {
     const std::string label = "port=\"" + s.name + "\"";
     sink.gauge("sluice_port_link_up", "1 while the link is up.", label, s.link_up ? 1 : 0);
-    sink.counter("sluice_port_rx_packets_total", "Frames received, as the driver counts.", label, s.rx_packets);
+    sink.counter("sluice_port_rx_packets_total", "Frames received, as the driver counts.", label,
+                 s.rx_packets);
     sink.counter("sluice_port_tx_packets_total", "Frames sent, as the driver counts.", label, s.tx_packets);
     sink.counter("sluice_port_rx_bytes_total", "Bytes received, as the driver counts.", label, s.rx_bytes);
     sink.counter("sluice_port_tx_bytes_total", "Bytes sent, as the driver counts.", label, s.tx_bytes);
-    sink.counter("sluice_port_rx_missed_total", "Frames lost before we saw them: full RX ring.", label, s.rx_missed);
+    sink.counter("sluice_port_rx_missed_total", "Frames lost before we saw them: full RX ring.", label,
+                 s.rx_missed);
     sink.counter("sluice_port_rx_nombuf_total", "Frames lost for lack of buffers.", label, s.rx_nombuf);
   }
   sink.gauge("sluice_buffers_free", "Packet buffers not in use.", "",

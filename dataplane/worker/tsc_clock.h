@@ -14,7 +14,8 @@ class TscClock {
   static std::uint64_t cycles() { return rte_rdtsc(); }
   Instant at(std::uint64_t cycles) const {
     __extension__ using Wide = unsigned __int128;
-    return Instant(kEpoch + Duration(static_cast<std::int64_t>(static_cast<Wide>(cycles - origin_) * 1'000'000'000u / hz_)));
+    return Instant(kEpoch + Duration(static_cast<std::int64_t>(static_cast<Wide>(cycles - origin_) *
+                                                               1'000'000'000u / hz_)));
   }
   Instant now() const { return at(cycles()); }
   std::uint64_t hz() const { return hz_; }

@@ -10,9 +10,18 @@
 namespace sluice {
 
 Worker::Worker(WorkerId id, const WorkerShared& shared)
-    : id_(id), shared_(shared), timers_(shared.clock.now()),
-      ip_({shared.interfaces, shared.routes, shared.buffers, timers_, drops_, *this}), idle_(shared.idle),
-      services_{id,   shared.workers, shared.buffers, timers_, ip_, drops_, shared.owner.ports_of(id),
+    : id_(id),
+      shared_(shared),
+      timers_(shared.clock.now()),
+      ip_({shared.interfaces, shared.routes, shared.buffers, timers_, drops_, *this}),
+      idle_(shared.idle),
+      services_{id,
+                shared.workers,
+                shared.buffers,
+                timers_,
+                ip_,
+                drops_,
+                shared.owner.ports_of(id),
                 shared.clock.now()},
       link_was_up_(shared.ports.size(), false) {
   for (const auto& p : shared.ports) {
@@ -97,7 +106,8 @@ void Worker::receive(Instant now) {
   for (std::uint32_t i = 0; i < shared_.ports.size(); ++i) {
     const port::Port& p = *shared_.ports[i];
     if (id_.value >= p.traits().queues) continue;
-    const std::uint16_t n = rte_eth_rx_burst(p.dpdk_id(), static_cast<std::uint16_t>(id_.value), frames, kBurst);
+    const std::uint16_t n =
+        rte_eth_rx_burst(p.dpdk_id(), static_cast<std::uint16_t>(id_.value), frames, kBurst);
     if (n == 0) continue;
     worked_ = true;
     std::uint64_t bytes = 0;
@@ -131,18 +141,22 @@ void Worker::take_handovers(Instant now) {
   }
 }
 
-/// What this worker received goes to its owner. Neighbours go to all: each worker has a table of its own, and the
-/// answer to one's request may arrive at another.
+/// What this worker received goes to its owner. Neighbours go to all: each worker has a table of its own, and
+/// the answer to one's request may arrive at another.
 void Worker::dispatch(Instant) {
   for (net::Packet& p : received_.packets) {
     const WorkerId owner = owner_of(p.flow);
-    if (owner == id_) mine_.push_back(std::move(p));
-    else hand_over(owner, std::move(p));
+    if (owner == id_)
+      mine_.push_back(std::move(p));
+    else
+      hand_over(owner, std::move(p));
   }
   for (net::IcmpError& e : received_.errors) {
     const WorkerId owner = owner_of(e.flow);
-    if (owner == id_) errors_.push_back(e);
-    else hand_over(owner, e);
+    if (owner == id_)
+      errors_.push_back(e);
+    else
+      hand_over(owner, e);
   }
   for (const net::NeighborUpdate& u : received_.neighbors) {
     for (std::uint32_t to = 0; to < shared_.workers; ++to) {
@@ -203,10 +217,14 @@ void Worker::sleep(Duration d) {
 }
 
 void WorkerCounters::visit(MetricSink& sink, std::string_view labels, std::uint64_t hz) const {
-  const auto seconds = [hz](const Counter& c) { return static_cast<double>(c.get()) / static_cast<double>(hz); };
+  const auto seconds = [hz](const Counter& c) {
+    return static_cast<double>(c.get()) / static_cast<double>(hz);
+  };
   sink.counter("sluice_worker_loops_total", "Turns of the poll loop.", labels, loops.get());
-  sink.counter("sluice_worker_busy_cycles_total", "TSC cycles in loops that did work.", labels, busy_cycles.get());
-  sink.counter("sluice_worker_idle_cycles_total", "TSC cycles in empty loops and asleep.", labels, idle_cycles.get());
+  sink.counter("sluice_worker_busy_cycles_total", "TSC cycles in loops that did work.", labels,
+               busy_cycles.get());
+  sink.counter("sluice_worker_idle_cycles_total", "TSC cycles in empty loops and asleep.", labels,
+               idle_cycles.get());
   sink.gauge("sluice_worker_busy_seconds", "Time in loops that did work.", labels, seconds(busy_cycles));
   sink.gauge("sluice_worker_idle_seconds", "Time in empty loops and asleep.", labels, seconds(idle_cycles));
   sink.counter("sluice_worker_sleeps_total", "Sleeps of the adaptive idle policy.", labels, sleeps.get());
@@ -214,8 +232,10 @@ void WorkerCounters::visit(MetricSink& sink, std::string_view labels, std::uint6
   sink.counter("sluice_worker_rx_bytes_total", "Bytes received.", labels, rx_bytes.get());
   sink.counter("sluice_worker_tx_packets_total", "Frames queued for sending.", labels, tx_packets.get());
   sink.counter("sluice_worker_tx_bytes_total", "Bytes queued for sending.", labels, tx_bytes.get());
-  sink.counter("sluice_worker_handovers_out_total", "Items given to other workers.", labels, handovers_out.get());
-  sink.counter("sluice_worker_handovers_in_total", "Items taken from other workers.", labels, handovers_in.get());
+  sink.counter("sluice_worker_handovers_out_total", "Items given to other workers.", labels,
+               handovers_out.get());
+  sink.counter("sluice_worker_handovers_in_total", "Items taken from other workers.", labels,
+               handovers_in.get());
   sink.gauge("sluice_worker_neighbors", "Entries of the neighbour table.", labels,
              static_cast<double>(neighbors.get()));
 }

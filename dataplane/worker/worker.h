@@ -77,7 +77,9 @@ class Worker final : private net::FrameSink {
   void drain_step(Instant now);
   void account(std::uint64_t begin, std::uint64_t end);
   void sleep(Duration d);
-  WorkerId owner_of(const FlowKey& flow) const { return shared_.owner(flow, ip_.local().is_own(flow.local.address)); }
+  WorkerId owner_of(const FlowKey& flow) const {
+    return shared_.owner(flow, ip_.local().is_own(flow.local.address));
+  }
 
   // net::FrameSink
   void transmit(PortId port, std::span<rte_mbuf* const> frames) override;
@@ -94,10 +96,10 @@ class Worker final : private net::FrameSink {
   const WorkerServices services_;
   std::unique_ptr<App> app_;
 
-  net::Received received_;             // of this loop, by whom it may concern
-  std::vector<net::Packet> mine_;      // of this loop, for the application
+  net::Received received_;         // of this loop, by whom it may concern
+  std::vector<net::Packet> mine_;  // of this loop, for the application
   std::vector<net::IcmpError> errors_;
-  bool worked_ = false;                // in this loop
+  bool worked_ = false;  // in this loop
   bool draining_ = false;
 
   const net::VipSet* vips_ = nullptr;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Frames into a whole IP layer under a manual clock. The input is a list of frames, each behind a header of 4 bytes:
-// length (2, little endian), flags (1: which port, how the NIC judged it, segmented), time to pass (1, in 20 ms). Checksums
-// are mended when a flag says so, or hardly anything would come past them. At the end nothing may have leaked.
+// Frames into a whole IP layer under a manual clock. The input is a list of frames, each behind a header of 4
+// bytes: length (2, little endian), flags (1: which port, how the NIC judged it, segmented), time to pass (1,
+// in 20 ms). Checksums are mended when a flag says so, or hardly anything would come past them. At the end
+// nothing may have leaked.
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -64,7 +65,8 @@ void feed(World& w, std::string_view bytes, std::uint8_t flags) {
 /// What the transport above would do: look at each packet, answer it, and let it go.
 void answer(World& w) {
   for (net::Packet& p : w.received.packets) {
-    if (p.header_len < 20 || p.header_len > p.chain.size() || p.chain.head()->data_len < p.header_len) std::abort();
+    if (p.header_len < 20 || p.header_len > p.chain.size() || p.chain.head()->data_len < p.header_len)
+      std::abort();
     net::OutPacket o;
     o.source = p.flow.local.address;
     o.destination = p.flow.remote.address;

@@ -16,7 +16,8 @@ TEST(DropReason, EveryReasonHasItsOwnName) {
     const auto name = drop_reason_name(static_cast<DropReason>(i));
     EXPECT_FALSE(name.empty());
     EXPECT_TRUE(names.insert(name).second) << name;
-    EXPECT_EQ(name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_"), std::string_view::npos) << name;
+    EXPECT_EQ(name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_"), std::string_view::npos)
+        << name;
   }
   EXPECT_EQ(drop_reason_name(DropReason::kTcpChecksum), "tcp_checksum");
   EXPECT_EQ(drop_reason_name(DropReason::kLinkDown), "link_down");
@@ -24,7 +25,8 @@ TEST(DropReason, EveryReasonHasItsOwnName) {
 
 TEST(DropCounters, ShowOneSeriesAReasonWithTheLabelsGiven) {
   struct Sink : MetricSink {
-    void counter(std::string_view name, std::string_view, std::string_view labels, std::uint64_t value) override {
+    void counter(std::string_view name, std::string_view, std::string_view labels,
+                 std::uint64_t value) override {
       EXPECT_EQ(name, "sluice_drops_total");
       seen[std::string(labels)] = value;
     }

@@ -10,7 +10,8 @@
 #include "dataplane/net/wire.h"
 #include "tests/support/eal.h"
 
-/// Frames as values: each function wraps a payload in one header, right by default, and tests then spoil single bytes.
+/// Frames as values: each function wraps a payload in one header, right by default, and tests then spoil
+/// single bytes.
 namespace sluice::test {
 
 using Bytes = std::vector<std::uint8_t>;
@@ -23,7 +24,8 @@ inline Bytes text(std::string_view s) { return {s.begin(), s.end()}; }
 inline IpAddr ip(std::string_view s) { return IpAddr::parse(s).value(); }
 inline MacAddr mac(std::uint8_t last) { return {{2, 0, 0, 0, 0, last}}; }
 
-inline Bytes ethernet(const MacAddr& to, const MacAddr& from, std::uint16_t type, const Bytes& payload, int vlan = -1) {
+inline Bytes ethernet(const MacAddr& to, const MacAddr& from, std::uint16_t type, const Bytes& payload,
+                      int vlan = -1) {
   Bytes out(net::wire::kEthernetHeader);
   net::wire::store_mac(&out[0], to);
   net::wire::store_mac(&out[6], from);
@@ -102,8 +104,8 @@ inline Bytes udp(const IpAddr& from, std::uint16_t from_port, const IpAddr& to, 
   return summed(from, to, net::wire::kUdp, h + payload);
 }
 
-inline Bytes icmp(const IpAddr& from, const IpAddr& to, std::uint8_t type, std::uint8_t code, std::uint32_t rest,
-                  const Bytes& payload = {}) {
+inline Bytes icmp(const IpAddr& from, const IpAddr& to, std::uint8_t type, std::uint8_t code,
+                  std::uint32_t rest, const Bytes& payload = {}) {
   Bytes h(net::wire::kIcmpHeader);
   h[0] = type;
   h[1] = code;
@@ -111,8 +113,8 @@ inline Bytes icmp(const IpAddr& from, const IpAddr& to, std::uint8_t type, std::
   return summed(from, to, from.is_v4() ? net::wire::kIcmp : net::wire::kIcmpv6, h + payload);
 }
 
-inline Bytes arp(std::uint16_t operation, const MacAddr& sender_mac, const IpAddr& sender, const MacAddr& target_mac,
-                 const IpAddr& target) {
+inline Bytes arp(std::uint16_t operation, const MacAddr& sender_mac, const IpAddr& sender,
+                 const MacAddr& target_mac, const IpAddr& target) {
   Bytes h(net::wire::kArpSize);
   net::wire::store16(&h[0], 1);
   net::wire::store16(&h[2], net::wire::kEtherIpv4);
@@ -127,8 +129,8 @@ inline Bytes arp(std::uint16_t operation, const MacAddr& sender_mac, const IpAdd
 }
 
 /// NS or NA with one link-address option, or none when `option` is 0.
-inline Bytes nd(const IpAddr& from, const IpAddr& to, std::uint8_t type, std::uint8_t flags, const IpAddr& target,
-                std::uint8_t option, const MacAddr& link) {
+inline Bytes nd(const IpAddr& from, const IpAddr& to, std::uint8_t type, std::uint8_t flags,
+                const IpAddr& target, std::uint8_t option, const MacAddr& link) {
   Bytes body(16);
   std::memcpy(&body[0], target.wire(), 16);
   if (option != 0) {

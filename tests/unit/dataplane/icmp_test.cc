@@ -13,7 +13,8 @@ class Icmp : public IpFixture {
   /// A peer that we know, so that answers go out at once.
   void know_peer() {
     in(ethernet(kBroadcastMac, peer, kEtherArp, arp(1, peer, peer4, {}, own4)));
-    in(ethernet(mac(1), peer, kEtherIpv6, ipv6(peer6, own6, kIcmpv6, nd(peer6, own6, 135, 0, own6, 1, peer), 255)));
+    in(ethernet(mac(1), peer, kEtherIpv6,
+                ipv6(peer6, own6, kIcmpv6, nd(peer6, own6, 135, 0, own6, 1, peer), 255)));
   }
   std::vector<Sent> in4(const IpAddr& to, std::uint8_t protocol, const Bytes& payload) {
     return without_probes(in(ethernet(mac(1), peer, kEtherIpv4, ipv4(peer4, to, protocol, payload))));
@@ -22,7 +23,9 @@ class Icmp : public IpFixture {
     return without_probes(in(ethernet(mac(1), peer, kEtherIpv6, ipv6(peer6, to, protocol, payload))));
   }
   static std::vector<Sent> without_probes(std::vector<Sent> sent) {
-    std::erase_if(sent, [](const Sent& s) { return s.type() == kEtherArp || (s.type() == kEtherIpv6 && s.bytes[54] == 135); });
+    std::erase_if(sent, [](const Sent& s) {
+      return s.type() == kEtherArp || (s.type() == kEtherIpv6 && s.bytes[54] == 135);
+    });
     return sent;
   }
 };
@@ -39,23 +42,31 @@ TEST_F(Icmp, EchoIsAnsweredForOwnAddressesAndVipsFromTheAddressAsked) {
   for (const IpAddr& a : {own6, vip6}) {
     const auto sent = in6(a, kIcmpv6, icmp(peer6, a, 128, 0, 0x00120034, text("abcdefg")));
     ASSERT_EQ(sent.size(), 1u);
-    EXPECT_EQ(sent[0].bytes, ethernet(peer, mac(1), kEtherIpv6, ipv6(a, peer6, kIcmpv6, icmp(a, peer6, 129, 0, 0x00120034, text("abcdefg")))));
+    EXPECT_EQ(sent[0].bytes,
+              ethernet(peer, mac(1), kEtherIpv6,
+                       ipv6(a, peer6, kIcmpv6, icmp(a, peer6, 129, 0, 0x00120034, text("abcdefg")))));
   }
 }
 
 TEST_F(Icmp, EchoFromALinkLocalPeerGoesBackOnItsLink) {
   const IpAddr other = ip("fe80::7"), self = ip("fe80::ff:fe00:1");
-  in(ethernet(mac(1), peer, kEtherIpv6, ipv6(other, self, kIcmpv6, nd(other, self, 135, 0, self, 1, peer), 255)));
-  const auto sent = without_probes(in(ethernet(mac(1), peer, kEtherIpv6, ipv6(other, self, kIcmpv6, icmp(other, self, 128, 0, 1)))));
+  in(ethernet(mac(1), peer, kEtherIpv6,
+              ipv6(other, self, kIcmpv6, nd(other, self, 135, 0, self, 1, peer), 255)));
+  const auto sent = without_probes(
+      in(ethernet(mac(1), peer, kEtherIpv6, ipv6(other, self, kIcmpv6, icmp(other, self, 128, 0, 1)))));
   ASSERT_EQ(sent.size(), 1u);
   EXPECT_EQ(sent[0].port, 0u);
 }
 
 TEST_F(Icmp, EchoToAGroupIsNotAnswered) {
   const IpAddr all = all_nodes();
-  EXPECT_TRUE(in(ethernet(multicast_mac(all), peer, kEtherIpv6, ipv6(peer6, all, kIcmpv6, icmp(peer6, all, 128, 0, 1)))).empty());
+  EXPECT_TRUE(in(ethernet(multicast_mac(all), peer, kEtherIpv6,
+                          ipv6(peer6, all, kIcmpv6, icmp(peer6, all, 128, 0, 1))))
+                  .empty());
   EXPECT_EQ(dropped(kIcmpIgnored), 1u);
-  EXPECT_TRUE(in(ethernet(kBroadcastMac, peer, kEtherIpv4, ipv4(peer4, ip("10.0.0.255"), kIcmp, icmp(peer4, ip("10.0.0.255"), 8, 0, 1)))).empty());
+  EXPECT_TRUE(in(ethernet(kBroadcastMac, peer, kEtherIpv4,
+                          ipv4(peer4, ip("10.0.0.255"), kIcmp, icmp(peer4, ip("10.0.0.255"), 8, 0, 1))))
+                  .empty());
 }
 
 TEST_F(Icmp, UdpAndUnknownProtocolsAreToldSoWithAQuote) {
@@ -111,16 +122,18 @@ TEST_F(Icmp, ErrorsAboutOurFlowsGoUpWithTheFlowAsSeenFromHere) {
     Kind kind;
     std::uint16_t mtu;
   } rows[] = {
-      {false, 3, 1, 0, Kind::kUnreachable, 0},       {false, 3, 3, 0, Kind::kPortUnreachable, 0},
-      {false, 3, 4, 1400, Kind::kTooBig, 1400},      {false, 3, 4, 0, Kind::kTooBig, 68},
-      {false, 11, 0, 0, Kind::kTimeExceeded, 0},     {true, 1, 0, 0, Kind::kUnreachable, 0},
-      {true, 1, 4, 0, Kind::kPortUnreachable, 0},    {true, 2, 0, 1300, Kind::kTooBig, 1300},
+      {false, 3, 1, 0, Kind::kUnreachable, 0},    {false, 3, 3, 0, Kind::kPortUnreachable, 0},
+      {false, 3, 4, 1400, Kind::kTooBig, 1400},   {false, 3, 4, 0, Kind::kTooBig, 68},
+      {false, 11, 0, 0, Kind::kTimeExceeded, 0},  {true, 1, 0, 0, Kind::kUnreachable, 0},
+      {true, 1, 4, 0, Kind::kPortUnreachable, 0}, {true, 2, 0, 1300, Kind::kTooBig, 1300},
       {true, 3, 0, 0, Kind::kTimeExceeded, 0},
   };
   for (const auto& r : rows) {
     received.clear();
-    if (r.v6) in6(own6, kIcmpv6, icmp(peer6, own6, r.type, r.code, r.rest, quoted6));
-    else in4(own4, kIcmp, icmp(peer4, own4, r.type, r.code, r.rest, quoted4));
+    if (r.v6)
+      in6(own6, kIcmpv6, icmp(peer6, own6, r.type, r.code, r.rest, quoted6));
+    else
+      in4(own4, kIcmp, icmp(peer4, own4, r.type, r.code, r.rest, quoted4));
     ASSERT_EQ(received.errors.size(), 1u) << int{r.type} << '/' << int{r.code};
     const net::IcmpError& e = received.errors[0];
     EXPECT_EQ(e.kind, r.kind);

@@ -13,8 +13,9 @@ namespace sluice::test {
 
 using namespace std::chrono_literals;
 
-/// An IP layer with two ports under a manual clock: port 0 is 10.0.0.1/24 and fd00::1/64, port 1 is 10.1.0.1/24; the
-/// default route goes to 10.0.0.254; 10.0.0.100 and fd00::100 are VIPs. What it sends is recorded as bytes.
+/// An IP layer with two ports under a manual clock: port 0 is 10.0.0.1/24 and fd00::1/64, port 1
+/// is 10.1.0.1/24; the default route goes to 10.0.0.254; 10.0.0.100 and fd00::100 are VIPs. What it sends is
+/// recorded as bytes.
 class IpFixture : public testing::Test, public net::FrameSink {
  protected:
   IpFixture() : buffers_before_(free_buffers()) {
@@ -51,7 +52,9 @@ class IpFixture : public testing::Test, public net::FrameSink {
     std::uint64_t flags;
     std::size_t segments;
     std::uint16_t type() const { return net::wire::load16(&bytes[12]); }
-    Bytes from(std::size_t at) const { return Bytes(bytes.begin() + static_cast<std::ptrdiff_t>(at), bytes.end()); }
+    Bytes from(std::size_t at) const {
+      return Bytes(bytes.begin() + static_cast<std::ptrdiff_t>(at), bytes.end());
+    }
   };
 
   /// One frame in; what was sent because of it.
@@ -88,7 +91,8 @@ class IpFixture : public testing::Test, public net::FrameSink {
   /// The neighbour answers our request.
   std::vector<Sent> answer_arp(const IpAddr& who, const MacAddr& m, std::uint32_t port = 0) {
     const auto& itf = interfaces[port];
-    return in(ethernet(itf.mac, m, net::wire::kEtherArp, arp(2, m, who, itf.mac, itf.addresses[0].address)), port);
+    return in(ethernet(itf.mac, m, net::wire::kEtherArp, arp(2, m, who, itf.mac, itf.addresses[0].address)),
+              port);
   }
 
   std::uint64_t dropped(DropReason r) const { return drops.get(r); }

@@ -19,7 +19,8 @@ class IpInput : public IpFixture {
     return ethernet(mac(1), peer, kEtherIpv6, ipv6(peer6, vip6, kTcp, tcp(peer6, 4000, vip6, 80, payload)));
   }
   /// TCP behind extension headers; each is given with its first byte (next header) 0.
-  Bytes tcp6_behind(std::initializer_list<std::pair<std::uint8_t, Bytes>> headers, std::uint8_t last = kTcp) const {
+  Bytes tcp6_behind(std::initializer_list<std::pair<std::uint8_t, Bytes>> headers,
+                    std::uint8_t last = kTcp) const {
     Bytes payload;
     std::uint8_t first = last;
     std::uint8_t* next = &first;
@@ -85,10 +86,12 @@ TEST_F(IpInput, EachSpoiledFrameIsCountedUnderItsOneReason) {
     return ethernet(mac(1), peer, kEtherIpv6, ipv6(ip(a), vip6, kTcp, tcp(ip(a), 1, vip6, 80)));
   };
   const auto fragment = [&](std::uint16_t bits) {
-    return ethernet(mac(1), peer, kEtherIpv4, ipv4(peer4, vip4, kTcp, tcp(peer4, 1, vip4, 80), {.fragment = bits}));
+    return ethernet(mac(1), peer, kEtherIpv4,
+                    ipv4(peer4, vip4, kTcp, tcp(peer4, 1, vip4, 80), {.fragment = bits}));
   };
   const auto options = [&](Bytes o) {
-    return ethernet(mac(1), peer, kEtherIpv4, ipv4(peer4, vip4, kTcp, tcp(peer4, 1, vip4, 80), {.options = std::move(o)}));
+    return ethernet(mac(1), peer, kEtherIpv4,
+                    ipv4(peer4, vip4, kTcp, tcp(peer4, 1, vip4, 80), {.options = std::move(o)}));
   };
   const Bytes t4 = tcp4(), t6 = tcp6();
   Bytes mapped = t6;
@@ -121,9 +124,11 @@ TEST_F(IpInput, EachSpoiledFrameIsCountedUnderItsOneReason) {
       {"IPv4: from loopback", from4("127.0.0.1"), kIpBadAddress},
       {"IPv4: from the destination itself (land)", from4("10.0.0.100"), kIpBadAddress},
       {"IPv4: unicast in a broadcast frame",
-       ethernet(kBroadcastMac, peer, kEtherIpv4, ipv4(peer4, vip4, kTcp, tcp(peer4, 1, vip4, 80))), kIpBadAddress},
+       ethernet(kBroadcastMac, peer, kEtherIpv4, ipv4(peer4, vip4, kTcp, tcp(peer4, 1, vip4, 80))),
+       kIpBadAddress},
       {"IPv4: to somebody else",
-       ethernet(mac(1), peer, kEtherIpv4, ipv4(peer4, ip("10.0.0.50"), kTcp, tcp(peer4, 1, ip("10.0.0.50"), 80))),
+       ethernet(mac(1), peer, kEtherIpv4,
+                ipv4(peer4, ip("10.0.0.50"), kTcp, tcp(peer4, 1, ip("10.0.0.50"), 80))),
        kIpNotLocal},
       {"IPv6: truncated header", cut(t6, 50), kIpMalformed},
       {"IPv6: version 4", with(t6, 14, 0x40), kIpMalformed},
@@ -133,32 +138,44 @@ TEST_F(IpInput, EachSpoiledFrameIsCountedUnderItsOneReason) {
       {"IPv6: from ::1", from6("::1"), kIpBadAddress},
       {"IPv6: from a group", from6("ff02::1"), kIpBadAddress},
       {"IPv6: fragment", tcp6_behind({{kFragment, {0, 0, 0, 1, 0, 0, 0, 9}}}), kIpFragment},
-      {"IPv6: routing header with segments left", tcp6_behind({{kRouting, {0, 0, 0, 1, 0, 0, 0, 0}}}), kIpv6ExtensionHeader},
-      {"IPv6: option that forbids processing", tcp6_behind({{kDestinationOptions, {0, 0, 0x7e, 4, 0, 0, 0, 0}}}),
+      {"IPv6: routing header with segments left", tcp6_behind({{kRouting, {0, 0, 0, 1, 0, 0, 0, 0}}}),
        kIpv6ExtensionHeader},
-      {"IPv6: option beyond its header", tcp6_behind({{kDestinationOptions, {0, 0, 1, 9, 0, 0, 0, 0}}}), kIpv6ExtensionHeader},
+      {"IPv6: option that forbids processing",
+       tcp6_behind({{kDestinationOptions, {0, 0, 0x7e, 4, 0, 0, 0, 0}}}), kIpv6ExtensionHeader},
+      {"IPv6: option beyond its header", tcp6_behind({{kDestinationOptions, {0, 0, 1, 9, 0, 0, 0, 0}}}),
+       kIpv6ExtensionHeader},
       {"IPv6: hop-by-hop in second place",
        tcp6_behind({{kDestinationOptions, {0, 0, 1, 4, 0, 0, 0, 0}}, {kHopByHop, {0, 0, 1, 4, 0, 0, 0, 0}}}),
        kIpv6ExtensionHeader},
-      {"IPv6: extension header beyond the packet", ethernet(mac(1), peer, kEtherIpv6, ipv6(peer6, vip6, kHopByHop, {kTcp, 9, 1, 4, 0, 0, 0, 0})),
+      {"IPv6: extension header beyond the packet",
+       ethernet(mac(1), peer, kEtherIpv6, ipv6(peer6, vip6, kHopByHop, {kTcp, 9, 1, 4, 0, 0, 0, 0})),
        kIpv6ExtensionHeader},
-      {"TCP: truncated", ethernet(mac(1), peer, kEtherIpv4, ipv4(peer4, vip4, kTcp, Bytes(19))), kTcpMalformed},
+      {"TCP: truncated", ethernet(mac(1), peer, kEtherIpv4, ipv4(peer4, vip4, kTcp, Bytes(19))),
+       kTcpMalformed},
       {"TCP: nothing", ethernet(mac(1), peer, kEtherIpv4, ipv4(peer4, vip4, kTcp, {})), kTcpMalformed},
       {"TCP: data offset 4", with(t4, 46, 0x40), kTcpMalformed},
       {"TCP: data offset beyond the segment", with(t4, 46, 0xf0), kTcpMalformed},
       {"TCP: checksum", with(t4, 58, 'X'), kTcpChecksum},
       {"TCP over IPv6: checksum", with(t6, 78, 'X'), kTcpChecksum},
-      {"UDP: truncated", ethernet(mac(1), peer, kEtherIpv4, ipv4(peer4, vip4, kUdp, Bytes(7))), kUdpMalformed},
-      {"UDP: length beyond the packet", ethernet(mac(1), peer, kEtherIpv4, ipv4(peer4, vip4, kUdp, {0, 1, 0, 2, 0, 99, 0, 0})), kUdpMalformed},
-      {"ICMP: truncated", ethernet(mac(1), peer, kEtherIpv4, ipv4(peer4, vip4, kIcmp, Bytes(7))), kIcmpMalformed},
-      {"ICMP: checksum", ethernet(mac(1), peer, kEtherIpv4, ipv4(peer4, vip4, kIcmp, {8, 0, 1, 2, 0, 0, 0, 0})), kIcmpChecksum},
-      {"ICMP: a type that nobody asked for", ethernet(mac(1), peer, kEtherIpv4, ipv4(peer4, vip4, kIcmp, icmp(peer4, vip4, 5, 0, 0))), kIcmpIgnored},
+      {"UDP: truncated", ethernet(mac(1), peer, kEtherIpv4, ipv4(peer4, vip4, kUdp, Bytes(7))),
+       kUdpMalformed},
+      {"UDP: length beyond the packet",
+       ethernet(mac(1), peer, kEtherIpv4, ipv4(peer4, vip4, kUdp, {0, 1, 0, 2, 0, 99, 0, 0})), kUdpMalformed},
+      {"ICMP: truncated", ethernet(mac(1), peer, kEtherIpv4, ipv4(peer4, vip4, kIcmp, Bytes(7))),
+       kIcmpMalformed},
+      {"ICMP: checksum",
+       ethernet(mac(1), peer, kEtherIpv4, ipv4(peer4, vip4, kIcmp, {8, 0, 1, 2, 0, 0, 0, 0})), kIcmpChecksum},
+      {"ICMP: a type that nobody asked for",
+       ethernet(mac(1), peer, kEtherIpv4, ipv4(peer4, vip4, kIcmp, icmp(peer4, vip4, 5, 0, 0))),
+       kIcmpIgnored},
       {"ICMPv6: router advertisement",
        ethernet(multicast_mac(all_nodes()), peer, kEtherIpv6,
-                ipv6(ip("fe80::7"), all_nodes(), kIcmpv6, icmp(ip("fe80::7"), all_nodes(), 134, 0, 0, Bytes(8)), 255)),
+                ipv6(ip("fe80::7"), all_nodes(), kIcmpv6,
+                     icmp(ip("fe80::7"), all_nodes(), 134, 0, 0, Bytes(8)), 255)),
        kIcmpIgnored},
       {"ARP: truncated", ethernet(mac(1), peer, kEtherArp, Bytes(27)), kArpMalformed},
-      {"ARP: hardware type", ethernet(mac(1), peer, kEtherArp, with(arp(1, peer, peer4, {}, own4), 1, 9)), kArpMalformed},
+      {"ARP: hardware type", ethernet(mac(1), peer, kEtherArp, with(arp(1, peer, peer4, {}, own4), 1, 9)),
+       kArpMalformed},
   };
   for (const auto& row : rows) {
     const std::uint64_t before = dropped(row.reason), all = dropped_total();
@@ -172,11 +189,13 @@ TEST_F(IpInput, EachSpoiledFrameIsCountedUnderItsOneReason) {
 
 TEST_F(IpInput, HeadersThatMayBeSkippedAreSkipped) {
   const Bytes frames[] = {
-      ethernet(mac(1), peer, kEtherIpv4, ipv4(peer4, vip4, kTcp, tcp(peer4, 1, vip4, 80), {.options = {1, 148, 4, 0, 0, 0, 0, 0}})),
+      ethernet(mac(1), peer, kEtherIpv4,
+               ipv4(peer4, vip4, kTcp, tcp(peer4, 1, vip4, 80), {.options = {1, 148, 4, 0, 0, 0, 0, 0}})),
       tcp6_behind({{kHopByHop, {0, 0, 5, 2, 0, 0, 1, 0}}, {kDestinationOptions, {0, 0, 1, 4, 0, 0, 0, 0}}}),
       tcp6_behind({{kRouting, {0, 0, 0, 0, 0, 0, 0, 0}}}),
       tcp6_behind({{kFragment, {0, 0, 0, 0, 0, 0, 0, 9}}}),  // atomic fragment, RFC 6946
-      ethernet(mac(1), peer, kEtherIpv4, ipv4(peer4, vip4, kTcp, tcp(peer4, 1, vip4, 80)), 0),  // priority tag
+      ethernet(mac(1), peer, kEtherIpv4, ipv4(peer4, vip4, kTcp, tcp(peer4, 1, vip4, 80)),
+               0),  // priority tag
       ethernet(mac(1), peer, kEtherIpv4, ipv4(peer4, vip4, kTcp, tcp(peer4, 1, vip4, 80), {.ttl = 0})),
   };
   for (const Bytes& f : frames) in(f);
@@ -186,8 +205,7 @@ TEST_F(IpInput, HeadersThatMayBeSkippedAreSkipped) {
 
 TEST_F(IpInput, AChecksumThatAKernelPeerHasOnlyBegunIsAcceptedWhereThePortSaysSo) {
   Bytes f = tcp4();
-  const std::uint16_t partial =
-      InternetChecksum().add_pseudo_header(peer4, vip4, kTcp, 25).sum().raw();
+  const std::uint16_t partial = InternetChecksum().add_pseudo_header(peer4, vip4, kTcp, 25).sum().raw();
   std::memcpy(&f[50], &partial, 2);
   in(f);
   EXPECT_EQ(dropped(kTcpChecksum), 1u);
@@ -229,7 +247,8 @@ TEST_F(IpInput, ATaggedPortTakesItsVlanOnlyInTheFrameOrStripped) {
 
 TEST_F(IpInput, AnyPrefixAndAnyFlippedByteOfAFrameIsHandledAndLeaksNothing) {
   for (const Bytes& good : {tcp4(), tcp6(), tcp6_behind({{kHopByHop, {0, 0, 5, 2, 0, 0, 1, 0}}})}) {
-    for (std::size_t n = 1; n < good.size(); ++n) in(Bytes(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(n)));
+    for (std::size_t n = 1; n < good.size(); ++n)
+      in(Bytes(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(n)));
     for (std::size_t at = 0; at < good.size(); ++at) {
       for (const std::uint8_t flip : {0x01, 0x80, 0xff}) {
         Bytes f = good;

@@ -20,7 +20,9 @@ TEST_F(IpOutputTest, APacketIsWhatTheStandardBuilderMakes) {
   out(vip4, peer4, kTcp, segment(vip4, peer4));
   const auto sent = answer_arp(peer4, peer);
   ASSERT_EQ(sent.size(), 1u);
-  Bytes expected = ethernet(peer, mac(1), kEtherIpv4, ipv4(vip4, peer4, kTcp, tcp(vip4, 80, peer4, 4000, text("hello")), {.fragment = 0x4000}));
+  Bytes expected =
+      ethernet(peer, mac(1), kEtherIpv4,
+               ipv4(vip4, peer4, kTcp, tcp(vip4, 80, peer4, 4000, text("hello")), {.fragment = 0x4000}));
   // The identification is ours to choose.
   std::copy(sent[0].bytes.begin() + 18, sent[0].bytes.begin() + 20, expected.begin() + 18);
   store16(&expected[24], 0);
@@ -34,9 +36,12 @@ TEST_F(IpOutputTest, Ipv6LikewiseAndAVlanTagWhereThePortHasOne) {
   const auto asked = out(vip6, peer6, kTcp, segment(vip6, peer6));
   ASSERT_EQ(asked.size(), 1u);
   EXPECT_EQ(load16(&asked[0].bytes[14]), 7);
-  const auto sent = in(ethernet(mac(1), peer, kEtherIpv6, ipv6(peer6, own6, kIcmpv6, nd(peer6, own6, 136, 0x60, peer6, 2, peer), 255), 7));
+  const auto sent =
+      in(ethernet(mac(1), peer, kEtherIpv6,
+                  ipv6(peer6, own6, kIcmpv6, nd(peer6, own6, 136, 0x60, peer6, 2, peer), 255), 7));
   ASSERT_EQ(sent.size(), 1u);
-  EXPECT_EQ(sent[0].bytes, ethernet(peer, mac(1), kEtherIpv6, ipv6(vip6, peer6, kTcp, tcp(vip6, 80, peer6, 4000, text("hello"))), 7));
+  EXPECT_EQ(sent[0].bytes, ethernet(peer, mac(1), kEtherIpv6,
+                                    ipv6(vip6, peer6, kTcp, tcp(vip6, 80, peer6, 4000, text("hello"))), 7));
 }
 
 TEST_F(IpOutputTest, TheChecksumIsLeftToAPortThatOffersIt) {
@@ -63,7 +68,10 @@ TEST_F(IpOutputTest, ChainsKeepTheirSegmentsOrBecomeOneWhereThePortTakesNoOthers
   ASSERT_EQ(flat.size(), 1u);
   EXPECT_EQ(flat[0].segments, 1u);
   EXPECT_EQ(flat[0].from(34), chained[0].from(34));
-  EXPECT_TRUE(InternetChecksum().add_pseudo_header(vip4, peer4, kTcp, static_cast<std::uint32_t>(s.size())).add(flat[0].from(34)).valid());
+  EXPECT_TRUE(InternetChecksum()
+                  .add_pseudo_header(vip4, peer4, kTcp, static_cast<std::uint32_t>(s.size()))
+                  .add(flat[0].from(34))
+                  .valid());
 }
 
 TEST_F(IpOutputTest, WhatCannotBeSentIsCountedAndFreed) {

@@ -9,7 +9,8 @@ namespace sluice {
 namespace {
 
 TEST(IpAddr, ParsesAndPrintsBothFamilies) {
-  for (const char* text : {"192.0.2.1", "0.0.0.0", "255.255.255.255", "::", "::1", "2001:db8::1", "fe80::1:2:3:4"}) {
+  for (const char* text :
+       {"192.0.2.1", "0.0.0.0", "255.255.255.255", "::", "::1", "2001:db8::1", "fe80::1:2:3:4"}) {
     const auto a = IpAddr::parse(text);
     ASSERT_TRUE(a) << text;
     EXPECT_EQ(a->to_string(), text);
@@ -17,8 +18,8 @@ TEST(IpAddr, ParsesAndPrintsBothFamilies) {
 }
 
 TEST(IpAddr, RefusesWhatIsNotExactlyAnAddress) {
-  for (const char* text : {"", "1.2.3", "1.2.3.4.5", "01.2.3.4", "256.1.1.1", "1.2.3.4 ", "[::1]", "fe80::1%eth0",
-                           "::1/64", "g::1", "::ffff:192.0.2.1", "1:2:3:4:5:6:7:8:9",
+  for (const char* text : {"", "1.2.3", "1.2.3.4.5", "01.2.3.4", "256.1.1.1", "1.2.3.4 ", "[::1]",
+                           "fe80::1%eth0", "::1/64", "g::1", "::ffff:192.0.2.1", "1:2:3:4:5:6:7:8:9",
                            "1111:2222:3333:4444:5555:6666:7777:8888:9999:0000:1111"}) {
     EXPECT_FALSE(IpAddr::parse(text)) << text;
   }
@@ -61,16 +62,16 @@ TEST(IpPrefix, ContainsItsAddressesAndNoOtherFamily) {
 }
 
 TEST(IpPrefix, RefusesLengthsThatDoNotExist) {
-  for (const char* text : {"10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/08", "::/129", "/8", "10.0.0.0/8/8",
-                           "10.0.0.0/ 8", "10.0.0.0/1000"}) {
+  for (const char* text : {"10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/08", "::/129", "/8",
+                           "10.0.0.0/8/8", "10.0.0.0/ 8", "10.0.0.0/1000"}) {
     EXPECT_FALSE(IpPrefix::parse(text)) << text;
   }
 }
 
 TEST(MacAddr, ParsesSixPairsOnly) {
   EXPECT_EQ(MacAddr::parse("02:00:0a:FF:00:01")->to_string(), "02:00:0a:ff:00:01");
-  for (const char* text : {"", "02:00:0a:ff:00", "02-00-0a-ff-00-01", "02:00:0a:ff:00:0g", "02:00:0a:ff:00:011",
-                           "02:00:0a:ff:00: 1", "02:00:0a:ff:00:-1"}) {
+  for (const char* text : {"", "02:00:0a:ff:00", "02-00-0a-ff-00-01", "02:00:0a:ff:00:0g",
+                           "02:00:0a:ff:00:011", "02:00:0a:ff:00: 1", "02:00:0a:ff:00:-1"}) {
     EXPECT_FALSE(MacAddr::parse(text)) << text;
   }
 }

@@ -21,7 +21,8 @@ class Neighbors : public IpFixture {
   std::vector<Sent> in_nd(const MacAddr& to_mac, const IpAddr& from, const IpAddr& to, std::uint8_t type,
                           std::uint8_t flags, const IpAddr& target, std::uint8_t option, const MacAddr& link,
                           std::uint8_t hop_limit = 255) {
-    return in(ethernet(to_mac, peer, kEtherIpv6, ipv6(from, to, kIcmpv6, nd(from, to, type, flags, target, option, link), hop_limit)));
+    return in(ethernet(to_mac, peer, kEtherIpv6,
+                       ipv6(from, to, kIcmpv6, nd(from, to, type, flags, target, option, link), hop_limit)));
   }
   std::optional<State> state(const IpAddr& a) { return layer().neighbors().state(PortId{0}, a); }
   void make_reachable() {
@@ -48,8 +49,9 @@ TEST_F(Neighbors, ANeighborSolicitationGoesToTheSolicitedNodeGroupFromTheLinkLoc
   const auto asked = send_to(peer6);
   ASSERT_EQ(asked.size(), 1u);
   const IpAddr group = ip("ff02::1:ff00:7"), self = ip("fe80::ff:fe00:1");
-  EXPECT_EQ(asked[0].bytes, ethernet({{0x33, 0x33, 0xff, 0, 0, 7}}, mac(1), kEtherIpv6,
-                                     ipv6(self, group, kIcmpv6, nd(self, group, 135, 0, peer6, 1, mac(1)), 255)));
+  EXPECT_EQ(asked[0].bytes,
+            ethernet({{0x33, 0x33, 0xff, 0, 0, 7}}, mac(1), kEtherIpv6,
+                     ipv6(self, group, kIcmpv6, nd(self, group, 135, 0, peer6, 1, mac(1)), 255)));
   EXPECT_EQ(in_nd(mac(1), peer6, self, 136, 0x60, peer6, 2, peer).size(), 1u);
   EXPECT_EQ(state(peer6), State::kReachable);
 }
@@ -121,7 +123,8 @@ TEST_F(Neighbors, ADeadNeighbourIsAskedByUnicastThenByAllThenFails) {
   send_to(peer4);
   const auto asked = pass(7s);
   ASSERT_EQ(asked.size(), 6u);
-  for (std::size_t i = 0; i < 6; ++i) EXPECT_EQ(load_mac(&asked[i].bytes[0]), i < 3 ? peer : kBroadcastMac) << i;
+  for (std::size_t i = 0; i < 6; ++i)
+    EXPECT_EQ(load_mac(&asked[i].bytes[0]), i < 3 ? peer : kBroadcastMac) << i;
   EXPECT_EQ(state(peer4), State::kFailed);
 }
 
@@ -129,7 +132,8 @@ TEST_F(Neighbors, AForgedAnnouncementOrReplyDoesNotMoveAnEntryWhileItsOwnerAnswe
   const MacAddr thief = mac(0x66);
   for (const std::uint16_t operation : {1, 2}) {
     make_reachable();
-    const auto contest = in_arp(operation, thief, peer4, operation == 1 ? peer4 : own4, operation == 1 ? kBroadcastMac : mac(1));
+    const auto contest = in_arp(operation, thief, peer4, operation == 1 ? peer4 : own4,
+                                operation == 1 ? kBroadcastMac : mac(1));
     ASSERT_EQ(contest.size(), 1u);
     EXPECT_EQ(load_mac(&contest[0].bytes[0]), peer) << "the known owner is asked";
     in_arp(2, thief, peer4, own4, mac(1));
@@ -197,32 +201,41 @@ TEST_F(Neighbors, SolicitationsForOurAddressesAreAnswered) {
     const IpAddr group = solicited_node(a);
     const auto sent = in_nd(multicast_mac(group), peer6, group, 135, 0, a, 1, peer);
     ASSERT_EQ(sent.size(), 1u) << a.to_string();
-    EXPECT_EQ(sent[0].bytes, ethernet(peer, mac(1), kEtherIpv6, ipv6(a, peer6, kIcmpv6, nd(a, peer6, 136, 0x60, a, 2, mac(1)), 255)));
+    EXPECT_EQ(sent[0].bytes, ethernet(peer, mac(1), kEtherIpv6,
+                                      ipv6(a, peer6, kIcmpv6, nd(a, peer6, 136, 0x60, a, 2, mac(1)), 255)));
   }
   EXPECT_EQ(state(peer6), State::kStale);
   // Duplicate address detection: to all nodes, not solicited.
   const IpAddr group = solicited_node(vip6), all = all_nodes();
   const auto dad = in_nd(multicast_mac(group), ip("::"), group, 135, 0, vip6, 0, {});
   ASSERT_EQ(dad.size(), 1u);
-  EXPECT_EQ(dad[0].bytes, ethernet(multicast_mac(all), mac(1), kEtherIpv6, ipv6(vip6, all, kIcmpv6, nd(vip6, all, 136, 0x20, vip6, 2, mac(1)), 255)));
+  EXPECT_EQ(dad[0].bytes, ethernet(multicast_mac(all), mac(1), kEtherIpv6,
+                                   ipv6(vip6, all, kIcmpv6, nd(vip6, all, 136, 0x20, vip6, 2, mac(1)), 255)));
 }
 
 TEST_F(Neighbors, InvalidNeighborDiscoveryIsCountedAndTeachesNothing) {
   const IpAddr group = solicited_node(own6);
   const MacAddr gm = multicast_mac(group);
   layer();
-  in_nd(gm, peer6, group, 135, 0, own6, 1, peer, 254);                // crossed a router
-  in_nd(gm, peer6, group, 135, 0, ip("ff02::1"), 1, peer);            // multicast target
-  in_nd(gm, ip("::"), group, 135, 0, own6, 1, peer);                  // DAD with a link address
-  in_nd(gm, peer6, group, 135, 0, own6, 1, kBroadcastMac);            // nobody has that address
+  in_nd(gm, peer6, group, 135, 0, own6, 1, peer, 254);      // crossed a router
+  in_nd(gm, peer6, group, 135, 0, ip("ff02::1"), 1, peer);  // multicast target
+  in_nd(gm, ip("::"), group, 135, 0, own6, 1, peer);        // DAD with a link address
+  in_nd(gm, peer6, group, 135, 0, own6, 1, kBroadcastMac);  // nobody has that address
   in_nd(multicast_mac(all_nodes()), peer6, all_nodes(), 136, 0x40, peer6, 2, peer);  // solicited, to a group
   Bytes zero_option = nd(peer6, group, 135, 0, own6, 1, peer);
   zero_option[25] = 0;
-  in(ethernet(gm, peer, kEtherIpv6, ipv6(peer6, group, kIcmpv6, summed(peer6, group, kIcmpv6, [&] { store16(&zero_option[2], 0); return zero_option; }()), 255)));
+  in(ethernet(gm, peer, kEtherIpv6,
+              ipv6(peer6, group, kIcmpv6,
+                   summed(peer6, group, kIcmpv6,
+                          [&] {
+                            store16(&zero_option[2], 0);
+                            return zero_option;
+                          }()),
+                   255)));
   EXPECT_EQ(dropped(kNdMalformed), 6u);
-  in_nd(gm, peer6, group, 135, 0, ip("fd00::50"), 1, peer);           // not ours
-  in_nd(mac(1), peer6, own6, 136, 0x60, peer6, 2, peer);              // nobody asked
-  in_nd(mac(1), peer6, own6, 136, 0x60, vip6, 2, peer);               // speaks for us
+  in_nd(gm, peer6, group, 135, 0, ip("fd00::50"), 1, peer);  // not ours
+  in_nd(mac(1), peer6, own6, 136, 0x60, peer6, 2, peer);     // nobody asked
+  in_nd(mac(1), peer6, own6, 136, 0x60, vip6, 2, peer);      // speaks for us
   EXPECT_EQ(dropped(kNdIgnored), 3u);
   EXPECT_EQ(layer().neighbors().size(), 0u);
 }
@@ -237,15 +250,19 @@ TEST_F(Neighbors, AllAddressesAreAnnouncedTwiceAndNewVipsOnce) {
   };
   const IpAddr all = all_nodes();
   EXPECT_TRUE(has(first, ethernet(kBroadcastMac, mac(1), kEtherArp, arp(1, mac(1), vip4, {}, vip4))));
-  EXPECT_TRUE(has(first, ethernet(multicast_mac(all), mac(1), kEtherIpv6, ipv6(vip6, all, kIcmpv6, nd(vip6, all, 136, 0x20, vip6, 2, mac(1)), 255))));
+  EXPECT_TRUE(has(first, ethernet(multicast_mac(all), mac(1), kEtherIpv6,
+                                  ipv6(vip6, all, kIcmpv6, nd(vip6, all, 136, 0x20, vip6, 2, mac(1)), 255))));
   EXPECT_EQ(pass(1100ms).size(), 5u);
   EXPECT_EQ(pass(5s).size(), 0u);
 
-  layer().set_vips(net::VipSet{{ip("10.0.0.100"), ip("10.0.0.101"), ip("10.1.0.100"), ip("192.0.2.9"), ip("fd00::100")}}, true, now);
+  layer().set_vips(
+      net::VipSet{{ip("10.0.0.100"), ip("10.0.0.101"), ip("10.1.0.100"), ip("192.0.2.9"), ip("fd00::100")}},
+      true, now);
   const auto fresh = take();
   // 10.0.0.101 on port 0, 10.1.0.100 on port 1, and the one that lies in no network on both.
   ASSERT_EQ(fresh.size(), 4u);
-  EXPECT_TRUE(has(fresh, ethernet(kBroadcastMac, mac(2), kEtherArp, arp(1, mac(2), ip("10.1.0.100"), {}, ip("10.1.0.100")))));
+  EXPECT_TRUE(has(fresh, ethernet(kBroadcastMac, mac(2), kEtherArp,
+                                  arp(1, mac(2), ip("10.1.0.100"), {}, ip("10.1.0.100")))));
   EXPECT_EQ(in_arp(1, peer, peer4, ip("10.0.0.101")).size(), 1u);
   EXPECT_TRUE(in_arp(1, peer, peer4, ip("10.1.0.100")).empty());
 }

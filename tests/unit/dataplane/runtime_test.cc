@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The whole data plane, without root or network: the port is DPDK's pcap driver, which receives from one file and sends
-// into another. The EAL starts once a process, so tests that start it run in a child process each.
+// The whole data plane, without root or network: the port is DPDK's pcap driver, which receives from one file
+// and sends into another. The EAL starts once a process, so tests that start it run in a child process each.
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <unistd.h>
@@ -68,7 +68,9 @@ class RecordingApp final : public App {
 };
 
 struct Factory final : AppFactory {
-  std::unique_ptr<App> create(const WorkerServices& s) override { return std::make_unique<RecordingApp>(s, seen, vips); }
+  std::unique_ptr<App> create(const WorkerServices& s) override {
+    return std::make_unique<RecordingApp>(s, seen, vips);
+  }
   Seen seen;
   net::VipSet vips{{kVip}};
 };
@@ -119,7 +121,8 @@ std::vector<Bytes> read_pcap(const std::string& path) {
     std::memcpy(&n, &all[at + 8], 4);
     at += 16;
     if (at + n > all.size()) break;
-    out.emplace_back(all.begin() + static_cast<std::ptrdiff_t>(at), all.begin() + static_cast<std::ptrdiff_t>(at + n));
+    out.emplace_back(all.begin() + static_cast<std::ptrdiff_t>(at),
+                     all.begin() + static_cast<std::ptrdiff_t>(at + n));
     at += n;
   }
   return out;
@@ -173,13 +176,16 @@ TEST(RuntimeStartDeathTest, NamesThePortThatCannotBeOpened) {
 
 std::vector<Bytes> traffic() {
   std::vector<Bytes> frames{ethernet(kBroadcastMac, kPeer, kEtherArp, arp(1, kPeer, kPeer4, {}, kVip)),
-                            ethernet(kPort, kPeer, kEtherIpv4, ipv4(kPeer4, kOwn, kIcmp, icmp(kPeer4, kOwn, 8, 0, 7, text("ping"))))};
+                            ethernet(kPort, kPeer, kEtherIpv4,
+                                     ipv4(kPeer4, kOwn, kIcmp, icmp(kPeer4, kOwn, 8, 0, 7, text("ping"))))};
   for (std::uint16_t port = 40000; port < 40200; ++port) {
-    frames.push_back(ethernet(kPort, kPeer, kEtherIpv4, ipv4(kPeer4, kVip, kTcp, tcp(kPeer4, port, kVip, 80))));
+    frames.push_back(
+        ethernet(kPort, kPeer, kEtherIpv4, ipv4(kPeer4, kVip, kTcp, tcp(kPeer4, port, kVip, 80))));
   }
   // Replies to connections that the last worker opened.
   for (std::uint16_t port = 65500; port < 65510; ++port) {
-    frames.push_back(ethernet(kPort, kPeer, kEtherIpv4, ipv4(kPeer4, kOwn, kTcp, tcp(kPeer4, 80, kOwn, port))));
+    frames.push_back(
+        ethernet(kPort, kPeer, kEtherIpv4, ipv4(kPeer4, kOwn, kTcp, tcp(kPeer4, 80, kOwn, port))));
   }
   Bytes bad = frames.back();
   bad.back() ^= 1;
@@ -194,7 +200,8 @@ TEST(Runtime, FeedsEachFlowToTheOneWorkerThatOwnsItAndStopsClean) {
   Factory factory;
   RuntimeConfig c = config();
   c.worker_cores = cores(2);
-  c.ports[0].device = "net_pcap0,rx_pcap=" + (dir / "in.pcap").string() + ",tx_pcap=" + (dir / "out.pcap").string();
+  c.ports[0].device =
+      "net_pcap0,rx_pcap=" + (dir / "in.pcap").string() + ",tx_pcap=" + (dir / "out.pcap").string();
   {
     auto runtime = Runtime::start(c, factory);
     ASSERT_TRUE(runtime) << runtime.error().message;
@@ -204,9 +211,11 @@ TEST(Runtime, FeedsEachFlowToTheOneWorkerThatOwnsItAndStopsClean) {
     (*runtime)->rcu().synchronize();
     EXPECT_TRUE((*runtime)->stop());
     std::uint64_t bad = 0;
-    for (std::uint32_t w = 0; w < (*runtime)->workers(); ++w) bad += (*runtime)->drops(WorkerId{w}).get(DropReason::kTcpChecksum);
+    for (std::uint32_t w = 0; w < (*runtime)->workers(); ++w)
+      bad += (*runtime)->drops(WorkerId{w}).get(DropReason::kTcpChecksum);
     EXPECT_EQ(bad, 1u);
-    EXPECT_EQ(factory.seen.alive, static_cast<int>(c.worker_cores.size())) << "applications live as long as the runtime";
+    EXPECT_EQ(factory.seen.alive, static_cast<int>(c.worker_cores.size()))
+        << "applications live as long as the runtime";
   }
   EXPECT_EQ(factory.seen.alive, 0);
   EXPECT_EQ(factory.seen.packets, 210);
@@ -230,11 +239,14 @@ TEST(Runtime, FeedsEachFlowToTheOneWorkerThatOwnsItAndStopsClean) {
 
   const auto sent = read_pcap(dir / "out.pcap");
   const auto has = [&](const Bytes& tail) {
-    return std::ranges::any_of(sent, [&](const Bytes& f) { return f.size() >= tail.size() && std::equal(tail.rbegin(), tail.rend(), f.rbegin()); });
+    return std::ranges::any_of(sent, [&](const Bytes& f) {
+      return f.size() >= tail.size() && std::equal(tail.rbegin(), tail.rend(), f.rbegin());
+    });
   };
   EXPECT_TRUE(has(ethernet(kPeer, kPort, kEtherArp, arp(2, kPort, kVip, kPeer, kPeer4))));
   EXPECT_TRUE(has(icmp(kOwn, kPeer4, 0, 0, 7, text("ping"))));
-  EXPECT_TRUE(has(ethernet(kBroadcastMac, kPort, kEtherArp, arp(1, kPort, kOwn, {}, kOwn)))) << "announced at start";
+  EXPECT_TRUE(has(ethernet(kBroadcastMac, kPort, kEtherArp, arp(1, kPort, kOwn, {}, kOwn))))
+      << "announced at start";
   std::filesystem::remove_all(dir);
 }
 

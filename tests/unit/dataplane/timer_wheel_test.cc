@@ -36,7 +36,8 @@ TEST(TimerWheel, FiresNotEarlyAndAtMostOneTickLate) {
   EXPECT_EQ(wheel.next_deadline(), kNever);
 }
 
-/// The model keeps the deadlines as they are; the wheel must agree with it whatever the distances and the steps.
+/// The model keeps the deadlines as they are; the wheel must agree with it whatever the distances and the
+/// steps.
 TEST(TimerWheel, AgreesWithASortedModelOverRandomDeadlinesAndSteps) {
   std::mt19937_64 random(42);
   for (int round = 0; round < 20; ++round) {
@@ -52,7 +53,9 @@ TEST(TimerWheel, AgreesWithASortedModelOverRandomDeadlinesAndSteps) {
       e.alarm->run = [&e](Instant now) { e.fired = now; };
     }
     Instant now = kStart, last = kStart;
-    const auto distance = [&] { return Duration(static_cast<std::int64_t>(random() >> (20 + random() % 40))); };
+    const auto distance = [&] {
+      return Duration(static_cast<std::int64_t>(random() >> (20 + random() % 40)));
+    };
     for (int step = 0; step < 2000; ++step) {
       Entry& e = entries[random() % entries.size()];
       if (random() % 4 == 0) {
@@ -149,8 +152,10 @@ TEST(TimerWheel, ACallbackMayDisarmAndDestroyOthersOfTheSameTick) {
       // All others go, one way or the other.
       for (int k = 0; k < 8; ++k) {
         if (k == i) continue;
-        if (k % 2 == 0) alarms[static_cast<std::size_t>(k)].reset();
-        else alarms[static_cast<std::size_t>(k)]->timer.disarm();
+        if (k % 2 == 0)
+          alarms[static_cast<std::size_t>(k)].reset();
+        else
+          alarms[static_cast<std::size_t>(k)]->timer.disarm();
       }
     };
     wheel.arm(alarms.back()->timer, kStart + 5ms);

@@ -22,7 +22,8 @@ TEST(FlowOwner, TheLocalPortsAreDividedWithoutGapOrOverlapAndEachBelongsToItsWor
       EXPECT_GE(r.last, r.first);
       next = r.last + 1u;
       for (const std::uint16_t port : {r.first, r.last}) {
-        EXPECT_EQ(owner({{IpAddr::v4(1), port}, {IpAddr::v4(2), 80}}, true), WorkerId{w}) << workers << ' ' << port;
+        EXPECT_EQ(owner({{IpAddr::v4(1), port}, {IpAddr::v4(2), 80}}, true), WorkerId{w})
+            << workers << ' ' << port;
       }
     }
     EXPECT_EQ(next, 65536u);
@@ -49,7 +50,8 @@ TEST(IdleGovernor, BusyNeverSleeps) {
 TEST(IdleGovernor, AdaptiveSleepsLongerAndLongerUntilWorkComes) {
   IdleGovernor idle(IdlePolicy::kAdaptive);
   const Instant now{};
-  for (unsigned i = 1; i < IdleGovernor::kEmptyLoops; ++i) EXPECT_EQ(idle.after_loop(false, now, kNever), Duration::zero());
+  for (unsigned i = 1; i < IdleGovernor::kEmptyLoops; ++i)
+    EXPECT_EQ(idle.after_loop(false, now, kNever), Duration::zero());
   Duration last = Duration::zero();
   for (int i = 0; i < 10; ++i) {
     const Duration d = idle.after_loop(false, now, kNever);
@@ -64,8 +66,10 @@ TEST(IdleGovernor, AdaptiveSleepsLongerAndLongerUntilWorkComes) {
 }
 
 TEST(PortDevice, PciAddressesAreToldFromVirtualDevices) {
-  for (const char* pci : {"0000:00:05.0", "00:05.0", "af3c:d1:1f.7"}) EXPECT_TRUE(port::is_pci_address(pci)) << pci;
-  for (const char* other : {"", "net_tap0", "0000:00:05", "0000:00:05.8", "0000-00-05.0", "eth0", "00000:00:5.0"}) {
+  for (const char* pci : {"0000:00:05.0", "00:05.0", "af3c:d1:1f.7"})
+    EXPECT_TRUE(port::is_pci_address(pci)) << pci;
+  for (const char* other :
+       {"", "net_tap0", "0000:00:05", "0000:00:05.8", "0000-00-05.0", "eth0", "00000:00:5.0"}) {
     EXPECT_FALSE(port::is_pci_address(other)) << other;
   }
 }
