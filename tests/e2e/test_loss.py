@@ -8,6 +8,7 @@ from tests.e2e.conftest import config_with_faulty, start_faulty
 from tests.support.lab import VIP4, Lab
 
 SIZE = 100_000_000
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,7 @@ def digest(path):
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_100_mb_download_arrives_whole(lossy, scheme):
     got = lossy.folder / "got"
-    lossy.curl("-k", "-H", "Host: one.test", "-o", got, f"{scheme}://{VIP4}/static/big", timeout=280)
+    lossy.curl("-k", "-H", "Host: one.test", "-o", got, f"{scheme}://{VIP4}/static/big", timeout=580)
     assert digest(got) == digest(lossy.folder / "b1/www/static/big")
 
 
@@ -53,5 +54,5 @@ def test_a_100_mb_download_arrives_whole(lossy, scheme):
 def test_a_100_mb_upload_arrives_whole(lossy, scheme):
     source = lossy.folder / "b1/www/static/big"
     out = lossy.curl("-k", "-H", "Host: faulty.test", "-H", "Expect:", "--data-binary", f"@{source}",
-                     f"{scheme}://{VIP4}/sha", timeout=280)
+                     f"{scheme}://{VIP4}/sha", timeout=580)
     assert out.split()[:2] == [digest(source), str(SIZE)]
