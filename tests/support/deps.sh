@@ -8,7 +8,7 @@ set -euo pipefail
 build=(g++ meson ninja-build pkg-config ccache
   libdpdk-dev dpdk libhyperscan-dev libipsec-mb-dev libssl-dev libconfig++-dev libnghttp2-dev
   libcpp-httplib-dev nlohmann-json3-dev libsqlite3-dev libcurl4-openssl-dev libspdlog-dev libfmt-dev libcli11-dev)
-demo=(nginx-light iproute2 iptables ethtool curl openssl jq procps python3)
+demo=(nginx-light iproute2 iputils-ping iptables ethtool curl openssl jq procps python3)
 test=(libgtest-dev libgmock-dev libbenchmark-dev clang libclang-rt-14-dev clang-format git
   nghttp2-client wrk haproxy python3-pytest python3-pytest-timeout python3-scapy tcpdump sqlite3)
 
