@@ -188,8 +188,10 @@ void read_local_ports(SettingGroup& g, RuntimeConfig& out) {
 void read_all(SettingGroup& g, Bootstrap& out) {
   g.require({"ports", "workers"});
   g.groups("ports", [&](SettingGroup& inner) { read_port(inner, out.runtime.ports); });
-  if (g.has("ports") && (out.runtime.ports.empty() || out.runtime.ports.size() > 16))
+  const libconfig::Setting* ports = g.raw("ports");
+  if (ports != nullptr && ports->isList() && (ports->getLength() == 0 || ports->getLength() > 16)) {
     g.error("ports", "expected 1 to 16 ports");
+  }
   g.groups("routes", [&](SettingGroup& inner) { read_route(inner, out.runtime.ports, out.runtime.routes); });
   g.group("workers", [&](SettingGroup& inner) { read_workers(inner, out.runtime); });
   read_local_ports(g, out.runtime);

@@ -67,7 +67,7 @@ std::string SettingGroup::field(const char* name) const { return path_.empty() ?
 bool SettingGroup::has(const char* name) const { return group_.exists(name); }
 
 const Setting* SettingGroup::find(const char* name) {
-  known_.emplace_back(name);
+  if (std::find(known_.begin(), known_.end(), name) == known_.end()) known_.emplace_back(name);
   return group_.exists(name) ? &group_[name] : nullptr;
 }
 

@@ -45,7 +45,7 @@ std::variant<nlohmann::json, Reply> read_json(const Call& call) {
   if (call.body.empty()) return problem(400, "the request has no body; expected a JSON document");
   auto parsed = config::json_from_text(call.body);
   if (!parsed.ok())
-    return problem(400, "the body is not valid JSON: " + parsed.errors.front().message, parsed.errors);
+    return problem(400, "the body " + parsed.errors.front().message, parsed.errors);
   return std::move(parsed.value);
 }
 

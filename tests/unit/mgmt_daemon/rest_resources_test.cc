@@ -231,10 +231,9 @@ TEST_F(Resources, private_keys_never_come_back) {
         call("PUT", "/api/v1/config", json{{"certificates", {wrong}}}),
         call("POST", "/api/v1/rules", whole)}) {
     EXPECT_THAT(r.text, Not(HasSubstr("PRIVATE KEY")));
-    for (std::size_t at = 30; at + 12 < pem.private_key.size() - 30; at += 12) {
-      std::string piece = pem.private_key.substr(at, 12);
-      if (piece.find('\n') != std::string::npos) continue;
-      ASSERT_THAT(r.text, Not(HasSubstr(piece)));
+    // The scalar of a P-256 key in PKCS #8; around it stand bytes that the public certificate has, too.
+    for (const std::size_t at : {28u + 49u, 28u + 65u, 28u + 77u}) {
+      EXPECT_THAT(r.text, Not(HasSubstr(pem.private_key.substr(at, 12))));
     }
   }
 }
