@@ -185,7 +185,9 @@ int apply(const Target& target, const std::string& file, bool dry_run, bool repl
   try {
     document = json::parse(*text);
   } catch (const json::parse_error& e) {
-    fmt::print(stderr, "{}: not valid JSON: {}\n", file, e.what());
+    const std::string what =
+        e.what();  // and without what it quotes: it may have stopped inside a private key
+    fmt::print(stderr, "{}: not valid JSON: {}\n", file, what.substr(0, what.find("; last read:")));
     return kUsage;
   }
   const std::string path = dry_run ? "/api/v1/config?dry_run=true" : "/api/v1/config";

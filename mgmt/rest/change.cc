@@ -32,6 +32,11 @@ bool tag_listed(std::string_view list, const std::string& tag) {
   return false;
 }
 
+/// Without the text that the parser quotes: it may have stopped inside a private key.
+std::string without_quotation(const std::string& message) {
+  return message.substr(0, message.find("; last read:"));
+}
+
 }  // namespace
 
 std::variant<nlohmann::json, Reply> read_json(const Call& call) {
@@ -44,8 +49,10 @@ std::variant<nlohmann::json, Reply> read_json(const Call& call) {
   }
   if (call.body.empty()) return problem(400, "the request has no body; expected a JSON document");
   auto parsed = config::json_from_text(call.body);
-  if (!parsed.ok())
-    return problem(400, "the body " + parsed.errors.front().message, parsed.errors);
+  if (!parsed.ok()) {
+    const std::string what = without_quotation(parsed.errors.front().message);
+    return problem(400, "the body " + what, {{parsed.errors.front().path, what}});
+  }
   return std::move(parsed.value);
 }
 
