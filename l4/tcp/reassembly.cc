@@ -6,19 +6,6 @@
 
 namespace sluice::l4::tcp {
 
-void append_coalesced(BufChain& to, BufChain&& data, BufPool& buffers) {
-  if (!to.empty() && data.size() <= kCopyBelow) {
-    std::array<std::uint8_t, kCopyBelow> copy;
-    const std::span<std::uint8_t> bytes(copy.data(), data.size());
-    data.copy_out(0, bytes);
-    if (to.append_copy(bytes, buffers)) {
-      data.clear();
-      return;
-    }
-  }
-  to.append(std::move(data));
-}
-
 bool Reassembly::insert(SeqNum seq, BufChain data, const ReassemblyLimits& limits, BufPool& buffers) {
   while (!data.empty()) {
     ReassemblyBlock* previous = nullptr;  // the last block that begins at or before seq

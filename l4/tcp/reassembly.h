@@ -5,6 +5,7 @@
 
 #include "dataplane/base/buf.h"
 #include "dataplane/base/object_pool.h"
+#include "l4/tcp/coalesce.h"
 #include "l4/tcp/seq_num.h"
 #include "l4/tcp/wire.h"
 
@@ -24,11 +25,6 @@ struct ReassemblyLimits {
   std::uint16_t blocks = 0;
   std::uint32_t buffers = 0;  ///< Segments of packet memory: true memory, however little of each is used.
 };
-
-/// Payloads at most this long are copied behind what is already there instead of pinning a whole buffer each.
-inline constexpr std::size_t kCopyBelow = 256;
-/// Appends `data` to `to`, by copy when it is small. Order is kept in any case.
-void append_coalesced(BufChain& to, BufChain&& data, BufPool& buffers);
 
 /// What arrived above rcv_nxt. Blocks are sorted, disjoint and not adjacent. What came first wins where
 /// segments overlap, so that bytes that were acknowledged by SACK cannot be changed.

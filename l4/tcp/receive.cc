@@ -82,7 +82,7 @@ Step check_sequence(Connection& c, Segment& s, Instant now) {
     // With a closed window ACK and RST are still taken (RFC 9293, 3.10.7.4), text is not.
     s.payload = room == 0 ? BufChain() : s.payload.take_front(room, c.env.buffers);
     s.header.flags &= static_cast<std::uint8_t>(~kFin);
-    c.env.drops.add(DropReason::kTcpOutOfWindow);
+    if (s.payload.empty()) c.env.drops.add(DropReason::kTcpOutOfWindow);
     owe_at_once(c);
   }
   return Step::kContinue;

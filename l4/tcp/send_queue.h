@@ -4,6 +4,7 @@
 #include <cstddef>
 
 #include "dataplane/base/buf.h"
+#include "l4/tcp/coalesce.h"
 
 namespace sluice::l4::tcp {
 
@@ -16,7 +17,8 @@ class SendQueue {
   std::size_t sent() const { return sent_.size(); }
   std::size_t unsent() const { return unsent_.size(); }
 
-  void push(BufChain data) { unsent_.append(std::move(data)); }
+  /// Small pieces are copied behind what waits already, so that a segment on the wire has few buffers.
+  void push(BufChain data, BufPool& pool) { append_coalesced(unsent_, std::move(data), pool); }
   /// References to the next `n` unsent bytes, which count as sent from now. Empty: no memory, nothing
   /// changed.
   BufChain send_next(std::size_t n, BufPool& pool);

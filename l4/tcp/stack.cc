@@ -75,7 +75,7 @@ void Stack::Impl::arrives_without_connection(const FlowKey& flow, const Segment&
   if (TimeWaitEntry* e = time_wait_.find(flow)) {
     if (!time_wait_.segment_arrives(*e, s, now)) return;
     iss = TimeWaitTable::next_iss(*e, iss);
-    if (!acceptor_.listens(flow.local)) return;
+    if (!acceptor_.listens(flow.local)) return env_.drops.add(DropReason::kTcpNoListener);
     time_wait_.remove(*e);
   }
   if (!s.rst() && acceptor_.listens(flow.local)) return arrives_in_listen(flow, s, iss, now);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "l4/tcp/transmit.h"
 
+#include "l4/tcp/coalesce.h"
 #include "l4/tcp/window.h"
 
 namespace sluice::l4::tcp {
@@ -43,6 +44,11 @@ bool transmit_header(Env& env, const FlowKey& flow, Header h, BufChain payload) 
   const std::size_t n = header_size(h.options);
   write_header({b.append(n), n}, h);
   net::OutPacket p;
+  if (payload.size() <= kCopyBelow) {
+    payload.copy_out(0, {b.append(payload.size()), payload.size()});
+    payload.clear();
+  }
+  flatten(payload, env.buffers);
   p.chain.push_back(std::move(b));
   p.chain.append(std::move(payload));
   p.source = flow.local.address;

@@ -10,7 +10,7 @@ namespace sluice::l4::tcp {
 
 void user_send(Connection& c, BufChain data) {
   if (c.fin_queued || c.state == State::kClosed || c.state == State::kTimeWait) return;
-  c.queue.push(std::move(data));
+  c.queue.push(std::move(data), c.env.buffers);
   if (user_send_space(c) == 0) c.send_blocked = true;
 }
 

@@ -215,10 +215,9 @@ class World final : public l4::StreamEvents, public l4::tcp::Acceptor, public ne
     if (stream_ != nullptr) return;
     local_.port = 80;
     peer_port_ = static_cast<std::uint16_t>(6000 + in.u8() % 4);
-    peer_isn_ += 100000;
     l4::tcp::Header h;
     h.flags = l4::tcp::kSyn;
-    h.seq = SeqNum(peer_isn_);
+    h.seq = SeqNum(peer_isn_ + 100000);  // it counts when it is answered by SYN,ACK: check_sent()
     h.window = in.u16();
     if (in.u8() % 2) h.options.mss = in.u16();
     if (in.u8() % 2) h.options.sack_permitted = true;
@@ -229,7 +228,7 @@ class World final : public l4::StreamEvents, public l4::tcp::Acceptor, public ne
     h.options = {};
     if (timestamps_) h.options.timestamp = l4::tcp::Timestamp{++clock_, 0};
     h.flags = l4::tcp::kAck;
-    h.seq += 1;
+    h.seq = SeqNum(peer_isn_ + 1);
     h.ack = iss_ + 1;
     rcv_nxt_ = h.seq;
     snd_nxt_ = h.ack;
