@@ -66,7 +66,8 @@ class Compilation {
         program_->groups.emplace_hint(program_->groups.end(), id, *before);
         continue;
       }
-      auto group = make_group(model, before != nullptr ? before->get() : nullptr, slots_, kind_at / id, errors_);
+      auto group =
+          make_group(model, before != nullptr ? before->get() : nullptr, slots_, kind_at / id, errors_);
       if (group) program_->groups.emplace_hint(program_->groups.end(), id, std::move(group));
     }
     program_->group_slots = slots_.groups.high_water();
@@ -146,16 +147,18 @@ class Compilation {
     }
   }
 
-  std::shared_ptr<const l7::route::Router> router_of(const config::Listener& model, const ListenerParts& parts,
-                                                     const ListenerParts* before,
+  std::shared_ptr<const l7::route::Router> router_of(const config::Listener& model,
+                                                     const ListenerParts& parts, const ListenerParts* before,
                                                      const config::Listener* before_model) {
     const bool known = before != nullptr && before_model != nullptr;
     if (known && before->rules == parts.rules && before_model->rule_order == model.rule_order) {
       return before->listener->router;
     }
-    const auto order = model.rule_order == "priority" ? l7::route::Order::kPriority : l7::route::Order::kSpecific;
+    const auto order =
+        model.rule_order == "priority" ? l7::route::Order::kPriority : l7::route::Order::kSpecific;
     std::vector<l7::route::RuleError> wrong;
-    auto router = l7::route::Router::compile(parts.rules, order, known ? before->listener->router.get() : nullptr, wrong);
+    auto router = l7::route::Router::compile(parts.rules, order,
+                                             known ? before->listener->router.get() : nullptr, wrong);
     const Pointer kind_at = root_ / KindOf<config::Rule>::kMember;
     for (const l7::route::RuleError& e : wrong) {
       errors_.add((kind_at / e.rule_id).to_string() + pointer_of(e.field), e.message);
@@ -163,12 +166,14 @@ class Compilation {
     return router;
   }
 
-  std::shared_ptr<const l7::tls::ServerContext> tls_of(const config::Listener& model, const ListenerParts& parts,
+  std::shared_ptr<const l7::tls::ServerContext> tls_of(const config::Listener& model,
+                                                       const ListenerParts& parts,
                                                        const ListenerParts* before,
                                                        const config::Listener* before_model) {
     if (model.protocol != "https") return nullptr;
     if (before != nullptr && before_model != nullptr && before->listener->tls != nullptr &&
-        before->certificates == parts.certificates && before_model->tls_min_version == model.tls_min_version &&
+        before->certificates == parts.certificates &&
+        before_model->tls_min_version == model.tls_min_version &&
         before_model->tls_max_version == model.tls_max_version) {
       return before->listener->tls;
     }

@@ -22,12 +22,13 @@ struct Input {
 };
 
 struct Output {
-  std::shared_ptr<const Program> program;   ///< Null when there are errors.
-  std::vector<config::FieldError> errors;   ///< By id: "/rules/shop/paths/0/value".
+  std::shared_ptr<const Program> program;  ///< Null when there are errors.
+  std::vector<config::FieldError> errors;  ///< By id: "/rules/shop/paths/0/value".
 };
 
-/// Makes what workers run from what people wrote, keeping of `previous` what did not change. Linear in the size of
-/// the configuration. New slots are taken from `slots`, which the caller throws away when the change is refused.
+/// Makes what workers run from what people wrote, keeping of `previous` what did not change. Linear in the
+/// size of the configuration. New slots are taken from `slots`, which the caller throws away when the change
+/// is refused.
 Output compile(const Input& input, Slots& slots);
 
 /// The published form of a program.

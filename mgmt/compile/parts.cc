@@ -40,7 +40,8 @@ l7::HealthCheck make_health_check(const config::HealthCheck& model) {
 l7::HostCondition make_host(const config::HostMatch& model) {
   std::string value = lower(model.value);
   if (!value.starts_with("*.")) return {l7::HostKind::kExact, std::move(value)};
-  return {model.wildcard == "many" ? l7::HostKind::kWildcardMany : l7::HostKind::kWildcardOne, value.substr(1)};
+  return {model.wildcard == "many" ? l7::HostKind::kWildcardMany : l7::HostKind::kWildcardOne,
+          value.substr(1)};
 }
 
 l7::PathCondition make_path(const config::PathMatch& model) {
@@ -72,9 +73,9 @@ l7::ValueCondition make_condition(const config::ValueMatch& model) {
 
 }  // namespace
 
-std::shared_ptr<const l7::ServerGroup> make_group(const config::ServerGroup& model, const l7::ServerGroup* previous,
-                                                  Slots& slots, const config::Pointer& at,
-                                                  config::ErrorList& errors) {
+std::shared_ptr<const l7::ServerGroup> make_group(const config::ServerGroup& model,
+                                                  const l7::ServerGroup* previous, Slots& slots,
+                                                  const config::Pointer& at, config::ErrorList& errors) {
   auto out = std::make_shared<l7::ServerGroup>();
   out->id = model.id;
   if (previous != nullptr) {
@@ -120,19 +121,25 @@ l7::Action make_action(const config::Action& model, const Program& program) {
   if (const auto* forward = std::get_if<config::ForwardAction>(&model)) {
     l7::ForwardAction out;
     for (const config::WeightedGroupRef& ref : forward->server_groups) {
-      out.groups.push_back({program.groups.at(ref.server_group)->slot, static_cast<std::uint16_t>(ref.weight)});
+      out.groups.push_back(
+          {program.groups.at(ref.server_group)->slot, static_cast<std::uint16_t>(ref.weight)});
     }
     return out;
   }
   if (const auto* redirect = std::get_if<config::RedirectAction>(&model)) {
-    return l7::RedirectAction{static_cast<std::uint16_t>(redirect->status), redirect->scheme, redirect->host,
-                              redirect->path, redirect->query, static_cast<std::uint16_t>(redirect->port)};
+    return l7::RedirectAction{static_cast<std::uint16_t>(redirect->status),
+                              redirect->scheme,
+                              redirect->host,
+                              redirect->path,
+                              redirect->query,
+                              static_cast<std::uint16_t>(redirect->port)};
   }
   const auto& fixed = std::get<config::FixedResponseAction>(model);
   return l7::FixedResponseAction{static_cast<std::uint16_t>(fixed.status), fixed.content_type, fixed.body};
 }
 
-std::shared_ptr<const l7::Rule> make_rule(const config::Rule& model, std::uint64_t age, const Program& program) {
+std::shared_ptr<const l7::Rule> make_rule(const config::Rule& model, std::uint64_t age,
+                                          const Program& program) {
   auto out = std::make_shared<l7::Rule>();
   out->id = model.id;
   out->priority = model.priority;

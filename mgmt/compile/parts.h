@@ -10,13 +10,14 @@
 namespace sluice::mgmt::compile {
 
 /// Members keep their slots of `previous` by address and port. Null and an error: no slot left.
-std::shared_ptr<const l7::ServerGroup> make_group(const config::ServerGroup& model, const l7::ServerGroup* previous,
-                                                  Slots& slots, const config::Pointer& at,
-                                                  config::ErrorList& errors);
+std::shared_ptr<const l7::ServerGroup> make_group(const config::ServerGroup& model,
+                                                  const l7::ServerGroup* previous, Slots& slots,
+                                                  const config::Pointer& at, config::ErrorList& errors);
 
 /// `program.groups` is complete.
 l7::Action make_action(const config::Action& model, const Program& program);
-std::shared_ptr<const l7::Rule> make_rule(const config::Rule& model, std::uint64_t age, const Program& program);
+std::shared_ptr<const l7::Rule> make_rule(const config::Rule& model, std::uint64_t age,
+                                          const Program& program);
 
 /// All but TLS and router.
 l7::Listener make_listener(const config::Listener& model, const Program& program);

@@ -28,8 +28,8 @@ struct BackendName {
   std::size_t member = 0;
 };
 
-/// A configuration together with everything that was compiled from it, by id. Immutable. Successive programs share
-/// what did not change: equal model in, the same pointer out.
+/// A configuration together with everything that was compiled from it, by id. Immutable. Successive programs
+/// share what did not change: equal model in, the same pointer out.
 struct Program {
   std::shared_ptr<const config::Config> config;
   std::map<std::string, std::shared_ptr<const l7::ServerGroup>> groups;
@@ -37,7 +37,7 @@ struct Program {
   std::map<std::string, std::shared_ptr<const l7::Rule>> rules;
   std::map<std::string, ListenerParts> listeners;
   std::uint64_t next_rule_age = 1;
-  std::uint32_t group_slots = 0;  ///< Length of Snapshot::groups.
+  std::uint32_t group_slots = 0;      ///< Length of Snapshot::groups.
   std::vector<BackendName> backends;  ///< By BackendSlot.
 };
 

@@ -91,7 +91,8 @@ std::vector<FieldError> assign_addresses(Config& next, const Config& current) {
       lb->addresses.push_back(fresh->to_string());
     } else {
       const Pointer at = kind_at / lb->id;
-      errors.add(at / "addresses", "must be given: no address pool of scheme \"" + lb->scheme + "\" has a free one");
+      errors.add(at / "addresses",
+                 "must be given: no address pool of scheme \"" + lb->scheme + "\" has a free one");
     }
   }
   return errors.take();

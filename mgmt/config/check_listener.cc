@@ -37,13 +37,15 @@ void check_limits(ErrorList& errors, const Pointer& at, const Listener& listener
   check_range(errors, at / "body_timeout_ms", listener.body_timeout_ms, 1, kDayMs);
   check_range(errors, at / "idle_timeout_ms", listener.idle_timeout_ms, 1, kDayMs);
   check_range(errors, at / "tunnel_timeout_ms", listener.tunnel_timeout_ms, 1, 7 * kDayMs);
-  check_range(errors, at / "max_requests_per_connection", listener.max_requests_per_connection, 1, 1'000'000'000);
+  check_range(errors, at / "max_requests_per_connection", listener.max_requests_per_connection, 1,
+              1'000'000'000);
 }
 
 }  // namespace
 
 void check_listener(ErrorList& errors, const Pointer& at, const Listener& listener, const Config& config) {
-  check_reference(errors, at / "load_balancer", config.load_balancers, listener.load_balancer, "load balancer");
+  check_reference(errors, at / "load_balancer", config.load_balancers, listener.load_balancer,
+                  "load balancer");
   check_range(errors, at / "port", listener.port, 1, 65535);
   check_one_of(errors, at / "protocol", listener.protocol, {"http", "https"});
   check_one_of(errors, at / "rule_order", listener.rule_order, {"specific", "priority"});

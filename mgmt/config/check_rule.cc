@@ -19,7 +19,8 @@ void check_forward(ErrorList& errors, const Pointer& at, const ForwardAction& ac
     const Pointer ref_at = groups_at / i;
     check_reference(errors, ref_at / "server_group", config.server_groups, ref.server_group, "server group");
     check_range(errors, ref_at / "weight", ref.weight, 0, kMaxWeight);
-    if (!seen.insert(ref.server_group).second) errors.add(ref_at / "server_group", "is named twice in this action");
+    if (!seen.insert(ref.server_group).second)
+      errors.add(ref_at / "server_group", "is named twice in this action");
     total += ref.weight;
   }
   if (total == 0 && !action.server_groups.empty()) errors.add(groups_at, "must have a weight above 0");
@@ -36,7 +37,8 @@ void check_redirect(ErrorList& errors, const Pointer& at, const RedirectAction& 
     errors.add(at / "host", "must be a host name (RFC 1123) or \"${host}\"");
   }
   check_range(errors, at / "port", action.port, 0, 65535);
-  if (!action.path.empty() && !action.path.starts_with("${path}")) check_path(errors, at / "path", action.path);
+  if (!action.path.empty() && !action.path.starts_with("${path}"))
+    check_path(errors, at / "path", action.path);
   for (const auto& [name, value] : {std::pair("path", &action.path), std::pair("query", &action.query)}) {
     if (!is_visible_ascii(*value) || value->size() > kMaxPath) {
       errors.add(at / name, "must be visible ASCII of at most " + std::to_string(kMaxPath) + " bytes");

@@ -48,7 +48,8 @@ void check_health_check(ErrorList& errors, const Pointer& at, const HealthCheck&
       check.path.find('#') != check.path.npos) {
     errors.add(at / "path", "must start with \"/\" and be visible ASCII without \"#\"");
   }
-  if (!check.host.empty() && !is_host_name(check.host)) errors.add(at / "host", "must be a host name (RFC 1123)");
+  if (!check.host.empty() && !is_host_name(check.host))
+    errors.add(at / "host", "must be a host name (RFC 1123)");
   const Pointer statuses_at = at / "statuses";
   check_count(errors, statuses_at, check.statuses.size(), 1, 32);
   for (std::size_t i = 0; i < check.statuses.size(); ++i) {

@@ -7,7 +7,8 @@
 
 namespace sluice::mgmt::config::detail {
 
-void check_range(ErrorList& errors, const Pointer& at, std::uint64_t value, std::uint64_t low, std::uint64_t high) {
+void check_range(ErrorList& errors, const Pointer& at, std::uint64_t value, std::uint64_t low,
+                 std::uint64_t high) {
   if (value >= low && value <= high) return;
   errors.add(at, "must be between " + std::to_string(low) + " and " + std::to_string(high));
 }

@@ -21,7 +21,8 @@ inline constexpr std::size_t kMaxMembers = 4096;       ///< Of one group.
 inline constexpr std::uint64_t kMaxWeight = 65535;
 inline constexpr std::uint64_t kDayMs = 24ull * 3600 * 1000;
 
-void check_range(ErrorList& errors, const Pointer& at, std::uint64_t value, std::uint64_t low, std::uint64_t high);
+void check_range(ErrorList& errors, const Pointer& at, std::uint64_t value, std::uint64_t low,
+                 std::uint64_t high);
 void check_one_of(ErrorList& errors, const Pointer& at, std::string_view value,
                   std::initializer_list<std::string_view> allowed);
 /// A free text of at most `max` bytes without control characters.

@@ -6,8 +6,9 @@
 
 #include "mgmt/config/model.h"
 
-/// The members of each resource, once, in the order in which people read them. The JSON reader and writer are visitors
-/// over these lists: `v.required(name, member)`, `v.optional(name, member)`, `v.secret(name, member)`.
+/// The members of each resource, once, in the order in which people read them. The JSON reader and writer are
+/// visitors over these lists: `v.required(name, member)`, `v.optional(name, member)`, `v.secret(name,
+/// member)`.
 namespace sluice::mgmt::config::detail {
 
 /// T or const T, so that one list serves reading and writing.

@@ -71,7 +71,8 @@ Parsed<Config> config_from_json(const json& document) {
     read_collection<Rule>(document, root, errors, out.value);
     read_collection<ServerGroup>(document, root, errors, out.value);
     read_collection<Certificate>(document, root, errors, out.value);
-    for (const char* name : {"address_pools", "load_balancers", "listeners", "rules", "server_groups", "certificates"}) {
+    for (const char* name :
+         {"address_pools", "load_balancers", "listeners", "rules", "server_groups", "certificates"}) {
       reader.known(name);
     }
     reader.finish();
@@ -102,7 +103,8 @@ Parsed<T> resource_from_json(const json& document, std::string_view id) {
   } else if (document.contains("id")) {
     detail::read(document, root, errors, out.value);
     if (document["id"].is_string()) {
-      if (!id.empty() && out.value.id != id) errors.add(id_at, "must be \"" + std::string(id) + "\", as in the path");
+      if (!id.empty() && out.value.id != id)
+        errors.add(id_at, "must be \"" + std::string(id) + "\", as in the path");
       if (!is_id(out.value.id)) errors.add(id_at, kIdRule);
     }
   } else {
@@ -143,7 +145,8 @@ SplitPath split(std::string_view path) {
   if (second == path.npos) return {};
   const std::size_t third = path.find('/', second + 1);
   const std::size_t end = third == path.npos ? path.size() : third;
-  return {path.substr(1, second - 1), unescape_token(path.substr(second + 1, end - second - 1)), path.substr(end)};
+  return {path.substr(1, second - 1), unescape_token(path.substr(second + 1, end - second - 1)),
+          path.substr(end)};
 }
 
 }  // namespace

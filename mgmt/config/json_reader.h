@@ -23,8 +23,8 @@ void read(const nlohmann::json& j, const Pointer& at, ErrorList& errors, Action&
 std::uint64_t read_unsigned(const nlohmann::json& j, const Pointer& at, ErrorList& errors, std::uint64_t max);
 
 template <std::unsigned_integral T>
-  requires(!std::same_as<T, bool>)
-void read(const nlohmann::json& j, const Pointer& at, ErrorList& errors, T& out) {
+requires(!std::same_as<T, bool>) void read(const nlohmann::json& j, const Pointer& at, ErrorList& errors,
+                                           T& out) {
   out = static_cast<T>(read_unsigned(j, at, errors, std::numeric_limits<T>::max()));
 }
 template <class T>
@@ -33,7 +33,7 @@ template <class T>
 void read(const nlohmann::json& j, const Pointer& at, ErrorList& errors, std::optional<T>& out);
 /// A resource or part of one.
 template <class T>
-  requires std::is_class_v<T>
+requires std::is_class_v<T>
 void read(const nlohmann::json& j, const Pointer& at, ErrorList& errors, T& out);
 
 /// Visits the members of one JSON object. finish() reports those that nobody asked for.
@@ -91,7 +91,7 @@ void read(const nlohmann::json& j, const Pointer& at, ErrorList& errors, std::op
 }
 
 template <class T>
-  requires std::is_class_v<T>
+requires std::is_class_v<T>
 void read(const nlohmann::json& j, const Pointer& at, ErrorList& errors, T& out) {
   if (!j.is_object()) return errors.add(at, "must be an object");
   ObjectReader reader(j, at, errors);

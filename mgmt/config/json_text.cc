@@ -11,8 +11,8 @@ using nlohmann::json;
 
 constexpr std::size_t kMaxDepth = 32;
 
-/// Builds the document from the parser's events and stops at the first thing that a lenient builder lets pass.
-/// (The library's own filter looks at all earlier elements of an array after each one: quadratic.)
+/// Builds the document from the parser's events and stops at the first thing that a lenient builder lets
+/// pass. (The library's own filter looks at all earlier elements of an array after each one: quadratic.)
 class StrictBuilder final : public nlohmann::json_sax<json> {
  public:
   bool null() override { return put(nullptr); }
@@ -34,7 +34,8 @@ class StrictBuilder final : public nlohmann::json_sax<json> {
     return true;
   }
   bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception& e) override {
-    // "[json.exception.parse_error.101] parse error at line 1, column 2: ...": the bracket is for programmers.
+    // "[json.exception.parse_error.101] parse error at line 1, column 2: ...": the bracket is for
+    // programmers.
     const std::string_view what = e.what();
     const std::size_t bracket = what.find("] ");
     return refuse("is not JSON: " + std::string(bracket == what.npos ? what : what.substr(bracket + 2)));
@@ -66,7 +67,8 @@ class StrictBuilder final : public nlohmann::json_sax<json> {
     return true;
   }
   bool open(json::value_t kind) {
-    if (open_.size() == kMaxDepth) return refuse("is nested deeper than " + std::to_string(kMaxDepth) + " levels");
+    if (open_.size() == kMaxDepth)
+      return refuse("is nested deeper than " + std::to_string(kMaxDepth) + " levels");
     json& at = place();
     at = json(kind);
     open_.push_back(&at);
@@ -74,7 +76,8 @@ class StrictBuilder final : public nlohmann::json_sax<json> {
   }
 
   json root_;
-  std::vector<json*> open_;  // Objects and arrays around here. They do not move: only the innermost one grows.
+  std::vector<json*>
+      open_;  // Objects and arrays around here. They do not move: only the innermost one grows.
   json* member_ = nullptr;
   std::string problem_;
 };

@@ -16,8 +16,8 @@ namespace sluice::mgmt::config::detail {
 template <class T>
 nlohmann::json write(const T& x, Secrets secrets);
 
-/// Visits the members of one resource and makes a JSON object. An empty optional is left out; all else is written, so
-/// that a reader sees the defaults too.
+/// Visits the members of one resource and makes a JSON object. An empty optional is left out; all else is
+/// written, so that a reader sees the defaults too.
 class ObjectWriter {
  public:
   explicit ObjectWriter(Secrets secrets) : secrets_(secrets) {}

@@ -27,7 +27,8 @@ std::string unescape_token(std::string_view token) {
   std::string out;
   out.reserve(token.size());
   for (std::size_t i = 0; i < token.size(); ++i) {
-    const bool escaped = token[i] == '~' && i + 1 < token.size() && (token[i + 1] == '0' || token[i + 1] == '1');
+    const bool escaped =
+        token[i] == '~' && i + 1 < token.size() && (token[i + 1] == '0' || token[i + 1] == '1');
     out += escaped ? (token[++i] == '1' ? '/' : '~') : token[i];
   }
   return out;

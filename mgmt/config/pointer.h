@@ -10,8 +10,8 @@
 
 namespace sluice::mgmt::config {
 
-/// A JSON pointer (RFC 6901) that is only spelled out when something is wrong: a step that knows its parent. Lives on
-/// the stack of whoever walks down a document; names must outlive it.
+/// A JSON pointer (RFC 6901) that is only spelled out when something is wrong: a step that knows its parent.
+/// Lives on the stack of whoever walks down a document; names must outlive it.
 class Pointer {
  public:
   Pointer() = default;

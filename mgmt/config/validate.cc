@@ -41,7 +41,8 @@ void check_pools(ErrorList& errors, const Pointer& root, const Config& config) {
       }
     }
   }
-  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.range.first < b.range.first; });
+  std::sort(all.begin(), all.end(),
+            [](const auto& a, const auto& b) { return a.range.first < b.range.first; });
   for (std::size_t i = 1; i < all.size(); ++i) {
     if (!all[i].range.overlaps(all[i - 1].range)) continue;
     errors.add(all[i].path, "overlaps with " + all[i - 1].path);
@@ -63,7 +64,8 @@ void check_load_balancers(ErrorList& errors, const Pointer& root, const Config& 
       if (!address || !is_unicast(*address)) {
         errors.add(addresses_at / i, "must be a unicast IPv4 or IPv6 address");
       } else if (const auto [owner, added] = owners.emplace(*address, id); !added) {
-        errors.add(addresses_at / i, "is an address of load balancer \"" + std::string(owner->second) + "\" already");
+        errors.add(addresses_at / i,
+                   "is an address of load balancer \"" + std::string(owner->second) + "\" already");
       }
     }
   }
@@ -75,9 +77,11 @@ void check_listeners(ErrorList& errors, const Pointer& root, const Config& confi
   for (const auto& [id, listener] : config.listeners) {
     const Pointer at = kind_at / id;
     detail::check_listener(errors, at, listener, config);
-    const auto [owner, added] = owners.emplace(std::pair(std::string_view(listener.load_balancer), listener.port), id);
+    const auto [owner, added] =
+        owners.emplace(std::pair(std::string_view(listener.load_balancer), listener.port), id);
     if (!added) {
-      errors.add(at / "port", "is the port of listener \"" + std::string(owner->second) + "\" on this load balancer");
+      errors.add(at / "port",
+                 "is the port of listener \"" + std::string(owner->second) + "\" on this load balancer");
     }
   }
 }
@@ -90,7 +94,8 @@ void check_certificates(ErrorList& errors, const Pointer& root, const Config& co
     if (certificate.certificate.empty()) errors.add(at / "certificate", "must be a certificate chain in PEM");
     if (certificate.certificate.size() > detail::kMaxPem) errors.add(at / "certificate", too_long);
     if (certificate.private_key.empty()) {
-      errors.add(at / "private_key", "is required, unless the certificate exists already and has the same public key");
+      errors.add(at / "private_key",
+                 "is required, unless the certificate exists already and has the same public key");
     }
     if (certificate.private_key.size() > detail::kMaxPem) errors.add(at / "private_key", too_long);
   }
@@ -123,7 +128,8 @@ std::vector<FieldError> validate(const Config& config) {
   const Pointer rules_at = root / KindOf<Rule>::kMember;
   for (const auto& [id, rule] : config.rules) detail::check_rule(errors, rules_at / id, rule, config);
   const Pointer groups_at = root / KindOf<ServerGroup>::kMember;
-  for (const auto& [id, group] : config.server_groups) detail::check_server_group(errors, groups_at / id, group);
+  for (const auto& [id, group] : config.server_groups)
+    detail::check_server_group(errors, groups_at / id, group);
   check_certificates(errors, root, config);
   return errors.take();
 }

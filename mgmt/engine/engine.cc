@@ -19,7 +19,8 @@ using config::FieldError;
 using Outcome = ApplyResult::Outcome;
 
 std::int64_t unix_now() {
-  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
 }
 
 /// What readers see: one consistent set, replaced as a whole.
@@ -31,8 +32,12 @@ struct State {
 
 class EngineImpl final : public Engine {
  public:
-  EngineImpl(std::unique_ptr<store::Store> store, store::Stored last, std::uint32_t workers, l7::proxy::Shared& shared)
-      : shared_(shared), workers_(workers), store_(std::move(store)), stored_ages_(std::move(last.rule_ages)) {
+  EngineImpl(std::unique_ptr<store::Store> store, store::Stored last, std::uint32_t workers,
+             l7::proxy::Shared& shared)
+      : shared_(shared),
+        workers_(workers),
+        store_(std::move(store)),
+        stored_ages_(std::move(last.rule_ages)) {
     auto state = std::make_shared<State>();
     state->revision = last.revision;
     state->config = std::make_shared<const Config>(std::move(last.config));
@@ -43,7 +48,8 @@ class EngineImpl final : public Engine {
   Status start(Rcu& rcu) override;
   void stop() override;
   ApplyResult apply(Config next, const ApplyOptions& options) override;
-  ApplyResult edit(const std::function<std::vector<FieldError>(Config&)>& change, const ApplyOptions& options) override;
+  ApplyResult edit(const std::function<std::vector<FieldError>(Config&)>& change,
+                   const ApplyOptions& options) override;
 
   std::shared_ptr<const Config> current() const override { return state()->config; }
   std::uint64_t revision() const override { return state()->revision; }
@@ -95,10 +101,10 @@ EngineImpl::~EngineImpl() {
   delete last;
 }
 
-compile::Output EngineImpl::compile_now(std::shared_ptr<const Config> config, const compile::Program* previous,
-                                        compile::Slots& slots) const {
-  return compile::compile({std::move(config), previous, previous == nullptr ? &stored_ages_ : nullptr, workers_},
-                          slots);
+compile::Output EngineImpl::compile_now(std::shared_ptr<const Config> config,
+                                        const compile::Program* previous, compile::Slots& slots) const {
+  return compile::compile(
+      {std::move(config), previous, previous == nullptr ? &stored_ages_ : nullptr, workers_}, slots);
 }
 
 Status EngineImpl::start(Rcu& rcu) {
@@ -113,8 +119,8 @@ Status EngineImpl::start(Rcu& rcu) {
       next->program = std::move(output.program);
     }
     if (!errors.empty()) {
-      return Error{"revision " + std::to_string(now->revision) + " cannot be served: " + errors.front().path + " " +
-                   errors.front().message};
+      return Error{"revision " + std::to_string(now->revision) + " cannot be served: " + errors.front().path +
+                   " " + errors.front().message};
     }
   }
   rcu_ = &rcu;
@@ -147,7 +153,9 @@ ApplyResult EngineImpl::edit(const std::function<std::vector<FieldError>(Config&
 std::optional<ApplyResult> EngineImpl::conflict(const ApplyOptions& options) const {
   const std::uint64_t running = revision();
   if (!options.expected_revision || *options.expected_revision == running) return std::nullopt;
-  return ApplyResult{Outcome::kConflict, running, {},
+  return ApplyResult{Outcome::kConflict,
+                     running,
+                     {},
                      "the running revision is " + std::to_string(running) + ", not " +
                          std::to_string(*options.expected_revision)};
 }
@@ -173,8 +181,8 @@ ApplyResult EngineImpl::change_to(Config next, const ApplyOptions& options) {
   const auto age_of = [&](const std::string& rule) { return after->program->rules.at(rule)->age; };
   {
     const std::lock_guard lock(store_mutex_);
-    auto failure = store_->append({after->revision, unix_now(), options.author, options.comment}, *now->config,
-                                  *after->config, age_of);
+    auto failure = store_->append({after->revision, unix_now(), options.author, options.comment},
+                                  *now->config, *after->config, age_of);
     if (failure) return {Outcome::kStoreFailed, now->revision, {}, std::move(failure->message)};
   }
   slots_ = std::move(slots);
@@ -207,8 +215,8 @@ void EngineImpl::publish(std::shared_ptr<const State> next) {
 
   set_state(next);
   if (rcu_ != nullptr) {
-    const l7::Snapshot* old = shared_.snapshot.exchange(
-        compile::make_snapshot(*next->program, next->revision).release());
+    const l7::Snapshot* old =
+        shared_.snapshot.exchange(compile::make_snapshot(*next->program, next->revision).release());
     rcu_->synchronize();
     delete old;
   } else if (shared_.snapshot.read() != nullptr) {
@@ -288,8 +296,8 @@ Result<std::unique_ptr<Engine>> Engine::open(const Options& options, l7::proxy::
   if (!store) return store.error();
   auto last = (*store)->load_last();
   if (!last) return last.error();
-  return std::unique_ptr<Engine>(new EngineImpl(std::move(store).value(), std::move(last).value(), options.workers,
-                                                shared));
+  return std::unique_ptr<Engine>(
+      new EngineImpl(std::move(store).value(), std::move(last).value(), options.workers, shared));
 }
 
 }  // namespace sluice::mgmt

@@ -36,19 +36,24 @@ std::string enumerate(const List& list, Name name) {
 
 std::string reason_for(const config::Rule& rule, const config::Listener& listener) {
   std::string out = "Rule \"" + rule.id + "\" asks for ";
-  out += rule.hosts.empty() ? "any host" : "host " + enumerate(rule.hosts, [](const auto& h) { return h.value; });
-  out += rule.paths.empty() ? " and any path"
-                            : " and path " + enumerate(rule.paths, [](const auto& p) { return p.type + " " + p.value; });
+  out += rule.hosts.empty() ? "any host"
+                            : "host " + enumerate(rule.hosts, [](const auto& h) { return h.value; });
+  out += rule.paths.empty()
+             ? " and any path"
+             : " and path " + enumerate(rule.paths, [](const auto& p) { return p.type + " " + p.value; });
   if (!rule.conditions.empty()) {
     out += " with " + enumerate(rule.conditions, [](const auto& c) {
-      return c.name.empty() ? c.type : c.type + " " + c.name;
-    });
+             return c.name.empty() ? c.type : c.type + " " + c.name;
+           });
   }
   out += listener.rule_order == "priority"
              ? ", and of the rules that match the request it has the smallest priority (" +
-                   std::to_string(rule.priority) + "); ties go to the more specific host and path, then the older rule."
-             : ", and of the rules that match the request it has the most specific host, then the smallest priority (" +
-                   std::to_string(rule.priority) + "), then the longest path, then the most conditions, then the age.";
+                   std::to_string(rule.priority) +
+                   "); ties go to the more specific host and path, then the older rule."
+             : ", and of the rules that match the request it has the most specific host, then the smallest "
+               "priority (" +
+                   std::to_string(rule.priority) +
+                   "), then the longest path, then the most conditions, then the age.";
   return out;
 }
 
@@ -74,7 +79,8 @@ const l7::Rule* match(const l7::route::Router& router, const Engine::ExplainRequ
   for (const auto& [name, value] : request.headers) fields.add({name, value});
   l7::route::Scratch scratch;
   if (!router.prepare(scratch)) return nullptr;
-  return router.match({request.host, request.path, request.query, request.method, &fields, request.source}, scratch);
+  return router.match({request.host, request.path, request.query, request.method, &fields, request.source},
+                      scratch);
 }
 
 }  // namespace
@@ -91,7 +97,8 @@ Explanation explain_request(const compile::Program& program, const Engine::Expla
   out.load_balancer = lb->id;
   const config::Listener* listener = listener_at(config, lb->id, request.vip.port);
   if (listener == nullptr) {
-    out.reason = "Load balancer \"" + lb->id + "\" has no listener on port " + std::to_string(request.vip.port) + ".";
+    out.reason =
+        "Load balancer \"" + lb->id + "\" has no listener on port " + std::to_string(request.vip.port) + ".";
     return out;
   }
   out.listener = listener->id;

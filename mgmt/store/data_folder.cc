@@ -20,7 +20,8 @@ Status make_folder(const std::string& path) {
   const std::filesystem::path folder(path);
   if (std::filesystem::is_directory(folder, wrong)) return Ok{};
   if (folder.has_parent_path()) std::filesystem::create_directories(folder.parent_path(), wrong);
-  if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return Error{"data folder " + path + ": " + errno_text()};
+  if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
+    return Error{"data folder " + path + ": " + errno_text()};
   return Ok{};
 }
 
@@ -44,11 +45,13 @@ Result<DataFolder> DataFolder::open(const std::string& path) {
   DataFolder out(path, lock);
   if (flock(lock, LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return Error{"data folder " + path + ": cannot lock: " + errno_text()};
-    return Error{"data folder " + path + ": in use by " + holder(lock) + "; give each instance a folder of its own"};
+    return Error{"data folder " + path + ": in use by " + holder(lock) +
+                 "; give each instance a folder of its own"};
   }
   const std::string pid = std::to_string(getpid()) + "\n";
   // Only a help for people: on a full disk the lock holds all the same.
-  if (ftruncate(lock, 0) == 0) [[maybe_unused]] const ssize_t n = pwrite(lock, pid.data(), pid.size(), 0);
+  if (ftruncate(lock, 0) == 0) [[maybe_unused]]
+    const ssize_t n = pwrite(lock, pid.data(), pid.size(), 0);
   return out;
 }
 

@@ -8,12 +8,14 @@
 
 namespace sluice::mgmt::store {
 
-/// The folder of one instance, made (mode 0700) when it is not there, and held by an exclusive lock on the file "lock"
-/// in it until the object goes. A lock dies with its process: nothing is left to clean up after a crash.
+/// The folder of one instance, made (mode 0700) when it is not there, and held by an exclusive lock on the
+/// file "lock" in it until the object goes. A lock dies with its process: nothing is left to clean up after a
+/// crash.
 class DataFolder {
  public:
   static Result<DataFolder> open(const std::string& path);
-  DataFolder(DataFolder&& other) noexcept : path_(std::move(other.path_)), lock_(std::exchange(other.lock_, -1)) {}
+  DataFolder(DataFolder&& other) noexcept
+      : path_(std::move(other.path_)), lock_(std::exchange(other.lock_, -1)) {}
   DataFolder& operator=(DataFolder&&) = delete;
   ~DataFolder();
 

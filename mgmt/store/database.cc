@@ -48,9 +48,10 @@ std::int64_t Statement::number(int column) const { return sqlite3_column_int64(s
 
 std::string_view Statement::text(int column) const {
   const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement_.get(), column));
-  return text == nullptr ? std::string_view()
-                         : std::string_view(text, static_cast<std::size_t>(
-                                                      sqlite3_column_bytes(statement_.get(), column)));
+  return text == nullptr
+             ? std::string_view()
+             : std::string_view(text,
+                                static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column)));
 }
 
 void Statement::reset() {
@@ -88,14 +89,19 @@ Failure Database::failure(const std::string& doing) const {
   const std::string& reason = error_->text;
   const auto say = [&](const char* what) { return doing + ": " + what + " (" + reason + ")"; };
   switch (error_->code & 0xff) {
-    case SQLITE_FULL: return {Failure::Kind::kFull, say("no space left for the database; free some and try again")};
+    case SQLITE_FULL:
+      return {Failure::Kind::kFull, say("no space left for the database; free some and try again")};
     case SQLITE_BUSY:
-    case SQLITE_LOCKED: return {Failure::Kind::kBusy, say("another program holds the database; try again")};
+    case SQLITE_LOCKED:
+      return {Failure::Kind::kBusy, say("another program holds the database; try again")};
     case SQLITE_READONLY:
-    case SQLITE_PERM: return {Failure::Kind::kReadOnly, say("the database cannot be written")};
+    case SQLITE_PERM:
+      return {Failure::Kind::kReadOnly, say("the database cannot be written")};
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB: return {Failure::Kind::kDamaged, say("the database is damaged")};
-    default: return {Failure::Kind::kOther, doing + ": " + reason};
+    case SQLITE_NOTADB:
+      return {Failure::Kind::kDamaged, say("the database is damaged")};
+    default:
+      return {Failure::Kind::kOther, doing + ": " + reason};
   }
 }
 

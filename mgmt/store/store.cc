@@ -30,9 +30,11 @@ PRAGMA user_version = 1;
 /// Writes the difference of one kind: rows end that are gone or changed, rows begin that are new or changed.
 class ChangeWriter {
  public:
-  ChangeWriter(Database& db, std::uint64_t revision, const std::function<std::uint64_t(const std::string&)>& age_of)
+  ChangeWriter(Database& db, std::uint64_t revision,
+               const std::function<std::uint64_t(const std::string&)>& age_of)
       : db_(db),
-        end_(db.prepare("UPDATE objects SET until = ?1 WHERE kind = ?2 AND id = ?3 AND until IS NULL RETURNING age")),
+        end_(db.prepare(
+            "UPDATE objects SET until = ?1 WHERE kind = ?2 AND id = ?3 AND until IS NULL RETURNING age")),
         begin_(db.prepare("INSERT INTO objects (kind, id, since, age, body) VALUES (?, ?, ?, ?, ?)")),
         revision_(static_cast<std::int64_t>(revision)),
         age_of_(age_of) {}
@@ -65,7 +67,8 @@ class ChangeWriter {
  private:
   template <class T>
   static std::string body(const T& x) {
-    return config::to_json(x, config::Secrets::kShow).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    return config::to_json(x, config::Secrets::kShow)
+        .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   }
   bool end(std::string_view kind, std::string_view id) {
     end_.reset();
@@ -97,16 +100,21 @@ std::string add_object(Config& config, std::string_view id, std::string_view bod
 }
 
 /// Empty, or what is wrong with the row.
-std::string add_row(Stored& out, std::string_view kind, std::string_view id, std::int64_t age, std::string_view body) {
+std::string add_row(Stored& out, std::string_view kind, std::string_view id, std::int64_t age,
+                    std::string_view body) {
   if (kind == KindOf<config::Rule>::kMember) {
     out.rule_ages.emplace(id, static_cast<std::uint64_t>(age));
     return add_object<config::Rule>(out.config, id, body);
   }
-  if (kind == KindOf<config::AddressPool>::kMember) return add_object<config::AddressPool>(out.config, id, body);
-  if (kind == KindOf<config::LoadBalancer>::kMember) return add_object<config::LoadBalancer>(out.config, id, body);
+  if (kind == KindOf<config::AddressPool>::kMember)
+    return add_object<config::AddressPool>(out.config, id, body);
+  if (kind == KindOf<config::LoadBalancer>::kMember)
+    return add_object<config::LoadBalancer>(out.config, id, body);
   if (kind == KindOf<config::Listener>::kMember) return add_object<config::Listener>(out.config, id, body);
-  if (kind == KindOf<config::ServerGroup>::kMember) return add_object<config::ServerGroup>(out.config, id, body);
-  if (kind == KindOf<config::Certificate>::kMember) return add_object<config::Certificate>(out.config, id, body);
+  if (kind == KindOf<config::ServerGroup>::kMember)
+    return add_object<config::ServerGroup>(out.config, id, body);
+  if (kind == KindOf<config::Certificate>::kMember)
+    return add_object<config::Certificate>(out.config, id, body);
   return "is of an unknown kind";
 }
 
@@ -147,7 +155,8 @@ Status Store::prepare_schema() {
   }
   if (found == kSchemaVersion) return Ok{};
   Transaction t(db_);
-  if (!t.began() || !db_.execute(kSchema) || !t.commit()) return Error{db_.failure("making the tables").message};
+  if (!t.began() || !db_.execute(kSchema) || !t.commit())
+    return Error{db_.failure("making the tables").message};
   return Ok{};
 }
 
@@ -198,9 +207,11 @@ bool Store::write_changes(const Revision& r, const Config& current, const Config
     return false;
   }
   ChangeWriter changes(db_, r.number, age_of);
-  return changes.write<config::AddressPool>(current, next) && changes.write<config::LoadBalancer>(current, next) &&
+  return changes.write<config::AddressPool>(current, next) &&
+         changes.write<config::LoadBalancer>(current, next) &&
          changes.write<config::Listener>(current, next) && changes.write<config::Rule>(current, next) &&
-         changes.write<config::ServerGroup>(current, next) && changes.write<config::Certificate>(current, next);
+         changes.write<config::ServerGroup>(current, next) &&
+         changes.write<config::Certificate>(current, next);
 }
 
 bool Store::prune(std::uint64_t newest) {
@@ -213,7 +224,8 @@ bool Store::prune(std::uint64_t newest) {
 
 std::vector<Revision> Store::revisions(std::size_t limit) {
   std::vector<Revision> out;
-  Statement rows = db_.prepare("SELECT number, time, author, comment FROM revisions ORDER BY number DESC LIMIT ?");
+  Statement rows =
+      db_.prepare("SELECT number, time, author, comment FROM revisions ORDER BY number DESC LIMIT ?");
   if (!rows.valid()) return out;
   rows.bind(static_cast<std::int64_t>(std::min<std::size_t>(limit, kRevisions)));
   while (rows.step()) {
@@ -224,8 +236,8 @@ std::vector<Revision> Store::revisions(std::size_t limit) {
 }
 
 bool Store::write_audit(const AuditEntry& entry) {
-  Statement insert =
-      db_.prepare("INSERT INTO audit (time, author, action, outcome, revision) VALUES (?, ?, ?, ?, ?) RETURNING number");
+  Statement insert = db_.prepare(
+      "INSERT INTO audit (time, author, action, outcome, revision) VALUES (?, ?, ?, ?, ?) RETURNING number");
   if (!insert.valid()) return false;
   insert.bind(entry.time).bind(entry.author).bind(entry.action).bind(entry.outcome);
   if (!insert.bind(static_cast<std::int64_t>(entry.revision)).step()) return false;
@@ -247,8 +259,8 @@ std::vector<AuditEntry> Store::audit_log(std::size_t limit) {
   if (!rows.valid()) return out;
   rows.bind(static_cast<std::int64_t>(std::min<std::size_t>(limit, kAuditEntries)));
   while (rows.step()) {
-    out.push_back({rows.number(0), std::string(rows.text(1)), std::string(rows.text(2)), std::string(rows.text(3)),
-                   static_cast<std::uint64_t>(rows.number(4))});
+    out.push_back({rows.number(0), std::string(rows.text(1)), std::string(rows.text(2)),
+                   std::string(rows.text(3)), static_cast<std::uint64_t>(rows.number(4))});
   }
   return out;
 }

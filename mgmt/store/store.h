@@ -36,24 +36,26 @@ struct Stored {
   std::map<std::string, std::uint64_t> rule_ages;
 };
 
-/// Numbered revisions of the configuration in SQLite. Each resource is one row of JSON with the revisions in which it
-/// lived [since, until): a change costs what it changes, and any revision that is kept can be put together again.
-/// Private keys are in it: its file is for its owner only. Not thread-safe; the engine serialises.
+/// Numbered revisions of the configuration in SQLite. Each resource is one row of JSON with the revisions in
+/// which it lived [since, until): a change costs what it changes, and any revision that is kept can be put
+/// together again. Private keys are in it: its file is for its owner only. Not thread-safe; the engine
+/// serialises.
 class Store {
  public:
-  static constexpr std::uint64_t kRevisions = 100;     ///< Kept; older ones are pruned.
+  static constexpr std::uint64_t kRevisions = 100;  ///< Kept; older ones are pruned.
   static constexpr std::uint64_t kAuditEntries = 10000;
 
-  /// Takes the folder, opens or makes the database, checks it. Errors: second instance, damaged, newer than this
-  /// program.
+  /// Takes the folder, opens or makes the database, checks it. Errors: second instance, damaged, newer than
+  /// this program.
   static Result<std::unique_ptr<Store>> open(const std::string& folder);
 
   Result<Stored> load_last();
   /// An error when it is not kept (any more).
   Result<Stored> load(std::uint64_t revision);
 
-  /// `next` becomes revision `r.number`, one more than that of `current`, on the disk when this returns without a
-  /// failure, together with its line in the audit log. `age_of(rule id)` for rules that are not in `current`.
+  /// `next` becomes revision `r.number`, one more than that of `current`, on the disk when this returns
+  /// without a failure, together with its line in the audit log. `age_of(rule id)` for rules that are not in
+  /// `current`.
   std::optional<Failure> append(const Revision& r, const config::Config& current, const config::Config& next,
                                 const std::function<std::uint64_t(const std::string&)>& age_of);
 

@@ -34,7 +34,9 @@ class CompileTest : public testing::Test {
     return out.errors;
   }
   const l7::Listener* listener(const char* id) const { return program_->listeners.at(id).listener.get(); }
-  const l7::Listener* listener_before(const char* id) const { return before_->listeners.at(id).listener.get(); }
+  const l7::Listener* listener_before(const char* id) const {
+    return before_->listeners.at(id).listener.get();
+  }
 
   Slots slots_;
   std::shared_ptr<const Program> program_, before_;
@@ -46,7 +48,8 @@ TEST_F(CompileTest, an_equal_config_gives_the_very_same_parts) {
   for (const auto& [id, x] : program_->groups) EXPECT_EQ(x, before_->groups.at(id)) << id;
   for (const auto& [id, x] : program_->rules) EXPECT_EQ(x, before_->rules.at(id)) << id;
   for (const auto& [id, x] : program_->certificates) EXPECT_EQ(x, before_->certificates.at(id)) << id;
-  for (const auto& [id, x] : program_->listeners) EXPECT_EQ(x.listener, before_->listeners.at(id).listener) << id;
+  for (const auto& [id, x] : program_->listeners)
+    EXPECT_EQ(x.listener, before_->listeners.at(id).listener) << id;
 }
 
 TEST_F(CompileTest, a_changed_rule_costs_its_listeners_router_only) {
@@ -169,7 +172,8 @@ TEST_F(CompileTest, tells_which_slots_a_step_retires_and_takes) {
   const SlotDifference fresh = slots_only_in(*program_, *before_);
   EXPECT_THAT(fresh.groups, ElementsAre(program_->groups.at("new")->slot));
   EXPECT_THAT(fresh.backends, ElementsAre(program_->groups.at("new")->members[0].slot));
-  EXPECT_THAT(gone.backends, testing::Not(testing::Contains(fresh.backends[0]))) << "not reused in the same step";
+  EXPECT_THAT(gone.backends, testing::Not(testing::Contains(fresh.backends[0])))
+      << "not reused in the same step";
 }
 
 TEST_F(CompileTest, ages_tell_older_rules_from_newer_ones) {
@@ -204,9 +208,10 @@ TEST_F(CompileTest, names_the_part_of_a_certificate_that_is_wrong) {
   const std::string other_key = test::make_pem("other.example").private_key;
   const struct {
     std::string certificate, private_key, path;
-  } cases[] = {{"nonsense", test::sample().certificates["shop"].private_key, "/certificates/shop/certificate"},
-               {test::sample().certificates["shop"].certificate, "nonsense", "/certificates/shop/private_key"},
-               {test::sample().certificates["shop"].certificate, other_key, "/certificates/shop/private_key"}};
+  } cases[] = {
+      {"nonsense", test::sample().certificates["shop"].private_key, "/certificates/shop/certificate"},
+      {test::sample().certificates["shop"].certificate, "nonsense", "/certificates/shop/private_key"},
+      {test::sample().certificates["shop"].certificate, other_key, "/certificates/shop/private_key"}};
   for (const auto& one : cases) {
     Config c = test::sample();
     c.certificates["shop"].certificate = one.certificate;
@@ -243,7 +248,8 @@ TEST_F(CompileTest, the_snapshot_has_every_address_and_port) {
 
 TEST_F(CompileTest, values_arrive_in_the_data_planes_units) {
   Config c = test::sample();
-  c.server_groups["shop"].health_check = {"http", 500, 700, 2, 4, 8080, "GET", "/ping?x", "h.example", {"204", "300-302"}};
+  c.server_groups["shop"].health_check = {"http", 500,   700,       2,           4,
+                                          8080,   "GET", "/ping?x", "h.example", {"204", "300-302"}};
   c.rules["r-api"].hosts = {{"Shop.EXAMPLE", "one"}, {"*.Many.example", "many"}};
   c.rules["r-api"].paths = {{"string_prefix", "/s", false}, {"exact", "/e", false}};
   run(c);

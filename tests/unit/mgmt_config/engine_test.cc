@@ -92,8 +92,9 @@ TEST_F(EngineTest, a_restart_serves_the_last_revision_with_the_same_ages) {
   EXPECT_EQ(*engine_->current(), c);
   start();
   EXPECT_EQ(snapshot()->revision, 2u);
-  Engine::ExplainRequest request{{*IpAddr::parse("192.0.2.1"), 80}, "GET", "shop.example", "/api", "", {{"X-Beta", "1"}},
-                                 *IpAddr::parse("10.0.0.99")};
+  Engine::ExplainRequest request{
+      {*IpAddr::parse("192.0.2.1"), 80}, "GET", "shop.example", "/api", "", {{"X-Beta", "1"}},
+      *IpAddr::parse("10.0.0.99")};
   EXPECT_EQ(engine_->explain(request).rule, "r-api") << "the older of two equal rules";
   EXPECT_EQ(apply(c).outcome, Outcome::kUnchanged);
 }
@@ -353,7 +354,8 @@ TEST_F(EngineTest, a_stored_revision_that_no_longer_compiles_is_named_at_start) 
   apply(test::sample());
   engine_.reset();
   auto db = store::Database::open(database());
-  ASSERT_TRUE(db->execute("UPDATE objects SET body = replace(body, '/v[0-9]+', '/v[0-9') WHERE id = 'r-api'"));
+  ASSERT_TRUE(
+      db->execute("UPDATE objects SET body = replace(body, '/v[0-9]+', '/v[0-9') WHERE id = 'r-api'"));
   open();
   const Status started = engine_->start(rcu_);
   ASSERT_FALSE(started.ok());
@@ -397,8 +399,8 @@ class ExplainTest : public EngineTest {
   }
   Engine::Explanation explain(const char* vip, std::uint16_t port, const char* host, const char* path,
                               std::vector<std::pair<std::string, std::string>> headers = {}) {
-    return engine_->explain({{*IpAddr::parse(vip), port}, "GET", host, path, "", std::move(headers),
-                             *IpAddr::parse("10.1.2.3")});
+    return engine_->explain(
+        {{*IpAddr::parse(vip), port}, "GET", host, path, "", std::move(headers), *IpAddr::parse("10.1.2.3")});
   }
 };
 

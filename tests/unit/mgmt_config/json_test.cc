@@ -80,7 +80,8 @@ TEST(ConfigJson, names_each_wrong_type) {
 }
 
 TEST(ConfigJson, takes_integers_only_and_only_those_that_fit) {
-  for (const char* wrong : {"-1", "80.0", "80.5", "4294967296", "18446744073709551616", "1e3", "null", "true"}) {
+  for (const char* wrong :
+       {"-1", "80.0", "80.5", "4294967296", "18446744073709551616", "1e3", "null", "true"}) {
     const auto d = json_from_text(std::string(R"({"load_balancer":"x","port":)") + wrong + "}");
     ASSERT_TRUE(d.ok()) << wrong;
     EXPECT_THAT(resource_from_json<Listener>(d.value, "a").errors,
@@ -96,39 +97,53 @@ TEST(ConfigJson, takes_integers_only_and_only_those_that_fit) {
 TEST(ConfigJson, names_each_missing_member) {
   const json d = {{"address_pools", json::array({json::object()})},
                   {"listeners", {{{"id", "l"}}}},
-                  {"rules", {{{"id", "r"}, {"hosts", {json::object()}}, {"paths", {json::object()}},
-                              {"conditions", {json::object()}}, {"action", json::object()}},
-                             {{"id", "s"}, {"listener", "l"}, {"action", {{"type", "forward"}}}}}},
+                  {"rules",
+                   {{{"id", "r"},
+                     {"hosts", {json::object()}},
+                     {"paths", {json::object()}},
+                     {"conditions", {json::object()}},
+                     {"action", json::object()}},
+                    {{"id", "s"}, {"listener", "l"}, {"action", {{"type", "forward"}}}}}},
                   {"server_groups", {{{"id", "g"}, {"members", {json::object()}}}}},
                   {"certificates", {{{"id", "c"}}}}};
   const std::string required = "is required";
-  EXPECT_THAT(
-      config_from_json(d).errors,
-      UnorderedElementsAre(
-          error("/address_pools/0/id", required), error("/address_pools/0/scheme", required),
-          error("/address_pools/0/ranges", required), error("/listeners/0/load_balancer", required),
-          error("/rules/0/listener", required), error("/rules/0/hosts/0/value", required),
-          error("/rules/0/paths/0/value", required), error("/rules/0/conditions/0/type", required),
-          error("/rules/0/action/type", required), error("/rules/1/action/server_groups", required),
-          error("/server_groups/0/members/0/address", required), error("/server_groups/0/members/0/port", required),
-          error("/certificates/0/certificate", required)));
+  EXPECT_THAT(config_from_json(d).errors,
+              UnorderedElementsAre(
+                  error("/address_pools/0/id", required), error("/address_pools/0/scheme", required),
+                  error("/address_pools/0/ranges", required), error("/listeners/0/load_balancer", required),
+                  error("/rules/0/listener", required), error("/rules/0/hosts/0/value", required),
+                  error("/rules/0/paths/0/value", required), error("/rules/0/conditions/0/type", required),
+                  error("/rules/0/action/type", required), error("/rules/1/action/server_groups", required),
+                  error("/server_groups/0/members/0/address", required),
+                  error("/server_groups/0/members/0/port", required),
+                  error("/certificates/0/certificate", required)));
 }
 
 TEST(ConfigJson, an_unknown_action_type_is_refused) {
   json d = to_json(test::sample().rules.at("r-api"));
   for (const json& wrong : {json("drop"), json(1), json()}) {
     d["action"] = {{"type", wrong}};
-    EXPECT_THAT(resource_from_json<Rule>(d).errors,
-                ElementsAre(error("/action/type", "must be \"forward\", \"redirect\" or \"fixed_response\"")));
+    EXPECT_THAT(
+        resource_from_json<Rule>(d).errors,
+        ElementsAre(error("/action/type", "must be \"forward\", \"redirect\" or \"fixed_response\"")));
   }
 }
 
 TEST(ConfigJson, an_id_stands_once_and_is_well_formed) {
-  const json d = {{"load_balancers", {{{"id", "a"}}, {{"id", "b"}}, {{"id", "a"}}, {{"id", ""}}, {{"id", "x/y"}},
-                                      {{"id", std::string(129, 'a')}}, {{"id", ".."}}, {{"id", 7}}}}};
-  const std::string rule = "must be 1 to 128 characters of A-Z, a-z, 0-9, '.', '_' and '-', and not \".\" or \"..\"";
+  const json d = {{"load_balancers",
+                   {{{"id", "a"}},
+                    {{"id", "b"}},
+                    {{"id", "a"}},
+                    {{"id", ""}},
+                    {{"id", "x/y"}},
+                    {{"id", std::string(129, 'a')}},
+                    {{"id", ".."}},
+                    {{"id", 7}}}}};
+  const std::string rule =
+      "must be 1 to 128 characters of A-Z, a-z, 0-9, '.', '_' and '-', and not \".\" or \"..\"";
   const auto errors = config_from_json(d).errors;
-  EXPECT_THAT(errors, testing::Contains(error("/load_balancers/2/id", "is the id of /load_balancers/0 already")));
+  EXPECT_THAT(errors,
+              testing::Contains(error("/load_balancers/2/id", "is the id of /load_balancers/0 already")));
   for (const char* at : {"3", "4", "5", "6"}) {
     EXPECT_THAT(errors, testing::Contains(error(std::string("/load_balancers/") + at + "/id", rule)));
   }
@@ -141,11 +156,13 @@ TEST(ConfigJson, hosts_are_strings_or_objects) {
                   {"action", {{"type", "fixed_response"}}}};
   const auto parsed = resource_from_json<Rule>(d, "r");
   ASSERT_TRUE(parsed.ok());
-  EXPECT_THAT(parsed.value.hosts, ElementsAre(HostMatch{"a.example", "one"}, HostMatch{"*.b.example", "many"}));
+  EXPECT_THAT(parsed.value.hosts,
+              ElementsAre(HostMatch{"a.example", "one"}, HostMatch{"*.b.example", "many"}));
 }
 
 TEST(ConfigJson, a_default_action_may_be_null) {
-  const auto parsed = resource_from_json<Listener>({{"load_balancer", "x"}, {"default_action", nullptr}}, "l");
+  const auto parsed =
+      resource_from_json<Listener>({{"load_balancer", "x"}, {"default_action", nullptr}}, "l");
   EXPECT_TRUE(parsed.ok());
   EXPECT_FALSE(parsed.value.default_action.has_value());
 }
@@ -162,7 +179,8 @@ TEST(ResourceJson, takes_its_id_from_the_path_the_body_or_chance) {
   EXPECT_THAT(one.value.id, testing::StartsWith("load-balancer-"));
   EXPECT_NE(one.value.id, two.value.id);
   EXPECT_FALSE(resource_from_json<LoadBalancer>(json::object(), "a b").ok());
-  EXPECT_THAT(resource_from_json<LoadBalancer>(json::array()).errors, ElementsAre(error("", "must be an object")));
+  EXPECT_THAT(resource_from_json<LoadBalancer>(json::array()).errors,
+              ElementsAre(error("", "must be an object")));
 }
 
 TEST(ResourceJson, a_hundred_errors_are_enough) {
@@ -183,7 +201,8 @@ TEST(JsonText, refuses_what_a_lenient_parser_lets_pass) {
 }
 
 TEST(JsonText, says_where_the_text_is_wrong) {
-  for (const char* wrong : {"", "{", "{'a':1}", "{\"a\":1,}", "[1] [2]", "{\"a\":\"\xff\"}", "nul", "{\"a\":01}", "1e999"}) {
+  for (const char* wrong :
+       {"", "{", "{'a':1}", "{\"a\":1,}", "[1] [2]", "{\"a\":\"\xff\"}", "nul", "{\"a\":01}", "1e999"}) {
     const auto parsed = json_from_text(wrong);
     ASSERT_EQ(parsed.errors.size(), 1u) << wrong;
     EXPECT_EQ(parsed.errors[0].path, "");
@@ -197,15 +216,17 @@ TEST(ErrorPaths, become_indices_of_the_document_that_was_sent) {
   const json d = {{"rules", {{{"id", "a"}}, 7, {{"id", "b.c"}}}}};
   const auto errors = errors_for_document(
       {error("/rules/b.c/paths/0/value", "m"), error("/rules/a", "m"), error("/rules/gone/id", "m"),
-       error("/listeners/l/port", "m"), error("", "m"), error("/rules", "m")}, d);
+       error("/listeners/l/port", "m"), error("", "m"), error("/rules", "m")},
+      d);
   EXPECT_THAT(errors, ElementsAre(error("/rules/2/paths/0/value", "m"), error("/rules/0", "m"),
-                                  error("/rules/gone/id", "m"), error("/listeners/l/port", "m"), error("", "m"),
-                                  error("/rules", "m")));
+                                  error("/rules/gone/id", "m"), error("/listeners/l/port", "m"),
+                                  error("", "m"), error("/rules", "m")));
 }
 
 TEST(ErrorPaths, become_relative_to_the_resource_that_was_sent) {
   const auto errors = errors_for_resource(
-      {error("/rules/a/paths/0/value", "m"), error("/rules/a", "m"), error("/rules/ab/id", "m")}, "rules", "a");
+      {error("/rules/a/paths/0/value", "m"), error("/rules/a", "m"), error("/rules/ab/id", "m")}, "rules",
+      "a");
   EXPECT_THAT(errors, ElementsAre(error("/paths/0/value", "m"), error("", "m"), error("/rules/ab/id", "m")));
 }
 

@@ -33,7 +33,8 @@ Pem sign(EVP_PKEY* key, const std::string& host) {
   X509_gmtime_adj(X509_getm_notBefore(x.get()), -3600);
   X509_gmtime_adj(X509_getm_notAfter(x.get()), 86400);
   X509_NAME* name = X509_get_subject_name(x.get());
-  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>(host.c_str()), -1, -1, 0);
+  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>(host.c_str()),
+                             -1, -1, 0);
   X509_set_issuer_name(x.get(), name);
   X509_set_pubkey(x.get(), key);
   X509_EXTENSION* san = X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, ("DNS:" + host).c_str());
@@ -55,7 +56,8 @@ Pem make_pem(const std::string& host) {
 }
 
 Pem renew(const Pem& old, const std::string& host) {
-  const std::unique_ptr<BIO, Free> in(BIO_new_mem_buf(old.private_key.data(), static_cast<int>(old.private_key.size())));
+  const std::unique_ptr<BIO, Free> in(
+      BIO_new_mem_buf(old.private_key.data(), static_cast<int>(old.private_key.size())));
   const Key key(PEM_read_bio_PrivateKey(in.get(), nullptr, nullptr, nullptr));
   return sign(key.get(), host);
 }

@@ -66,10 +66,12 @@ TEST(Scale, a_hundred_thousand_rules_compile_and_one_more_keeps_the_others) {
   compile::Slots slots;
   const double start = cpu_seconds();
   const auto first = compile::compile({std::make_shared<const Config>(c), nullptr, nullptr, 1}, slots);
-  RecordProperty("seconds", std::to_string(cpu_seconds() - start));  // For people; the target holds on a quiet machine.
+  RecordProperty("seconds",
+                 std::to_string(cpu_seconds() - start));  // For people; the target holds on a quiet machine.
   ASSERT_NE(first.program, nullptr);
   c.rules["rule-7"].priority = 1;
-  const auto second = compile::compile({std::make_shared<const Config>(c), first.program.get(), nullptr, 1}, slots);
+  const auto second =
+      compile::compile({std::make_shared<const Config>(c), first.program.get(), nullptr, 1}, slots);
   ASSERT_NE(second.program, nullptr);
   std::size_t kept = 0;
   for (const auto& [id, rule] : second.program->rules) kept += rule == first.program->rules.at(id) ? 1 : 0;

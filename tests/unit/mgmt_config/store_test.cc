@@ -19,7 +19,9 @@ using testing::HasSubstr;
 
 std::uint64_t age(const std::string& rule) { return 100 + rule.size(); }
 
-Revision revision(std::uint64_t n) { return {n, 1700000000 + static_cast<std::int64_t>(n), "alice", "change " + std::to_string(n)}; }
+Revision revision(std::uint64_t n) {
+  return {n, 1700000000 + static_cast<std::int64_t>(n), "alice", "change " + std::to_string(n)};
+}
 
 mode_t mode_of(const std::string& path) {
   struct stat s {};
@@ -128,7 +130,8 @@ TEST_F(StoreTest, keeps_the_last_hundred_revisions_whole) {
   EXPECT_EQ(oldest->config.load_balancers.at("lb").name, "51");
   EXPECT_TRUE(oldest->config.load_balancers.contains("still"));
   EXPECT_EQ(store->load_last()->config, now);
-  EXPECT_EQ(store->database().pragma("SELECT count(*) FROM objects"), 101) << "rows of pruned revisions are gone";
+  EXPECT_EQ(store->database().pragma("SELECT count(*) FROM objects"), 101)
+      << "rows of pruned revisions are gone";
 }
 
 TEST_F(StoreTest, refuses_a_second_instance_and_says_who_has_it) {
@@ -136,7 +139,8 @@ TEST_F(StoreTest, refuses_a_second_instance_and_says_who_has_it) {
   const auto second = Store::open(folder());
   ASSERT_FALSE(second.ok());
   EXPECT_THAT(second.error().message, HasSubstr(folder()));
-  EXPECT_THAT(second.error().message, HasSubstr("in use by another instance (process " + std::to_string(getpid())));
+  EXPECT_THAT(second.error().message,
+              HasSubstr("in use by another instance (process " + std::to_string(getpid())));
 }
 
 TEST_F(StoreTest, can_be_opened_again_when_the_first_instance_has_gone) {
@@ -148,7 +152,8 @@ TEST_F(StoreTest, refuses_a_newer_schema) {
   { open()->database().execute("PRAGMA user_version = 2"); }
   const auto opened = Store::open(folder());
   ASSERT_FALSE(opened.ok());
-  EXPECT_THAT(opened.error().message, HasSubstr("written by a newer version (schema 2, this program knows 1)"));
+  EXPECT_THAT(opened.error().message,
+              HasSubstr("written by a newer version (schema 2, this program knows 1)"));
 }
 
 TEST_F(StoreTest, refuses_what_is_not_a_database) {
