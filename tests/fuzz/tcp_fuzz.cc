@@ -117,29 +117,30 @@ class World final : public l4::StreamEvents, public l4::tcp::Acceptor, public ne
     const std::size_t header = static_cast<std::size_t>(raw[12] >> 4) * 4;
     const auto h = l4::tcp::parse_header({raw, header});
     require(h.has_value(), "header that we cannot read ourselves");
-    if (h->has(l4::tcp::kRst) || h->destination_port != peer_port_) return;
+    if (h->has(l4::tcp::kRst)) return;
+    Flow& f = flows_[h->destination_port % 8];
     if (h->has(l4::tcp::kSyn)) {
-      iss_ = h->seq;
-      snd_nxt_ = h->seq + 1;
-      edge_ = rcv_nxt_ = SeqNum(peer_isn_);
+      f.iss = h->seq;
+      f.snd_nxt = h->seq + 1;
+      f.edge = f.rcv_nxt = SeqNum(f.peer_isn);
       if (h->has(l4::tcp::kAck)) {
-        edge_ = rcv_nxt_ = h->ack;
-        peer_isn_ = h->ack.value() - 1;  // whichever SYN it believed
+        f.edge = f.rcv_nxt = h->ack;
+        f.peer_isn = h->ack.value() - 1;  // whichever SYN it believed
       }
       return;
     }
-    if (stream_ != nullptr && open_) {
+    if (stream_ != nullptr && open_ && h->destination_port == peer_port_) {
       const SeqNum edge = h->ack + h->window;  // 8192 bytes need no scaling
-      require(edge >= edge_, "right edge of the window moved left");
-      edge_ = edge;
-      const std::uint32_t at = static_cast<std::uint32_t>(h->seq - (iss_ + 1));
+      require(edge >= f.edge, "right edge of the window moved left");
+      f.edge = edge;
+      const std::uint32_t at = static_cast<std::uint32_t>(h->seq - (f.iss + 1));
       for (std::size_t i = header; i < bytes.size(); ++i) {
         const std::uint32_t position = at + static_cast<std::uint32_t>(i - header);
         require(position < written_ && raw[i] == byte_at(position), "wrong byte on the wire");
       }
     }
-    snd_nxt_ = h->seq + static_cast<std::uint32_t>(bytes.size() - header) + (h->has(l4::tcp::kFin) ? 1 : 0);
-    rcv_nxt_ = h->ack;
+    f.snd_nxt = h->seq + static_cast<std::uint32_t>(bytes.size() - header) + (h->has(l4::tcp::kFin) ? 1 : 0);
+    f.rcv_nxt = h->ack;
   }
 
   // ---- The peer and time
@@ -170,11 +171,11 @@ class World final : public l4::StreamEvents, public l4::tcp::Acceptor, public ne
         break;
       case 9:
         if (stream_ == nullptr) {
-          const auto r = stack_->connect({remote_, 4000}, this, now_);
+          const auto r = stack_->connect({remote_, 4004}, this, now_);
           if (r.stream != nullptr) {
             start(r.stream);
             local_.port = r.stream->flow().local.port;
-            peer_port_ = 4000;
+            peer_port_ = 4004;
           }
         }
         break;
@@ -183,7 +184,7 @@ class World final : public l4::StreamEvents, public l4::tcp::Acceptor, public ne
                          {local_, {remote_, peer_port_}},
                          6,
                          in.u16(),
-                         snd_nxt_.value() - in.u8()};
+                         flow().snd_nxt.value() - in.u8()};
         stack_->on_icmp_error(e, now_);
         break;
       }
@@ -217,7 +218,7 @@ class World final : public l4::StreamEvents, public l4::tcp::Acceptor, public ne
     peer_port_ = static_cast<std::uint16_t>(6000 + in.u8() % 4);
     l4::tcp::Header h;
     h.flags = l4::tcp::kSyn;
-    h.seq = SeqNum(peer_isn_ + 100000);  // it counts when it is answered by SYN,ACK: check_sent()
+    h.seq = SeqNum(flow().peer_isn + 100000);  // it counts when it is answered by SYN,ACK: check_sent()
     h.window = in.u16();
     if (in.u8() % 2) h.options.mss = in.u16();
     if (in.u8() % 2) h.options.sack_permitted = true;
@@ -228,10 +229,10 @@ class World final : public l4::StreamEvents, public l4::tcp::Acceptor, public ne
     h.options = {};
     if (timestamps_) h.options.timestamp = l4::tcp::Timestamp{++clock_, 0};
     h.flags = l4::tcp::kAck;
-    h.seq = SeqNum(peer_isn_ + 1);
-    h.ack = iss_ + 1;
-    rcv_nxt_ = h.seq;
-    snd_nxt_ = h.ack;
+    h.seq = SeqNum(flow().peer_isn + 1);
+    h.ack = flow().iss + 1;
+    flow().rcv_nxt = h.seq;
+    flow().snd_nxt = h.ack;
     input(h, 0);
   }
 
@@ -246,16 +247,16 @@ class World final : public l4::StreamEvents, public l4::tcp::Acceptor, public ne
       const auto v = static_cast<std::int8_t>(in.u8());
       return static_cast<std::uint32_t>(v % 4 == 0 ? 0 : v % 4 == 1 ? v * 100 : v % 4 == 2 ? v : v * 10000);
     };
-    h.seq = rcv_nxt_ + near();
-    h.ack = snd_nxt_ + near();
+    h.seq = flow().rcv_nxt + near();
+    h.ack = flow().snd_nxt + near();
     // A SYN that may be believed starts the numbers of the payload.
-    if (h.has(l4::tcp::kSyn) && stream_ != nullptr && !open_) h.seq = SeqNum(peer_isn_);
+    if (h.has(l4::tcp::kSyn) && stream_ != nullptr && !open_) h.seq = SeqNum(flow().peer_isn);
     h.window = in.u16();
     const std::uint8_t extra = in.u8();
     if (timestamps_ != (extra % 16 == 15))
       h.options.timestamp = l4::tcp::Timestamp{clock_ += extra / 64 % 3, 0};
     for (int i = extra % 4; i > 0; --i) {
-      const SeqNum at = snd_nxt_ - in.u16() % 8192;
+      const SeqNum at = flow().snd_nxt - in.u16() % 8192;
       h.options.add_sack({at, at + in.u16() % 2000});
     }
     const std::uint8_t size = in.u8();
@@ -278,7 +279,7 @@ class World final : public l4::StreamEvents, public l4::tcp::Acceptor, public ne
     if (noise != nullptr && noise->u8() % 16 == 0) {
       for (std::size_t i = l4::tcp::kMinHeader; i < p.header_len; ++i) at[i] = noise->u8();
     }
-    const std::uint32_t first = h.seq.value() - (peer_isn_ + 1) + (h.has(l4::tcp::kSyn) ? 1 : 0);
+    const std::uint32_t first = h.seq.value() - (flow().peer_isn + 1) + (h.has(l4::tcp::kSyn) ? 1 : 0);
     for (std::size_t i = 0; i < payload; ++i)
       at[p.header_len + i] = byte_at(first + static_cast<std::uint32_t>(i));
     p.chain.push_back(std::move(b));
@@ -292,8 +293,13 @@ class World final : public l4::StreamEvents, public l4::tcp::Acceptor, public ne
   Endpoint local_{IpAddr::v4(0x0a000001), 80};
   const IpAddr remote_ = IpAddr::v4(0x0a000002);
   std::uint16_t peer_port_ = 6000;
-  std::uint32_t peer_isn_ = 0xffff0000;
-  SeqNum iss_, snd_nxt_, rcv_nxt_, edge_;
+  /// What the wire has shown of the last connection with one port of the peer.
+  struct Flow {
+    std::uint32_t peer_isn = 0xffff0000;
+    SeqNum iss, snd_nxt, rcv_nxt, edge;
+  };
+  Flow flows_[8];
+  Flow& flow() { return flows_[peer_port_ % 8]; }
   bool timestamps_ = false;
   std::uint32_t clock_ = 1000;
 
