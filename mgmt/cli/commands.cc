@@ -55,12 +55,13 @@ int refused(const Answer& answer, const json& document = {}) {
     return kRefused;
   }
   const json errors = problem.value("errors", json::array());
+  const bool fields = answer.status == 422 && !errors.empty();  // whose detail repeats the first of them
   fmt::print(stderr, "{} {}{}\n", answer.status, problem.value("title", ""),
-             errors.empty() ? ": " + problem.value("detail", "") : "");
+             fields ? "" : ": " + problem.value("detail", ""));
+  if (!fields && errors.size() < 2) return kRefused;
   for (const json& e : errors) {
     fmt::print(stderr, "  {}: {}\n", readable_path(e.value("path", ""), document), e.value("message", ""));
   }
-  if (!errors.empty() && answer.status != 422) fmt::print(stderr, "  {}\n", problem.value("detail", ""));
   return kRefused;
 }
 

@@ -87,7 +87,8 @@ void add_commands(CLI::App& cli, Options& o) {
   auto* get = cli.add_subcommand("get", "Shows resources: all of a kind, or one");
   get->add_option("KIND", o.kind, "config, " + kinds)->required();
   get->add_option("ID", o.id, "One of them");
-  get->add_option("-f,--filter", o.filters, "NAME=VALUE, such as listener=web; may be given several times");
+  get->add_option("-f,--filter", o.filters, "NAME=VALUE, such as listener=web; may be given several times")
+      ->take_all();
 
   auto* apply =
       cli.add_subcommand("apply", "Adds or replaces the objects of a JSON document, all or none of them");
@@ -110,7 +111,8 @@ void add_commands(CLI::App& cli, Options& o) {
                       "listener on its port)");
   explain->add_option("-X,--method", o.explain.method, "Default: GET");
   explain->add_option("--host", o.explain.host, "Instead of the URL's");
-  explain->add_option("-H,--header", o.explain.headers, "\"Name: value\"; may be given several times");
+  explain->add_option("-H,--header", o.explain.headers, "\"Name: value\"; may be given several times")
+      ->take_all();
   explain->add_option("--source", o.explain.source, "The client's address");
 
   cli.add_subcommand("status", "One screen: revision, workers, ports, connections, groups and their health");
@@ -137,10 +139,11 @@ int dispatch(const CLI::App& cli, const Options& o) {
 int main(int argc, char** argv) {
   CLI::App cli("sluicectl: asks and changes a Sluice appliance over its REST API");
   Options options;
+  cli.fallthrough();  // options may stand behind the subcommand, too; inherited by those added from here on
+  cli.option_defaults()->take_last();  // an alias may set what the user sets again
   add_global(cli, options);
   add_commands(cli, options);
   cli.require_subcommand(1);
-  cli.fallthrough();
   cli.set_version_flag("--version", std::string("sluicectl ") + sluice::mgmt::daemon::kVersion);
   cli.footer(
       "Exit status: 0 done; 1 the appliance refused; 2 wrong arguments or file; 3 the appliance cannot be "

@@ -19,7 +19,7 @@ namespace {
 using namespace sluice;
 using namespace sluice::mgmt::daemon;
 
-// Documented in docs/operations.md and --help.
+// Documented in docs/sluice.conf.md and --help.
 enum ExitStatus { kClean = 0, kFailed = 1, kUsage = 2, kCutOff = 3 };
 
 constexpr const char* kExitHelp =

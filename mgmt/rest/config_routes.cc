@@ -59,7 +59,8 @@ Reply applied(const ApplyResult& result, const json& changes) {
              200,
              {{"revision", result.revision}, {"outcome", outcome_name(result.outcome)}, {"changes", changes}})
       .with("ETag", revision_tag(result.revision))
-      .with("Sluice-Revision", std::to_string(result.revision));
+      .with("Sluice-Revision", std::to_string(result.revision))
+      .with("Sluice-Outcome", std::string(outcome_name(result.outcome)));
 }
 
 Reply get_config(Engine& engine, const Call& call) {

@@ -32,12 +32,13 @@ Reply unauthorized(std::string_view why, bool token_given) {
 }
 
 void audit(const Call& call, const Reply& reply, EventLog& events) {
-  const std::string revision = header_of(reply, "Sluice-Revision");
+  const std::string revision = header_of(reply, "Sluice-Revision"),
+                    outcome = header_of(reply, "Sluice-Outcome");
   const std::string what = fmt::format("{} {}", call.method, call.path);
-  spdlog::info("audit: user={} from={} request={} status={} revision={}", quoted(call.identity.name),
-               call.remote, quoted(what), reply.status, revision);
-  if (reply.status < 300 && call.parameter("dry_run") != "true" &&
-      header_of(reply, "Sluice-Outcome") != "unchanged") {
+  spdlog::info("audit: user={} from={} request={} status={} outcome={} revision={}",
+               quoted(call.identity.name), call.remote, quoted(what), reply.status,
+               reply.status < 300 ? outcome : "refused", revision);
+  if (reply.status < 300 && outcome == "applied") {
     events.add("config_changed", "revision " + revision, fmt::format("{} by {}", what, call.identity.name));
   } else if (reply.status >= 500) {
     events.add("change_failed", what, fmt::format("status {}", reply.status));
@@ -83,8 +84,8 @@ std::variant<const Route*, Reply> admit(Call& call, const RouteTable& routes, co
     return problem(404, "there is nothing at this path; see /api/v1/openapi.json");
   if (route == nullptr) return problem(405, "this path allows " + allowed).with("Allow", allowed);
   if (identity->role < route->role) {
-    spdlog::info("audit: user={} from={} request={} status=403 revision=-", quoted(identity->name),
-                 call.remote, quoted(call.method + " " + call.path));
+    spdlog::info("audit: user={} from={} request={} status=403 outcome=refused revision=-",
+                 quoted(identity->name), call.remote, quoted(call.method + " " + call.path));
     return problem(403, fmt::format("\"{}\" is {}, this needs {}", identity->name, to_string(identity->role),
                                     to_string(route->role)));
   }

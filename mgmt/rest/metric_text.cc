@@ -11,6 +11,7 @@ namespace {
 std::string number(double v) {
   if (std::isnan(v)) return "NaN";
   if (std::isinf(v)) return v > 0 ? "+Inf" : "-Inf";
+  if (v != 0 && std::abs(v) < 1e-4) return fmt::format("{:.12f}", v);  // no exponents for the reader's eye
   return fmt::format("{}", v);
 }
 

@@ -231,7 +231,9 @@ Reply Resource::remove(const Call& call) const {
       std::get<ApplyOptions>(options));
   if (refusal) return std::move(*refusal);
   if (!succeeded(result)) return refused(result, result.errors);
-  return Reply{204, "", "", {}}.with("Sluice-Revision", std::to_string(result.revision));
+  return Reply{204, "", "", {}}
+      .with("Sluice-Revision", std::to_string(result.revision))
+      .with("Sluice-Outcome", std::string(outcome_name(result.outcome)));
 }
 
 }  // namespace

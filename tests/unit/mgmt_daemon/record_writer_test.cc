@@ -3,6 +3,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -127,6 +130,25 @@ TEST_F(Records, the_appliances_metrics_name_backends_revision_and_expiry) {
   EXPECT_THAT(text, HasSubstr("\nsluice_certificate_expires_in_seconds{certificate=\""));
   EXPECT_THAT(text, HasSubstr("\nsluice_build_info{version=\""));
   EXPECT_THAT(text, HasSubstr("\nprocess_resident_memory_bytes "));
+}
+
+TEST(NotifyManager, sends_the_state_to_the_socket_of_the_environment_and_is_silent_without_one) {
+  const test::TempFolder folder;
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string path = folder.path() + "/notify";
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  const int s = ::socket(AF_UNIX, SOCK_DGRAM, 0);
+  ASSERT_EQ(::bind(s, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  unsetenv("NOTIFY_SOCKET");
+  notify_manager("READY=1");
+  setenv("NOTIFY_SOCKET", path.c_str(), 1);
+  notify_manager("STOPPING=1");
+  unsetenv("NOTIFY_SOCKET");
+  char text[32] = {};
+  EXPECT_EQ(::recv(s, text, sizeof text, MSG_DONTWAIT), 10);
+  EXPECT_STREQ(text, "STOPPING=1");
+  ::close(s);
 }
 
 TEST(ManagementCores, are_those_that_no_worker_has_or_all_when_workers_have_them_all) {

@@ -125,7 +125,10 @@ TEST_F(WholeConfig, changes_are_audited_with_their_author_and_refusals_too) {
   EXPECT_EQ(audit.body["items"][0]["outcome"], "invalid");
   EXPECT_EQ(audit.body["items"][1]["author"], "root");
   const Reply events = call("GET", "/api/v1/events");
-  ASSERT_EQ(events.body["items"].size(), 1u);
+  ASSERT_EQ(events.body["items"].size(), 1u) << "neither the refused one, nor";
+  ASSERT_EQ(call("PUT", "/api/v1/config", document()).body["outcome"], "unchanged");
+  ASSERT_EQ(call("PUT", "/api/v1/config?dry_run=true", json::object()).body["outcome"], "dry_run");
+  EXPECT_EQ(call("GET", "/api/v1/events").body["items"].size(), 1u) << "what changed nothing, is one";
   EXPECT_EQ(events.body["items"][0]["type"], "config_changed");
   EXPECT_EQ(events.body["items"][0]["subject"], "revision 1");
   EXPECT_EQ(call("GET", "/api/v1/events?after=1").body["items"].size(), 0u);

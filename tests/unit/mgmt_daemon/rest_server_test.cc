@@ -73,7 +73,8 @@ TEST_F(RestServer, names_the_methods_of_a_path_and_what_it_does_not_have) {
 TEST_F(RestServer, a_body_that_is_no_json_is_told_by_its_place) {
   const Reply broken = call("POST", "/api/v1/rules", std::string("{\"id\": }"));
   EXPECT_EQ(broken.status, 400);
-  EXPECT_THAT(broken.body["detail"].get<std::string>(), HasSubstr("the body is not JSON: parse error at line 1, column 8"));
+  EXPECT_THAT(broken.body["detail"].get<std::string>(),
+              HasSubstr("the body is not JSON: parse error at line 1, column 8"));
   EXPECT_EQ(call("POST", "/api/v1/rules", std::string("{\"id\": \"a\", \"id\": \"b\"}")).status, 400)
       << "a member twice";
   EXPECT_EQ(call("POST", "/api/v1/rules", std::string("{} {}")).status, 400);

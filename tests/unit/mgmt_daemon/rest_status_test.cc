@@ -119,9 +119,11 @@ TEST(MetricText, special_values_are_written_as_the_format_wants_them) {
   m.gauge("b", "h", "", std::numeric_limits<double>::infinity());
   m.gauge("c", "h", "", -0.25);
   m.counter("d", "h", "", UINT64_MAX);
+  m.gauge("e", "h", "", 0.00002);
   EXPECT_THAT(m.prometheus(), HasSubstr("\na NaN\n"));
   EXPECT_THAT(m.prometheus(), HasSubstr("\nb +Inf\n"));
   EXPECT_THAT(m.prometheus(), HasSubstr("\nc -0.25\n"));
+  EXPECT_THAT(m.prometheus(), HasSubstr("\ne 0.000020000000\n"));
   EXPECT_THAT(m.prometheus(), HasSubstr("\nd 18446744073709551615\n"));
 }
 
