@@ -18,6 +18,9 @@ case "$flavour" in
   *) echo "build.sh: unknown flavour '$flavour' (release, check, fuzz)" >&2; exit 2 ;;
 esac
 
+# A clone elsewhere compiles the same relative paths: let it find what another has compiled.
+export CCACHE_NOHASHDIR=1
+
 if [ ! -f "$folder/build.ninja" ]; then
   rm -rf "$folder"
   meson setup "$folder" "${options[@]}" >"/tmp/sluice-setup-$$.log" 2>&1 || {

@@ -128,7 +128,7 @@ def pytest_suite(folder, flavour=None, environment=None, arguments=()):
 
 def fuzz_suite(report):
     """A short run of each target on its kept corpus; hours belong to tests/soak.sh."""
-    if not build("fuzz", report):
+    if not build("fuzz", report, "fuzzers"):
         return
     seconds = int(os.environ.get("SLUICE_FUZZ_SECONDS", "20"))
     targets = sorted(p for p in (BUILD / "fuzz/tests/fuzz").glob("fuzz_*") if p.is_file())
