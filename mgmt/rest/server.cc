@@ -28,6 +28,9 @@ constexpr std::size_t kDiscard = 1u << 20;
 
 constexpr std::size_t kMaxPath = 1024;
 
+constexpr int kBacklog =
+    128;  ///< Connections that wait for a thread; the library's own 5 would be lost SYNs.
+
 constexpr std::chrono::seconds kStopPatience{2};
 
 Call call_of(const httplib::Request& req) {
@@ -128,6 +131,7 @@ struct Server::Impl {
   bool host_check = false;
   std::unique_ptr<httplib::Server> http;
   std::uint16_t port = 0;
+  socket_t listening = INVALID_SOCKET;
   std::thread thread;
 };
 
@@ -140,9 +144,10 @@ void Server::Impl::set_limits() {
   http->set_write_timeout(static_cast<time_t>(options.read_timeout_s), 0);
   http->set_tcp_nodelay(true);
   // The default also sets SO_REUSEPORT, with which two instances would share the port in silence.
-  http->set_socket_options([](socket_t s) {
+  http->set_socket_options([this](socket_t s) {
     const int yes = 1;
     ::setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    listening = s;
   });
   http->set_default_headers({{"Cache-Control", "no-store"}, {"X-Content-Type-Options", "nosniff"}});
 }
@@ -259,6 +264,7 @@ Status Server::Impl::bind() {
     return Error{fmt::format("the API cannot listen on {} port {}: {}", options.address, options.port,
                              errno != 0 ? std::strerror(errno) : "address not usable")};
   }
+  ::listen(listening, kBacklog);
   port = static_cast<std::uint16_t>(bound);
   return Ok{};
 }
