@@ -95,6 +95,7 @@ void Exchange::serve(ClientSession& session, const Listener& listener, Instant f
   }
   // No tunnels to anywhere, and no echo of what others added to the request (RFC 9110, 9.3.6 and 9.3.8).
   if (request_.method == http::Method::kConnect || request_.method == http::Method::kTrace) {
+    request_.keep_alive = false;  // What follows a CONNECT may be meant for the tunnel.
     reply_error(405, "method_not_allowed", now);
     return;
   }
@@ -130,6 +131,7 @@ const Action* Exchange::route(const Listener& listener, Instant now) {
   const route::NormalPath normal = route::normalise_path(request_.path, worker_.path_buffer);
   if (normal.error != route::PathError::kNone) {
     worker_.stats.bad_requests.add();
+    request_.keep_alive = false;
     reply_error(normal.error == route::PathError::kTooLong ? 414 : 400, "bad_request: path", now);
     return nullptr;
   }

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "l7/http/message.h"
+#include "l7/route/path.h"
 
 namespace sluice::mgmt {
 namespace {
@@ -74,12 +75,13 @@ const config::Listener* listener_at(const config::Config& config, const std::str
   return nullptr;
 }
 
-const l7::Rule* match(const l7::route::Router& router, const Engine::ExplainRequest& request) {
+/// `path` is the normal form, as the proxy gives it to the router.
+const l7::Rule* match(const l7::route::Router& router, const Engine::ExplainRequest& request, std::string_view path) {
   l7::http::FieldList fields;
   for (const auto& [name, value] : request.headers) fields.add({name, value});
   l7::route::Scratch scratch;
   if (!router.prepare(scratch)) return nullptr;
-  return router.match({request.host, request.path, request.query, request.method, &fields, request.source},
+  return router.match({request.host, path, request.query, request.method, &fields, request.source},
                       scratch);
 }
 
@@ -103,7 +105,15 @@ Explanation explain_request(const compile::Program& program, const Engine::Expla
   }
   out.listener = listener->id;
   const auto& parts = program.listeners.at(listener->id);
-  const l7::Rule* rule = parts.listener->router ? match(*parts.listener->router, request) : nullptr;
+  std::vector<char> buffer(l7::route::kMaxPath);
+  const l7::route::NormalPath normal = l7::route::normalise_path(request.path, buffer);
+  if (normal.error != l7::route::PathError::kNone) {
+    out.decision = "bad_request";
+    out.reason = "The path is refused before any rule is asked: it is too long, not absolute or wrongly percent-encoded.";
+    return out;
+  }
+  const l7::Rule* rule =
+      parts.listener->router ? match(*parts.listener->router, request, normal.path) : nullptr;
   if (rule != nullptr) {
     const config::Rule& model = config.rules.at(rule->id);
     out.rule = rule->id;

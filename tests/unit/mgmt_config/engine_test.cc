@@ -414,6 +414,13 @@ TEST_F(ExplainTest, names_the_rule_its_groups_and_why) {
   EXPECT_THAT(e.reason, HasSubstr("*.shop.example"));
 }
 
+TEST_F(ExplainTest, judges_the_path_in_the_normal_form_that_the_proxy_routes_by) {
+  const auto plain = explain("192.0.2.1", 80, "www.shop.example", "/api/x", {{"x-beta", "yes"}});
+  const auto dressed = explain("192.0.2.1", 80, "www.shop.example", "/y/../%61pi/x", {{"x-beta", "yes"}});
+  EXPECT_EQ(dressed.rule, plain.rule);
+  EXPECT_EQ(explain("192.0.2.1", 80, "www.shop.example", "/%zz").decision, "bad_request");
+}
+
 TEST_F(ExplainTest, tells_redirect_default_and_nothing_apart) {
   EXPECT_EQ(explain("192.0.2.1", 80, "any", "/old/1").decision, "redirect");
   const auto fallback = explain("192.0.2.1", 80, "shop.example", "/api/x");
