@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "l4/tcp/coalesce.h"
 #include "l4/tcp/wire.h"
 
 namespace sluice::test {
@@ -109,6 +110,7 @@ TraceSegment TcpScript::trace_of(const net::OutPacket& p) {
 
 void TcpScript::send(std::span<net::OutPacket> batch, Instant) {
   for (net::OutPacket& p : batch) {
+    EXPECT_LE(p.chain.segments(), 1 + l4::tcp::kMaxWireBuffers);
     // The wall's promises: room for the lower headers, a first segment that may be written, no checksum yet.
     Buf first = p.chain.pop_front();
     EXPECT_GE(first.headroom(), net::kTxHeadroom);

@@ -108,6 +108,17 @@ TEST_F(TcpUser, calls_between_batches_are_sent_by_the_next_flush_and_not_before)
   expect_events({"closed peer_reset"});
 }
 
+TEST_F(TcpUser, a_message_in_many_pieces_leaves_in_few_buffers) {
+  establish();
+  stream().send(chain_of(std::string(900, 'x'), 10), now());  // the recorder counts them
+  flush();
+  expect("P. 1:901(900) ack 1");
+  for (int i = 0; i < 50; ++i) stream().send(chain_of("0123456789"), now());
+  flush();
+  expect("P. 901:1401(500) ack 1");
+  send(". 1:1(0) ack 1401");
+}
+
 TEST_F(TcpUser, no_buffers_means_later_and_not_never) {
   establish();
   std::vector<Buf> hoard;
