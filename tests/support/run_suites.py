@@ -7,6 +7,7 @@ failure, so that nothing is green by not running.
 """
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -154,10 +155,30 @@ def fuzz_suite(report):
                 report.fail(target.name)
 
 
+def kernel_suite(report):
+    """Our TCP against the kernel's (unittest; a line a test)."""
+    if not build("check", report, "tests/packet/tcp_echo"):
+        return
+    done = subprocess.run(["/usr/bin/python3", ROOT / "tests/packet/kernel/kernel_test.py",
+                           BUILD / "check/tests/packet/tcp_echo"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, errors="replace", timeout=600, check=False)
+    before = report.passed + report.failed
+    for name, verdict in re.findall(r"^(test_\w+) .*?\.\.\. (ok|FAIL|ERROR)$", done.stdout, re.M | re.S):
+        if verdict == "ok":
+            report.passed += 1
+        else:
+            report.fail(f"kernel_test.{name}")
+    if done.returncode != 0:
+        print(done.stdout[-6000:])
+    if report.passed + report.failed == before or (done.returncode != 0 and report.failed == 0):
+        report.fail(f"kernel_test: exit status {done.returncode}")
+
+
 SUITES = {
     "lint": pytest_suite("tests/lint"),
     "unit": gtest_suite("unit"),
     "packet": gtest_suite("packet"),
+    "kernel": kernel_suite,
     "fuzz": fuzz_suite,
     "e2e": pytest_suite("tests/e2e", flavour="release"),
     "sanitizer": pytest_suite("tests/e2e", flavour="check", environment={"SLUICE_BUILD": "check"},
