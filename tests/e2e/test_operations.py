@@ -7,6 +7,7 @@ import signal
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -183,3 +184,22 @@ def test_metrics_are_valid_for_prometheus(ops):
     assert len(families) == len(set(families)) > 20
     for line in text.splitlines():
         assert line.startswith("#") or sample.match(line), line
+
+
+def test_huge_pages_are_used_when_they_are_there():
+    knob = Path("/proc/sys/vm/nr_hugepages")
+    before = knob.read_text()
+    knob.write_text("320")
+    try:
+        if int(knob.read_text()) < 320:
+            pytest.skip("the kernel has no 320 huge pages of 2 MB to give")
+        with Lab("slg", huge_pages="on") as lab:
+            lab.start_nginx("b1")
+            lab.start()
+            lab.api.apply(basic_config())
+            free = int(re.search(r"HugePages_Free: *(\d+)", Path("/proc/meminfo").read_text())[1])
+            assert free < 100
+            assert lab.curl("-H", "Host: one.test", "-o", "/dev/null", "-w", "%{http_code}", f"http://{VIP4}/") == "200"
+            assert lab.stop() == 0, lab.log_text()[-3000:]
+    finally:
+        knob.write_text(before)

@@ -163,9 +163,9 @@ class Lab:
     """`driver`: af_packet, af_xdp or tap. `own_namespace` False puts sluiced beside the user (for the demo)."""
 
     def __init__(self, prefix="slt", driver="af_packet", workers=1, own_namespace=True, api_port=8443, mtu=1500,
-                 extra_config="", build=None):
+                 extra_config="", build=None, huge_pages="off"):
         self.prefix, self.driver, self.workers, self.api_port, self.mtu = prefix, driver, workers, api_port, mtu
-        self.extra_config = extra_config
+        self.extra_config, self.huge_pages = extra_config, huge_pages
         self.build = ROOT / "build" / (build or os.environ.get("SLUICE_BUILD", "release"))
         self.folder = Path(tempfile.mkdtemp(prefix=f"sluice-{prefix}-"))
         self.folder.chmod(0o755)
@@ -288,7 +288,7 @@ class Lab:
                           for i in range(self.workers)) if self.workers == 1 else "0, 1"
         return SLUICED % {"wan": self.vdev(0, "wan"), "lan": self.vdev(1, "lan"), "cores": cores, "mtu": self.mtu,
                           "data": self.folder / "data", "log": self.folder / "access.log", "api": self.api_port,
-                          "prefix": f"{self.prefix}{os.getpid()}", "extra": self.extra_config}
+                          "prefix": f"{self.prefix}{os.getpid()}", "extra": self.extra_config, "huge": self.huge_pages}
 
     def start(self, seconds=30):
         """Starts sluiced and waits until its API answers."""
@@ -428,7 +428,7 @@ ports = (
   { name = "lan"; device = "%(lan)s"; mtu = %(mtu)s; addresses = [ "10.78.0.1/24", "fd78::1/64" ]; }
 );
 workers = { cores = [ %(cores)s ]; idle = "adaptive"; };
-memory = { huge_pages = "off"; memory_mb = 512; file_prefix = "%(prefix)s"; };
+memory = { huge_pages = "%(huge)s"; memory_mb = 512; file_prefix = "%(prefix)s"; };
 management = { listen = "127.0.0.1:%(api)s"; };
 data_folder = "%(data)s";
 log = { level = "info"; access_log = "%(log)s"; };
