@@ -22,8 +22,8 @@ std::uint64_t BackendTable::active(BackendSlot s) const {
 void BackendTable::reset(BackendSlot s) {
   health_[s.value].store(Health::kUnknown, std::memory_order_relaxed);
   for (std::uint32_t w = 0; w < workers_; ++w) {
-    // A tunnel or a long download that began under the old snapshot still counts in `active` and will take itself off:
-    // only what nobody writes any more starts at zero again.
+    // A tunnel or a long download that began under the old snapshot still counts in `active` and will take
+    // itself off: only what nobody writes any more starts at zero again.
     PerWorker& row = rows_[w][s.value];
     row.requests.sub(row.requests.get());
     row.connections.sub(row.connections.get());
