@@ -200,6 +200,13 @@ void arrives_in_syn_sent(Connection& c, Segment& s, Instant now) {
   if (c.synchronized()) text_and_fin(c, s, now);
 }
 
+/// The range of RFC 5961, 5.2, before TS.Recent is taken: a blind segment with a timestamp far ahead must not make
+/// PAWS refuse the genuine ones from then on.
+bool acknowledges_what_we_sent(const Connection& c, const Segment& s) {
+  const SeqNum least = c.state == State::kSynReceived ? c.snd_una + 1 : c.snd_una - c.max_snd_wnd;
+  return s.has_ack() && s.ack() >= least && s.ack() <= c.snd_max;
+}
+
 }  // namespace
 
 void segment_arrives(Connection& c, Segment& s, Instant now) {
@@ -210,7 +217,7 @@ void segment_arrives(Connection& c, Segment& s, Instant now) {
   if (check_reset(c, s, now) == Step::kDone) return;
   // Third step, security and compartment: not part of this stack.
   if (check_syn(c, s, now) == Step::kDone) return;
-  update_timestamp(c, s, now);
+  if (acknowledges_what_we_sent(c, s)) update_timestamp(c, s, now);
   if (check_acknowledgement(c, s, now) == Step::kDone) return;
   c.heard_at = now;
   c.keepalive_probes = 0;

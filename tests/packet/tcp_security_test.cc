@@ -62,6 +62,14 @@ TEST_F(TcpSecurity, paws_refuses_an_old_timestamp_and_the_echo_follows_the_newes
   expect_at(80ms, ". 1:1(0) ack 3 <TS ecr 1006>");
 }
 
+TEST_F(TcpSecurity, a_blind_segment_with_a_timestamp_far_ahead_does_not_poison_paws) {
+  establish("<mss 1000, TS val 1000 ecr 0>");
+  send("P. 1:5(4) ack -70000 <TS val 2000000000 ecr 0>", "evil");
+  expect(". 1:1(0) ack 1 <TS ecr 1000>");
+  send("P. 1:2(1) ack 1 <TS val 1001 ecr 0>", "a");
+  expect_events({"data a"});
+}
+
 TEST_F(TcpSecurity, after_24_days_of_silence_any_timestamp_is_taken) {
   config.keepalive_idle = 100h * 24;
   establish("<mss 1000, TS val 1000 ecr 0>");
