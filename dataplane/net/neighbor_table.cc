@@ -210,10 +210,11 @@ void NeighborTable::remove(Entry& e, Instant now) {
   entries_.destroy(&e);
 }
 
-/// The entry that changed longest ago goes. One in use is confirmed every 30 s and stays in front.
+/// The entry that changed longest ago goes, of those that are neither in use nor being asked: a flood from spoofed
+/// on-link sources must not push out the gateway.
 void NeighborTable::evict_one(Instant now) {
   for (Entry* e = oldest_; e != nullptr; e = e->newer) {
-    if (e->state == State::kIncomplete) continue;
+    if (e->state != State::kFailed && e->state != State::kStale) continue;
     return remove(*e, now);
   }
 }
