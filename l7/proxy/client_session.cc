@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "l7/http1/head_scanner.h"
 #include "l7/proxy/exchange.h"
 
 namespace sluice::l7::proxy {
@@ -70,6 +71,7 @@ void ClientSession::on_data(BufChain data, Instant now) {
     return;
   }
   in_.append(std::move(data));
+  http1::compact(in_, worker_.buffers);  // Tiny TLS records must not pin a buffer each.
   if (state_ == State::kExchange)
     exchange_->on_client_data(now);
   else if (!ready_)
@@ -79,7 +81,7 @@ void ClientSession::on_data(BufChain data, Instant now) {
 void ClientSession::on_writable(Instant now) {
   if (state_ == State::kExchange)
     exchange_->on_client_writable(now);
-  else if (state_ == State::kIdle && !in_.empty())
+  else if ((state_ == State::kIdle || state_ == State::kHead) && !in_.empty())
     worker_.make_ready(this);
 }
 

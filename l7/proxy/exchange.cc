@@ -53,6 +53,7 @@ void Exchange::begin(ClientSession& session, const Listener* listener, Instant f
   session_ = &session;
   phase_ = Phase::kNone;
   first_byte_ = first_byte;
+  interims_ = 0;
   request_done_ = upgrade_ = awaits_continue_ = continue_sent_ = false;
   response_started_ = keep_client_ = up_byte_seen_ = up_eof_ = up_reset_ = up_shut_ = client_shut_ = false;
   attempt_open_ = fresh_retry_done_ = false;
@@ -297,6 +298,7 @@ void Exchange::upstream_lost(std::string_view error, bool unread, Instant now) {
   const bool was_reused = up_ != nullptr && up_->reused();
   drop_upstream(now);
   timer_.disarm();
+  session_->stop_waiting();  // The client owes nothing while the next attempt connects.
   record_.error.assign(error);
   all_timed_out_ = false;
   if (!may_retry(unread)) {

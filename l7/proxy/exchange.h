@@ -132,6 +132,8 @@ class Exchange final : public upstream::ConnectionUser {
   BufChain replay_;               // What was sent of the body, framed, while replayable_.
   bool replayable_ = true;        // Nothing of the body is lost for another attempt.
   bool upgrade_ = false;          // Asked the backend for it.
+  static constexpr std::uint32_t kMaxInterims = 32;
+  std::uint32_t interims_ = 0;    // 1xx responses of this exchange.
   bool awaits_continue_ = false;  // The client may be waiting for our 100.
   bool continue_sent_ = false;
 

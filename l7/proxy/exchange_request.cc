@@ -65,7 +65,10 @@ void Exchange::pump_request(Instant now) {
     const std::size_t before = in.size();
     const auto status = request_body_.decode(in, body, worker_.buffers);
     const std::size_t taken = before - in.size();
-    if (taken > 0) awaits_continue_ = false;
+    if (taken > 0) {
+      awaits_continue_ = false;
+      session_->stream().consumed(taken, now);  // Whatever becomes of it: a kept connection needs its window.
+    }
     record_.request_bytes += body.size();
     if (max_body_ != 0 && request_body_.decoded() > max_body_) {
       response_started_ ? abort_client("body_too_large", now) : reply_error(413, "body_too_large", now);
@@ -82,7 +85,6 @@ void Exchange::pump_request(Instant now) {
       response_started_ ? abort_client("no_memory", now) : reply_error(503, "no_memory", now);
       return;
     }
-    if (taken > 0) session_->stream().consumed(taken, now);
     request_done_ = status == Status::kDone;
   }
   if (!request_done_ && in.empty() && session_->peer_closed()) abort_client("client_closed_in_body", now);

@@ -62,6 +62,10 @@ bool Exchange::parse_response_head(Instant now) {
 
 /// 1xx (RFC 9110, 15.2): to clients that know them. False: the exchange is over.
 bool Exchange::forward_interim(Instant now) {
+  if (++interims_ > kMaxInterims) {  // They pass without back-pressure, so there is an end to them.
+    bad_response("too_many_interim_responses", now);
+    return false;
+  }
   if (response_.status == 100) {
     awaits_continue_ = false;
     update_timers(now);

@@ -150,8 +150,8 @@ Connection* Pool::take_idle(BackendSlot slot, const Endpoint& address, Connectio
   while (Connection* c = idle_lists_[slot.value].newest) {
     unlink_idle(c);
     c->timer_.disarm();
+    c->state_ = Connection::State::kBusy;  // Out of the list, also for close().
     if (c->address_ == address) {
-      c->state_ = Connection::State::kBusy;
       c->user_ = user;
       c->reused_ = true;
       return c;

@@ -39,6 +39,18 @@ TEST_F(ContinueTest, ABackendThatSaysNothingDoesNotDeadlockTheClient) {
   EXPECT_EQ(client.read(), kOk) << "its late 100 is swallowed";
 }
 
+TEST_F(ContinueTest, ABackendThatSendsInterimResponsesWithoutEndIsCutOff) {
+  FakeStream& client = connect_client();
+  client.deliver("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+  poll();
+  std::string hints;
+  for (int i = 0; i < 40; ++i) hints += "HTTP/1.1 103 Early Hints\r\n\r\n";
+  upstream(0).deliver(hints + std::string(kOk));
+  const std::string got = client.read();
+  EXPECT_NE(got.find("HTTP/1.1 502"), std::string::npos);
+  EXPECT_EQ(got.find("200 OK"), std::string::npos);
+}
+
 TEST_F(ContinueTest, AFinalStatusInsteadOf100EndsTheRequestAndTheConnection) {
   FakeStream& client = connect_client();
   client.deliver(kPost);

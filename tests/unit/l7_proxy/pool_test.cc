@@ -90,6 +90,18 @@ TEST_F(PoolTest, EachBackendHasItsOwn) {
   EXPECT_EQ(worker->pool.idle(), 0u);
 }
 
+TEST_F(PoolTest, ASlotThatNamesAnotherAddressNowGetsNoneOfTheOldConnections) {
+  fill(3);
+  group->members[0].address.port = 4444;
+  publish();
+  fill(2);
+  EXPECT_EQ(upstreams(), 5u);
+  EXPECT_TRUE(upstream(0).is_shut && upstream(1).is_shut && upstream(2).is_shut);
+  EXPECT_EQ(worker->pool.idle(), 2u);
+  ask(kGet);
+  EXPECT_EQ(upstreams(), 5u) << "the new ones are used again";
+}
+
 class HealthTest : public Bench {
  protected:
   using Health = BackendTable::Health;
