@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Measures proxied requests per busy core-second of the load balancer, Sluice beside nginx and HAProxy, interleaved in one
 # run over the same veth network, and prints the ratios.
-#   pktgen-scripts/bench.sh [http-small] [https-small] [--quick] [--rounds N] [--json FILE]
+#   pktgen-scripts/bench.sh [http-small] [https-small] [--quick] [--rounds N] [--driver af_packet|af_xdp] [--json FILE]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 for argument in "$@"; do
