@@ -205,3 +205,9 @@ def test_sni_picks_the_certificate(restored, config):
         assert f"CN = {name}" in out, out
     shown = restored.api.ok("GET", "/api/v1/certificates")
     assert "PRIVATE KEY" not in json.dumps(shown)
+
+
+def test_wrk_sees_no_error_over_many_connections(lab):
+    out = lab.client.run("wrk", "-t1", "-c64", "-d2s", "-H", "Host: one.test", f"http://{VIP4}/")
+    assert "Socket errors" not in out and "Non-2xx" not in out, out
+    assert int(re.search(r"(\d+) requests in", out)[1]) > 200

@@ -9,6 +9,8 @@ import pytest
 
 from tests.support.lab import VIP4, wait_for
 
+pytestmark = pytest.mark.sanitizer
+
 
 def hammer(lab, url, seconds, connections=16):
     """h2load over HTTP/1.1 in the client's namespace; (succeeded, failed)."""
@@ -47,7 +49,7 @@ def test_twenty_rule_updates_a_second_under_load_lose_no_request(restored, confi
         stop.set()
         thread.join()
     assert len(updates) >= 20, f"only {len(updates)} updates under load"
-    assert numbers["succeeded"] > 500 and numbers["failed"] == 0 and numbers["errored"] == 0, (numbers, status)
+    assert numbers["succeeded"] > 200 and numbers["failed"] == 0 and numbers["errored"] == 0, (numbers, status)
     assert "0 3xx, 0 4xx, 0 5xx" in status
 
 

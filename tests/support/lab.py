@@ -296,6 +296,7 @@ class Lab:
         conf.write_text(self.config_text())
         self.log = open(self.folder / "sluiced.log", "ab")
         env = dict(os.environ, ASAN_OPTIONS="detect_leaks=1:exitcode=99:detect_stack_use_after_return=0",
+                   LSAN_OPTIONS=f"suppressions={ROOT}/tests/support/lsan.supp:print_suppressions=0",
                    UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1:exitcode=99")
         self.sluiced = subprocess.Popen(self.lb_command(self.build / "mgmt/daemon/sluiced", "--config", conf),
                                         stdout=self.log, stderr=subprocess.STDOUT, env=env)
