@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.lab import BACKENDS, VIP4, VIP6, Lab, basic_config, wait_for
 
+pytestmark = pytest.mark.sanitizer
 PORTS = [("af_packet", 1), ("af_packet", 2), ("af_xdp", 1), ("af_xdp", 2), ("tap", 1), ("tap", 2)]
 
 
