@@ -43,6 +43,6 @@ chroot "$chroot" /bin/bash -euo pipefail -c '
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends libgtest-dev libgmock-dev libbenchmark-dev >/dev/null
   cd /src
   [ -f /build/build.ninja ] || meson setup /build --buildtype=debug -Doptimization=1 -Dtests=enabled
-  ninja -C /build
+  ninja -k 0 -C /build
   meson test -C /build --suite unit --suite packet --print-errorlogs --num-processes 2
 '
