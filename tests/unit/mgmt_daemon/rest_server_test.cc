@@ -10,6 +10,8 @@ namespace {
 
 using nlohmann::json;
 using testing::HasSubstr;
+using testing::AnyOf;
+using testing::Eq;
 using testing::StartsWith;
 
 class RestServer : public RestTest {
@@ -151,8 +153,11 @@ TEST_F(RestServer, garbage_and_long_paths_end_no_thread) {
         StartsWith("HTTP/1.1 414"))
         << method;
   }
-  EXPECT_THAT(raw("GET /" + std::string(100000, 'a') + " HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+  EXPECT_THAT(raw("GET /" + std::string(30000, 'a') + " HTTP/1.1\r\nHost: localhost\r\n\r\n"),
               StartsWith("HTTP/1.1 414"));
+  // Newer versions of the HTTP library close at a line above 32 KB, without an answer.
+  EXPECT_THAT(raw("GET /" + std::string(100000, 'a') + " HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+              AnyOf(StartsWith("HTTP/1.1 414"), Eq("")));
   std::mt19937 random(1);
   for (int i = 0; i < 50; ++i) {
     std::string bytes(std::uniform_int_distribution<std::size_t>(1, 300)(random), '\0');
