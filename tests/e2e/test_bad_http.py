@@ -4,6 +4,8 @@ import ssl
 
 import pytest
 
+from tests.support.lab import wait_for
+
 pytestmark = pytest.mark.sanitizer
 
 HOST = b"Host: faulty.test\r\n"
@@ -98,6 +100,5 @@ def test_clients_that_vanish_at_any_point_leave_nothing_open(lab, raw):
         with pytest.raises(ssl.SSLWantReadError):
             tls.do_handshake()
         raw(port=443).send(outgoing.read()[:cut]).close()
-    from tests.support.lab import wait_for
     wait_for(lambda: lab.api.metric("sluice_http_connections_active") == 0, 10, "no client connection left")
     assert lab.curl("-o", "/dev/null", "-w", "%{http_code}", "http://10.77.0.100/") == "200"

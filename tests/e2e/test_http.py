@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.support.lab import VIP4, VIP6
+from tests.support.lab import VIP4, VIP6, run, wait_for
 
 pytestmark = pytest.mark.sanitizer
 
@@ -178,7 +178,6 @@ def test_redirects_and_fixed_responses_come_from_the_appliance(restored, config)
 def test_the_access_log_tells_the_request(lab):
     mark = "find-me-in-the-log"
     lab.curl("-k", "-H", f"X-Request-ID: {mark}", f"https://{VIP4}/logged?q=1")
-    from tests.support.lab import wait_for
     record = wait_for(lambda: [r for r in lab.access_log() if r.get("request_id") == mark], 5, "the record")[0]
     assert record["status"] == 200 and record["method"] == "GET" and record["path"] == "/logged?q=1"
     assert record["client"].startswith("10.77.0.2:") and record["upstream"].startswith("10.78.0.1")
@@ -187,7 +186,6 @@ def test_the_access_log_tells_the_request(lab):
 
 
 def test_sni_picks_the_certificate(restored, config):
-    from tests.support.lab import run
     for name in ("first", "second"):
         folder = restored.folder
         run("openssl", "req", "-x509", "-newkey", "rsa:2048" if name == "first" else "ec", *(

@@ -24,6 +24,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 VIP4, VIP6 = "10.77.0.100", "fd77::100"
 BACKENDS = {"b1": ("10.78.0.11", "fd78::11"), "b2": ("10.78.0.12", "fd78::12"), "b3": ("10.78.0.13", "fd78::13")}
+# No offload that would hand frames over which never were on a wire (partial checksums, 64 KB segments).
+NO_OFFLOADS = [word for feature in ("tx", "tso", "gso", "gro", "rxvlan", "txvlan") for word in (feature, "off")]
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -87,9 +89,7 @@ class Netns:
             raise OSError(ctypes.get_errno(), "setns")
 
     def quiet(self, device):
-        """No offload that would hand frames over which never were on a wire (partial checksums, 64 KB segments)."""
-        self.run("ethtool", "-K", device, "tx", "off", "tso", "off", "gso", "off", "gro", "off", "rxvlan", "off",
-                 "txvlan", "off")
+        self.run("ethtool", "-K", device, *NO_OFFLOADS)
 
     def close(self):
         for process in self.processes:
@@ -213,8 +213,7 @@ class Lab:
         if self.lb:
             run("ip", "link", "set", lb_end, "netns", self.lb.name)
         self.lb_run("sysctl", "-qw", f"net.ipv6.conf.{lb_end}.disable_ipv6=1")
-        self.lb_run("ethtool", "-K", lb_end, "tx", "off", "tso", "off", "gso", "off", "gro", "off", "rxvlan", "off",
-                    "txvlan", "off")
+        self.lb_run("ethtool", "-K", lb_end, *NO_OFFLOADS)
         self.lb_run("ip", "link", "set", lb_end, "mtu", self.mtu, "up")
 
     def _address(self, netns, device, addresses):
