@@ -160,14 +160,16 @@ class Api:
 
 
 class Lab:
-    """`driver`: af_packet, af_xdp or tap. `own_namespace` False puts sluiced beside the user (for the demo)."""
+    """`driver`: af_packet, af_xdp or tap. `own_namespace` False puts sluiced beside the user (for the demo). The letter in
+    SLUICE_LAB_TAG keeps labs of two work trees on one machine apart."""
 
     def __init__(self, prefix="slt", driver="af_packet", workers=1, own_namespace=True, api_port=8443, mtu=1500,
                  extra_config="", build=None, huge_pages="off"):
-        self.prefix, self.driver, self.workers, self.api_port, self.mtu = prefix, driver, workers, api_port, mtu
+        self.prefix = prefix + os.environ.get("SLUICE_LAB_TAG", "")
+        self.driver, self.workers, self.api_port, self.mtu = driver, workers, api_port, mtu
         self.extra_config, self.huge_pages = extra_config, huge_pages
         self.build = ROOT / "build" / (build or os.environ.get("SLUICE_BUILD", "release"))
-        self.folder = Path(tempfile.mkdtemp(prefix=f"sluice-{prefix}-"))
+        self.folder = Path(tempfile.mkdtemp(prefix=f"sluice-{self.prefix}-"))
         self.folder.chmod(0o755)
         self.namespaces = {}
         self.lb = None
