@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs what is missing of the Debian packages that a group needs: deps.sh GROUP...
 #   build: compile and run sluiced    demo: what demo.sh shows it with    test: what the suites use
+#   bench: what is measured against
 # Asks dpkg first, so that a second run costs nothing and needs neither root nor a network.
 set -euo pipefail
 
@@ -11,6 +12,7 @@ build=(g++ meson ninja-build pkg-config ccache
 demo=(nginx-light iproute2 iputils-ping iptables ethtool curl openssl jq procps python3)
 test=(libgtest-dev libgmock-dev libbenchmark-dev clang libclang-rt-14-dev clang-format git
   nghttp2-client wrk haproxy python3-pytest python3-pytest-timeout python3-scapy tcpdump sqlite3)
+bench=(nginx-light haproxy dpdk-dev nghttp2-client libipsec-mb-dev)  # dpdk-dev: dpdk-testpmd
 
 [ -r /etc/os-release ] && . /etc/os-release
 if [ "${VERSION_CODENAME:-}" = trixie ]; then test=("${test[@]/libclang-rt-14-dev/libclang-rt-dev}"); fi
@@ -21,7 +23,8 @@ for group in "$@"; do
     build) wanted+=("${build[@]}") ;;
     demo) wanted+=("${demo[@]}") ;;
     test) wanted+=("${test[@]}") ;;
-    *) echo "deps.sh: unknown group '$group' (build, demo, test)" >&2; exit 2 ;;
+    bench) wanted+=("${bench[@]}") ;;
+    *) echo "deps.sh: unknown group '$group' (build, demo, test, bench)" >&2; exit 2 ;;
   esac
 done
 

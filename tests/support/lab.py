@@ -293,6 +293,12 @@ class Lab:
 
     def start(self, seconds=30):
         """Starts sluiced and waits until its API answers."""
+        self.launch()
+        wait_for(self._serving, seconds, f"sluiced; its log:\n{self.log_text()[-3000:]}")
+        return self
+
+    def launch(self):
+        """Starts sluiced without waiting for it."""
         conf = self.folder / "sluice.conf"
         conf.write_text(self.config_text())
         self.log = open(self.folder / "sluiced.log", "ab")
@@ -303,8 +309,6 @@ class Lab:
                                         stdout=self.log, stderr=subprocess.STDOUT, env=env)
         if self.driver == "tap":
             self._bridge_taps()
-        wait_for(self._serving, seconds, f"sluiced; its log:\n{self.log_text()[-3000:]}")
-        return self
 
     def _bridge_taps(self):
         for port in ("wan", "lan"):

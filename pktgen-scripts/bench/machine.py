@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The machine that is measured on: cores, priorities, programs. The load balancer has core 1 to itself; all else is on core 0."""
+import contextlib
+import fcntl
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+from bench.figures import BenchError
+from tests.support.lab import ROOT
+
+LB_CORE, LOAD_CORE = 1, 0
+PRIORITY = -10  # of everything that is measured, so that work in the background disturbs less
+COLUMNS = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
+BUSY = ("user", "system", "irq", "softirq")  # "nice" is what gave way to us, and not ours
+
+
+def core_seconds(kinds=BUSY, core=LB_CORE):
+    """Time of these kinds (names of /proc/stat's columns) on a core since boot."""
+    for line in Path("/proc/stat").read_text().splitlines():
+        if line.startswith(f"cpu{core} "):
+            values = dict(zip(COLUMNS, map(int, line.split()[1:9])))
+            return sum(values[kind] for kind in kinds) / os.sysconf("SC_CLK_TCK")
+    raise BenchError(f"there is no core {core}")
+
+
+def require(programs):
+    missing = [p for p in programs if shutil.which(p) is None]
+    if missing:
+        raise BenchError(f"not installed: {', '.join(missing)} (tests/support/deps.sh bench installs what is measured against)")
+
+
+def require_free_core(seconds=10.0, core=LB_CORE):
+    """Somebody else's work at our priority or above would be in every figure. Niced work is not counted: it gives way."""
+    window = 0.5
+    for _ in range(max(1, int(seconds / window))):
+        before = core_seconds(core=core)
+        time.sleep(window)
+        share = (core_seconds(core=core) - before) / window
+        if share < 0.3:
+            return
+    raise BenchError(f"core {core} is taken: {share:.0%} of it is in use by others. Its busiest programs: {busiest(core)}")
+
+
+def busiest(core):
+    """For the error only: who ran last on this core, most used first."""
+    listed = subprocess.run(["ps", "-eLo", "psr=,pcpu=,pid=,comm=", "--sort=-pcpu"], stdout=subprocess.PIPE, text=True,
+                            check=False).stdout
+    rows = [line.split(None, 3) for line in listed.splitlines()]
+    return ", ".join(f"{r[3]} ({r[2]})" for r in rows if r[0] == str(core))[:120] or "unknown"
+
+
+@contextlib.contextmanager
+def only_bench():
+    """One benchmark at a time on a machine; released by the kernel however we end."""
+    with open("/run/lock/sluice-bench", "w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as taken:
+            raise BenchError(f"core {LB_CORE} is taken: another benchmark is running (/run/lock/sluice-bench)") from taken
+        yield
+
+
+def settle(pid, core=None):
+    """Priority, and with `core` the place, of a process, its threads and its children."""
+    children = subprocess.run(["pgrep", "-P", str(pid)], stdout=subprocess.PIPE, text=True, check=False).stdout.split()
+    for process in (str(pid), *children):
+        for task in os.listdir(f"/proc/{process}/task"):
+            with contextlib.suppress(ProcessLookupError):
+                os.setpriority(os.PRIO_PROCESS, int(task), PRIORITY)
+                if core is not None:
+                    os.sched_setaffinity(int(task), {core})
+
+
+def on_core(core, *command):
+    """A command with its core and our priority in front."""
+    return ["nice", "-n", str(PRIORITY), "taskset", "-c", str(core), *map(str, command)]
+
+
+def program(name):
+    """One of our own, as built for release."""
+    path = ROOT / "build/release" / name
+    if not path.exists():
+        raise BenchError(f"{path} is not built")
+    return path

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The benchmark runner itself: what it computes, what it writes, and that bad input never looks like a result."""
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "pktgen-scripts")]
+
+from bench import figures, machine, runner  # noqa: E402
+
+KEYS = {"name", "value", "unit", "peer", "peer_value", "ratio", "target", "ok", "spread", "command"}
+
+
+def bench_sh(*arguments, env=None):
+    return subprocess.run([ROOT / "pktgen-scripts/bench.sh", *map(str, arguments)], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, check=False, timeout=280, env=env)
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    """Registers a benchmark in place of all others, on a machine that is ready."""
+    monkeypatch.setattr(runner, "BENCHMARKS", {})
+    monkeypatch.setattr(runner, "prepare", lambda chosen: None)
+
+    def register(function):
+        function.__doc__ = "fake"
+        runner.benchmark("fake")(function)
+    return register
+
+
+def test_the_ratio_is_the_median_over_rounds_and_the_spread_its_width():
+    f = figures.compare("n", "u", [20, 30, 10], "p", [10, 10, 10], 2.0, command="c")
+    assert (f.ratio, f.value, f.peer_value, f.ok) == (2.0, 20, 10, True)
+    assert f.spread == pytest.approx((3.0 - 1.0) / 2.0)
+
+
+def test_where_less_is_better_a_ratio_over_one_is_still_better():
+    assert figures.compare("n", "us", [5.0], "p", [10.0], 1.5, less=True).ratio == 2.0
+    assert figures.bound("n", "s", [1.0], 2.0).ok is True
+    assert figures.bound("n", "s", [4.0], 2.0).ok is False
+
+
+@pytest.mark.parametrize("own, others", [([], []), ([1], [1, 2]), ([0], [1]), ([1], [0])])
+def test_missing_rounds_and_values_of_zero_are_no_result(own, others):
+    with pytest.raises(figures.BenchError):
+        figures.compare("n", "u", own, "p", others, 1.0)
+
+
+def test_a_target_that_is_missed_is_told_in_the_verdict():
+    assert "NOT reached" in str(figures.compare("n", "u", [1], "p", [2], 1.0))
+    assert "NOT" not in str(figures.compare("n", "u", [2], "p", [1], 1.0))
+
+
+def test_a_run_writes_one_object_a_figure_with_the_command_that_makes_it_again(fake, tmp_path, capsys):
+    @fake
+    def _(run):
+        values = run.interleave({"a": lambda: 4.0, "b": lambda: 2.0})
+        yield figures.compare("fake", "u", values["a"], "b", values["b"], 1.0, command=run.command)
+
+    out = tmp_path / "out.json"
+    assert runner.main(["fake", "--rounds", "3", "--json", str(out)]) == 0
+    (figure,) = json.loads(out.read_text())
+    assert set(figure) == KEYS
+    assert figure["command"] == "pktgen-scripts/bench.sh fake --rounds 3"
+    assert figure["ratio"] == 2.0
+    assert "target 1: reached" in capsys.readouterr().out
+
+
+def test_a_wrong_answer_fails_the_run_and_nothing_is_written(fake, tmp_path, capsys):
+    @fake
+    def _(run):
+        yield figures.compare("fake", "u", [1], "p", [1], 1.0)
+        raise figures.BenchError("wrong bytes")
+
+    out = tmp_path / "out.json"
+    assert runner.main(["--json", str(out)]) == 1
+    assert not out.exists()
+    assert "wrong bytes" in capsys.readouterr().err
+
+
+def test_a_benchmark_without_a_figure_fails_the_run(fake, capsys):
+    fake(lambda run: [])
+    assert runner.main([]) == 1
+    assert "gave no figure" in capsys.readouterr().err
+
+
+def test_rounds_are_interleaved(fake):
+    order = []
+
+    @fake
+    def _(run):
+        run.interleave({name: lambda n=name: order.append(n) for name in "ab"})
+        yield figures.compare("fake", "u", [1], "p", [1], 1.0)
+
+    assert runner.main(["--rounds", "2"]) == 0
+    assert order == ["a", "b", "a", "b"]
+
+
+@pytest.mark.parametrize("arguments", [["no-such-benchmark"], ["start", "--rounds", "0"], ["start", "--json", "/no/such/f"],
+                                       ["start", "--driver", "carrier-pigeon"]])
+def test_bad_arguments_end_with_status_2_and_a_reason(arguments):
+    done = bench_sh(*arguments)
+    assert done.returncode == 2
+    assert "error:" in done.stderr
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones():
+    done = bench_sh("no-such-benchmark")
+    assert "'no-such-benchmark'" in done.stderr and "http-small" in done.stderr
+
+
+def test_a_peer_that_is_not_installed_is_named_and_no_figure_is_written(tmp_path):
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for folder in ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"):
+        for tool in Path(folder).iterdir() if Path(folder).is_dir() else ():
+            if tool.name != "haproxy" and not (programs / tool.name).exists():
+                (programs / tool.name).symlink_to(tool)
+    out = tmp_path / "out.json"
+    done = bench_sh("http-small", "--quick", "--json", out, env={**os.environ, "PATH": str(programs)})
+    assert done.returncode == 1
+    assert "not installed: haproxy" in done.stderr
+    assert not out.exists()
+
+
+def test_a_core_that_somebody_else_uses_is_refused():
+    with subprocess.Popen(["taskset", "-c", str(machine.LB_CORE), "sh", "-c", "while :; do :; done"]) as hog:
+        try:
+            with pytest.raises(figures.BenchError, match="core 1 is taken"):
+                machine.require_free_core(seconds=1)
+        finally:
+            hog.kill()
+
+
+def test_a_second_benchmark_at_the_same_time_is_refused(fake, capsys):
+    fake(lambda run: [figures.compare("fake", "u", [1], "p", [1], 1.0)])
+    with machine.only_bench():
+        assert runner.main([]) == 1
+    assert "another benchmark is running" in capsys.readouterr().err
+
+
+def test_start_is_measured_for_real(tmp_path):
+    out = tmp_path / "out.json"
+    done = bench_sh("start", "--quick", "--json", out)
+    assert done.returncode == 0, done.stderr
+    (figure,) = json.loads(out.read_text())
+    assert set(figure) == KEYS
+    assert figure["name"] == "start" and figure["peer_value"] == 2.0
+    assert 0.01 < figure["value"] < 30
+    assert f"{figure['ratio']:.2f}" in done.stdout
