@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs what is missing of the Debian packages that a group needs: deps.sh GROUP...
 #   build: compile and run sluiced    demo: what demo.sh shows it with    test: what the suites use
-#   bench: what is measured against
+#   bench: what is measured against   vm: the suite in a virtual machine
 # Asks dpkg first, so that a second run costs nothing and needs neither root nor a network.
 set -euo pipefail
 
@@ -13,6 +13,7 @@ demo=(nginx-light iproute2 iputils-ping iptables ethtool curl openssl jq procps 
 test=(libgtest-dev libgmock-dev libbenchmark-dev clang libclang-rt-14-dev clang-format git
   nghttp2-client wrk haproxy python3-pytest python3-pytest-timeout python3-scapy tcpdump sqlite3)
 bench=(nginx-light haproxy dpdk-dev nghttp2-client libipsec-mb-dev)  # dpdk-dev: dpdk-testpmd
+vm=(qemu-system-x86 busybox-static kmod binutils)
 
 [ -r /etc/os-release ] && . /etc/os-release
 if [ "${VERSION_CODENAME:-}" = trixie ]; then test=("${test[@]/libclang-rt-14-dev/libclang-rt-dev}"); fi
@@ -24,7 +25,8 @@ for group in "$@"; do
     demo) wanted+=("${demo[@]}") ;;
     test) wanted+=("${test[@]}") ;;
     bench) wanted+=("${bench[@]}") ;;
-    *) echo "deps.sh: unknown group '$group' (build, demo, test, bench)" >&2; exit 2 ;;
+    vm) wanted+=("${vm[@]}") ;;
+    *) echo "deps.sh: unknown group '$group' (build, demo, test, bench, vm)" >&2; exit 2 ;;
   esac
 done
 

@@ -126,7 +126,7 @@ class Api:
             head.setdefault("Authorization", "Bearer " + self.lab.token())
         context = ssl._create_unverified_context()
         with self.lab.lb_entered():
-            connection = http.client.HTTPSConnection("127.0.0.1", self.lab.api_port, timeout=30, context=context)
+            connection = http.client.HTTPSConnection(self.lab.api_address, self.lab.api_port, timeout=30, context=context)
             connection.connect()
         try:
             connection.request(method, path, None if body is None else
@@ -174,6 +174,7 @@ class Lab:
         self.namespaces = {}
         self.lb = None
         self.sluiced = None
+        self.api_address = "127.0.0.1"
         self.api = Api(self)
         self.backend_pids = {}
         try:

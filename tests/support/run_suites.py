@@ -192,6 +192,7 @@ SUITES = {
     "kernel": kernel_suite,
     "fuzz": fuzz_suite,
     "e2e": pytest_suite("tests/e2e", flavour="release"),
+    "vm": pytest_suite("tests/vm", flavour="release"),
     "sanitizer": pytest_suite("tests/e2e", flavour="check", environment={"SLUICE_BUILD": "check"},
                               arguments=("-m", "sanitizer")),
 }
