@@ -42,7 +42,7 @@ class Run:
     """What a benchmark is given: how long and how often, things that several share, and a place to print."""
 
     def __init__(self, options, stack):
-        self.quick, self.driver = options.quick, options.driver
+        self.quick, self.driver, self.anyway = options.quick, options.driver, options.anyway
         self.rounds = options.rounds or (1 if self.quick else 5)
         self.seconds = 2 if self.quick else 4
         self._stack, self._shared = stack, {}
@@ -58,6 +58,7 @@ class Run:
     def command(self):
         """Reproduces the figures of the benchmark that runs."""
         extra = ["--quick"] if self.quick else []
+        extra += ["--anyway"] if self.anyway else []
         extra += ["--driver", self.driver] if self.driver != "af_packet" else []
         extra += ["--rounds", str(self.rounds)] if self.rounds != (1 if self.quick else 5) else []
         return shlex.join(["pktgen-scripts/bench.sh", self.benchmark.name, *extra])
@@ -83,6 +84,7 @@ def parse(arguments):
     parser.add_argument("--quick", action="store_true", help="one short round; for a look, not for a figure")
     parser.add_argument("--rounds", type=int, help="of each side (5)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
+    parser.add_argument("--anyway", action="store_true", help="although others use the core; for a look, not for a figure")
     parser.add_argument("--driver", choices=["af_packet", "af_xdp"], default="af_packet", help="of Sluice's veth ports")
     options = parser.parse_args(arguments)
     for name in options.names:
@@ -95,7 +97,7 @@ def parse(arguments):
     return options
 
 
-def prepare(chosen):
+def prepare(chosen, anyway):
     """Everything that can be known to be missing is found before the first second is spent."""
     if os.cpu_count() < 2:
         raise BenchError("two cores are needed: one for the load balancer, one for all else")
@@ -106,7 +108,8 @@ def prepare(chosen):
                           stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode != 0:
         raise BenchError(f"building {' '.join(targets)}:\n{done.stdout[-4000:]}")
-    machine.require_free_core()
+    if not anyway:
+        machine.require_free_core()
 
 
 def measure(chosen, options):
@@ -130,7 +133,7 @@ def main(arguments):
     chosen = [BENCHMARKS[name] for name in dict.fromkeys(options.names or BENCHMARKS)]
     try:
         with machine.only_bench():
-            prepare(chosen)
+            prepare(chosen, options.anyway)
             figures = measure(chosen, options)
     except (BenchError, RuntimeError, TimeoutError, OSError, subprocess.SubprocessError) as problem:
         print(f"bench: {problem}", file=sys.stderr)

@@ -172,8 +172,8 @@ class Sluice(Side):
     name = "sluice"
     target = VIP4
 
-    def __init__(self, driver="af_packet"):
-        super().__init__("sbs", driver)
+    def __init__(self, driver="af_packet", prefix="sbs"):
+        super().__init__(prefix, driver)
 
     def serve(self):
         self.lab.start()

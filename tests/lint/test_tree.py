@@ -13,7 +13,7 @@ LAYERS = {"dataplane": {"dataplane"}, "l4": {"dataplane", "l4"}, "l7": {"datapla
 HOMES = {
     r"rte_\w+\.h": ("dataplane/", "tests/support/", "pktgen-scripts/"),
     r"openssl/.*": ("l7/tls/", "mgmt/", "tests/", "pktgen-scripts/"),
-    r"intel-ipsec-mb\.h": ("l7/tls/", "tests/"),
+    r"intel-ipsec-mb\.h": ("l7/tls/", "tests/", "pktgen-scripts/"),
     r"hs(/.*|_\w+)?\.h": ("l7/route/", "tests/"),
     r"nghttp2/.*": ("l7/http2/", "tests/"),
     r"httplib\.h": ("mgmt/", "tests/"),
