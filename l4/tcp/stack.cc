@@ -152,8 +152,9 @@ std::optional<FlowKey> Stack::Impl::choose_flow(const IpAddr& source, const Endp
   return flow(*port);
 }
 
-ConnectResult Stack::Impl::connect(const Endpoint& remote, StreamEvents* events, Instant now) {
-  const auto source = services_.output.source_for(remote.address);
+ConnectResult Stack::Impl::connect(const Endpoint& remote, StreamEvents* events, Instant now,
+                                   std::optional<IpAddr> source) {
+  if (!source) source = services_.output.source_for(remote.address);
   const std::uint16_t mtu = services_.output.mtu(remote.address);
   if (!source || mtu == 0) return {nullptr, CloseReason::kUnreachable};
   const auto flow = choose_flow(*source, remote, now);
@@ -287,8 +288,9 @@ Stack::~Stack() = default;
 void Stack::input(std::span<net::Packet> batch, Instant now) { impl_->input(batch, now); }
 void Stack::on_icmp_error(const net::IcmpError& error, Instant now) { impl_->on_icmp_error(error, now); }
 void Stack::flush(Instant now) { impl_->flush(now); }
-ConnectResult Stack::connect(const Endpoint& remote, StreamEvents* events, Instant now) {
-  return impl_->connect(remote, events, now);
+ConnectResult Stack::connect(const Endpoint& remote, StreamEvents* events, Instant now,
+                             std::optional<IpAddr> source) {
+  return impl_->connect(remote, events, now, source);
 }
 std::size_t Stack::connections() const { return impl_->connections(); }
 const Stats& Stack::stats() const { return impl_->env().stats; }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "dataplane/net/packet.h"
@@ -60,9 +61,10 @@ class Stack {
   /// Sends everything that calls since the last flush made ready, as batches. Once a loop.
   void flush(Instant now);
 
-  /// Opens a connection; on_open or on_closed tells the outcome. The source address is the route's, the port
-  /// is drawn from the worker's range (RFC 6056, 3.3.4).
-  ConnectResult connect(const Endpoint& remote, StreamEvents* events, Instant now);
+  /// Opens a connection; on_open or on_closed tells the outcome. The source address is `source`, which must be local,
+  /// or the route's; the port is drawn from the worker's range (RFC 6056, 3.3.4).
+  ConnectResult connect(const Endpoint& remote, StreamEvents* events, Instant now,
+                        std::optional<IpAddr> source = std::nullopt);
 
   std::size_t connections() const;
   const Stats& stats() const;

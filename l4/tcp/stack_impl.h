@@ -26,7 +26,7 @@ class Stack::Impl {
   void input(std::span<net::Packet> batch, Instant now);
   void on_icmp_error(const net::IcmpError& error, Instant now);
   void flush(Instant now);
-  ConnectResult connect(const Endpoint& remote, StreamEvents* events, Instant now);
+  ConnectResult connect(const Endpoint& remote, StreamEvents* events, Instant now, std::optional<IpAddr> source);
 
   Env& env() { return env_; }
   std::size_t connections() const { return env_.stats.connections_active.get(); }

@@ -36,6 +36,26 @@ TEST_F(TcpOpen, active_open_completes_and_data_passes_both_ways) {
   expect_at(40ms, ". 6:6(0) ack 6");
 }
 
+TEST_F(TcpOpen, active_open_from_a_given_address_finds_ports_where_the_default_address_has_none_left) {
+  ports = {20000, 20001};
+  any_remote = true;
+  connect();
+  connect();
+  EXPECT_EQ(stack().connect(remote, nullptr, now()).stream, nullptr);
+  const IpAddr other = IpAddr::v4(0x0a000009);
+  for (int i = 0; i < 2; ++i) {
+    const auto r = stack().connect(remote, nullptr, now(), other);
+    ASSERT_NE(r.stream, nullptr);
+    EXPECT_EQ(r.stream->flow().local.address, other);
+  }
+  EXPECT_EQ(stack().connect(remote, nullptr, now(), other).reason, l4::CloseReason::kNoResources);
+  EXPECT_EQ(stack().connections(), 4u);
+  discard_sent();
+  local.address = other;
+  flush();  // the script checks the source of what is sent
+  discard_sent();
+}
+
 TEST_F(TcpOpen, lost_syn_is_sent_again_with_backoff_until_the_handshake_times_out) {
   config.syn_timeout = 10s;
   connect();
