@@ -96,6 +96,7 @@ Status start_eal(const EalConfig& config) {
                                 "--main-lcore=0",
                                 "--no-telemetry",
                                 "--log-level=warning",
+                                "--log-level=pmd.net.memif:error",  // warns that it serves one process only
                                 "-m",
                                 std::to_string(config.memory_mb)};
   if (config.huge_pages) {

@@ -92,8 +92,9 @@ Status Port::find_device() {
   }
   const std::string args = device.size() > name.size() ? device.substr(name.size() + 1) : "";
   const std::string iface = vdev_argument(device, "iface");
-  const bool makes_its_interface = name.starts_with("net_tap");
-  if (!iface.empty() && !makes_its_interface && if_nametoindex(iface.c_str()) == 0) {
+  // Elsewhere "iface" is a name to be made (TAP) or a socket (vhost-user).
+  const bool on_interface = name.starts_with("net_af_packet") || name.starts_with("net_af_xdp");
+  if (!iface.empty() && on_interface && if_nametoindex(iface.c_str()) == 0) {
     return error("there is no network interface " + iface, 0);
   }
   const int code = rte_eal_hotplug_add("vdev", name.c_str(), args.c_str());
@@ -102,8 +103,7 @@ Status Port::find_device() {
   vdev_ = name;
   if (rte_eth_dev_get_port_by_name(name.c_str(), &id_) != 0)
     return error("the device is not an Ethernet port", 0);
-  // The drivers over kernel interfaces (AF_PACKET, AF_XDP) report the link as always up.
-  if (!makes_its_interface) kernel_device_ = iface;
+  if (on_interface) kernel_device_ = iface;  // these drivers report the link as always up
   return Ok{};
 }
 

@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 #include <time.h>
 
+#include <string>
 #include <utility>
 
 namespace sluice {
@@ -32,6 +33,7 @@ Worker::Worker(WorkerId id, const WorkerShared& shared)
 Worker::~Worker() = default;
 
 void Worker::run() {
+  prctl(PR_SET_NAME, ("sluice-worker" + std::to_string(id_.value)).c_str());  // top -H, perf, sluice-pktgen
   prctl(PR_SET_TIMERSLACK, 1000);  // ns; the default of 50 us would double our short sleeps
   app_ = shared_.factory.create(services_);
   shared_.rcu.online(id_);

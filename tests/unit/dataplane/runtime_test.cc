@@ -174,6 +174,34 @@ TEST(RuntimeStartDeathTest, NamesThePortThatCannotBeOpened) {
   EXPECT_EXIT(print_error(c), testing::ExitedWithCode(0), "gateway 192.0.2.1");
 }
 
+/// Prints driver and link of a port in a child process.
+void print_port(RuntimeConfig c) {
+  Factory factory;
+  {
+    auto r = Runtime::start(c, factory);
+    if (!r) {
+      std::fprintf(stderr, "%s\n", r.error().message.c_str());
+      _exit(1);
+    }
+    const auto p = (*r)->ports().at(0);
+    std::fprintf(stderr, "%s is %s\n", p.driver.c_str(), p.link_up ? "up" : "down");
+  }
+  std::fflush(stderr);
+  _exit(0);
+}
+
+TEST(RuntimeStartDeathTest, TakesSocketsOfOtherProcessesForPortsThatAreDownUntilSomebodyComes) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  const auto dir = std::filesystem::temp_directory_path() / ("sluice-sockets-" + std::to_string(getpid()));
+  std::filesystem::create_directory(dir);
+  RuntimeConfig c = config();
+  c.ports[0].device = "net_memif0,role=server,socket=" + (dir / "m").string() + ",socket-abstract=no";
+  EXPECT_EXIT(print_port(c), testing::ExitedWithCode(0), "net_memif is down");
+  c.ports[0].device = "net_vhost0,iface=" + (dir / "v").string();
+  EXPECT_EXIT(print_port(c), testing::ExitedWithCode(0), "net_vhost is down");
+  std::filesystem::remove_all(dir);
+}
+
 std::vector<Bytes> traffic() {
   std::vector<Bytes> frames{ethernet(kBroadcastMac, kPeer, kEtherArp, arp(1, kPeer, kPeer4, {}, kVip)),
                             ethernet(kPort, kPeer, kEtherIpv4,

@@ -185,7 +185,7 @@ TEST(Bootstrap, a_file_that_is_not_there_is_an_error_and_no_crash) {
 }
 
 TEST(Bootstrap, every_sample_is_accepted) {
-  for (const char* name : {"veth", "tap", "eni-vm"}) {
+  for (const char* name : {"veth", "tap", "eni-vm", "memif", "vhost"}) {
     const auto r = load_bootstrap(std::string(SLUICE_SOURCE_ROOT "/docs/samples/") + name + ".conf");
     EXPECT_TRUE(r.ok()) << r.errors[0].to_string();
   }
