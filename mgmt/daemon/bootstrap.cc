@@ -230,13 +230,6 @@ BootstrapResult read_with(const std::string& name, const std::function<void(libc
 
 }  // namespace
 
-std::string BootstrapError::to_string() const {
-  std::string out = file;
-  if (line != 0) out += fmt::format(":{}", line);
-  if (!field.empty()) out += ": " + field;
-  return out + ": " + message;
-}
-
 BootstrapResult load_bootstrap(const std::string& path) {
   return read_with(path, [&](libconfig::Config& file) {
     errno = 0;

@@ -53,6 +53,13 @@ std::string describe(const Setting& s) {
   }
 }
 
+std::string BootstrapError::to_string() const {
+  std::string out = file;
+  if (line != 0) out += fmt::format(":{}", line);
+  if (!field.empty()) out += ": " + field;
+  return out + ": " + message;
+}
+
 void SettingErrors::add(const Setting& at, const std::string& field, const std::string& message) {
   const char* included = at.getSourceFile();  // @include: the line belongs to that file
   const std::string file = included != nullptr && *included != '\0' ? included : file_;

@@ -18,7 +18,7 @@ HOMES = {
     r"nghttp2/.*": ("l7/http2/", "tests/"),
     r"httplib\.h": ("mgmt/", "tests/"),
     r"sqlite3\.h": ("mgmt/store/", "tests/"),
-    r"libconfig.*": ("mgmt/daemon/", "tests/"),
+    r"libconfig.*": ("mgmt/daemon/", "pktgen-scripts/", "tests/"),
 }
 
 
