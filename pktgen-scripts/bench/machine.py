@@ -74,13 +74,6 @@ def settle(pid, core=None):
                     os.sched_setaffinity(int(task), {core})
 
 
-def settle_workers(pid):
-    """Priority for the threads that have the balancer's core to themselves; management keeps its own."""
-    for task in os.listdir(f"/proc/{pid}/task"):
-        if os.sched_getaffinity(int(task)) == {LB_CORE}:
-            os.setpriority(os.PRIO_PROCESS, int(task), PRIORITY)
-
-
 def on_core(core, *command):
     """A command with its core and our priority in front."""
     return ["nice", "-n", str(PRIORITY), "taskset", "-c", str(core), *map(str, command)]

@@ -178,7 +178,7 @@ class Sluice(Side):
     def serve(self):
         self.lab.start()
         self.lab.api.apply(sluice_config(self.lab.folder))
-        machine.settle_workers(self.lab.sluiced.pid)
+        machine.settle(self.lab.sluiced.pid)
 
     def counters(self):
         return {**super().counters(), "busy": self.lab.api.metric("sluice_worker_busy_seconds"),

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "dataplane/base/result.h"
+
+namespace sluice::pktgen {
+
+/// What the appliance counts of itself, summed over its workers, since its start.
+struct ApplianceCounters {
+  double busy_seconds = 0;
+  std::uint64_t busy_cycles = 0, packets = 0, connections = 0, requests = 0, handshakes = 0, drops = 0;
+
+  ApplianceCounters since(const ApplianceCounters& before) const;
+};
+
+/// Reads them from its /metrics.
+class Appliance {
+ public:
+  /// `url`: "https://127.0.0.1:8443", whose certificate is not checked (it is its own). An empty
+  /// `token_file`: no token.
+  static Result<Appliance> at(const std::string& url, const std::string& token_file);
+  Result<ApplianceCounters> read() const;
+
+ private:
+  std::string url_, token_;
+};
+
+/// From Prometheus' text.
+Result<ApplianceCounters> parse_counters(const std::string& text);
+
+}  // namespace sluice::pktgen
