@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -72,6 +73,28 @@ def settle(pid, core=None):
                 os.setpriority(os.PRIO_PROCESS, int(task), PRIORITY)
                 if core is not None:
                     os.sched_setaffinity(int(task), {core})
+
+
+def settle_workers(pid):
+    """Priority for the threads that have the balancer's core to themselves; management keeps its own."""
+    for task in os.listdir(f"/proc/{pid}/task"):
+        if os.sched_getaffinity(int(task)) == {LB_CORE}:
+            os.setpriority(os.PRIO_PROCESS, int(task), PRIORITY)
+
+
+def stop(pid):
+    os.kill(pid, signal.SIGSTOP)
+
+
+@contextlib.contextmanager
+def awake(pid):
+    """A stopped process runs inside: one that polls must not take time from others that are measured on its core."""
+    os.kill(pid, signal.SIGCONT)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            stop(pid)
 
 
 def on_core(core, *command):

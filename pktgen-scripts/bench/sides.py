@@ -6,6 +6,8 @@ nginx and HAProxy cost is the time that core 1 was in use: user, system, interru
 always in use; its cost is the time of loops that did work, as its own counters tell, and on top the core's interrupts and
 softirqs, although many of them fall into a busy loop and count twice; but never more than the time that the core was in use.
 """
+import contextlib
+import signal
 import subprocess
 
 from bench import machine
@@ -125,8 +127,16 @@ class Side:
     def cost(spent):
         return spent["core"]
 
+    def awake(self):
+        """A context in which the balancer runs; outside, one that polls is stopped when others are measured on its core."""
+        return contextlib.nullcontext()
+
     def load(self, *command):
         """Runs a load generator on core 0 in the client's namespace: (its output, busy core-seconds of the balancer)."""
+        with self.awake():
+            return self.measured(command)
+
+    def measured(self, command):
         before = self.counters()
         done = subprocess.run(self.lab.client.command(*machine.on_core(machine.LOAD_CORE, *command)), stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, check=False)
@@ -171,6 +181,7 @@ class Haproxy(Side):
 class Sluice(Side):
     name = "sluice"
     target = VIP4
+    sleeps = False
 
     def __init__(self, driver="af_packet", prefix="sbs"):
         super().__init__(prefix, driver)
@@ -178,7 +189,15 @@ class Sluice(Side):
     def serve(self):
         self.lab.start()
         self.lab.api.apply(sluice_config(self.lab.folder))
-        machine.settle(self.lab.sluiced.pid)
+        machine.settle_workers(self.lab.sluiced.pid)
+
+    def awake(self):
+        return machine.awake(self.lab.sluiced.pid) if self.sleeps else super().awake()
+
+    def close(self):
+        if self.sleeps and self.lab.sluiced:
+            self.lab.sluiced.send_signal(signal.SIGCONT)
+        super().close()
 
     def counters(self):
         return {**super().counters(), "busy": self.lab.api.metric("sluice_worker_busy_seconds"),
@@ -206,4 +225,7 @@ def sluice_config(folder):
 def all_sides(run):
     """The three of them, shared by the benchmarks of one run."""
     sides = [run.shared("sluice", lambda: Sluice(run.driver)), run.shared("nginx", Nginx), run.shared("haproxy", Haproxy)]
+    if not sides[0].sleeps:
+        sides[0].sleeps = True
+        machine.stop(sides[0].lab.sluiced.pid)
     return {side.name: side for side in sides}
