@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <variant>
 
-#include "dataplane/base/clock.h"
+#include "l4/tcp/cubic.h"
+#include "l4/tcp/newreno.h"
+#include "l4/tcp/stack.h"
 
 namespace sluice::l4::tcp {
-
-/// The congestion window of a connection, bytes (RFC 5681, 2).
-struct CongestionWindow {
-  std::uint32_t cwnd = 0;
-  std::uint32_t ssthresh = UINT32_MAX;
-  std::uint32_t mss = 536;  ///< SMSS: payload of a full segment.
-};
 
 /// RFC 6928: ten segments, less for large ones.
 constexpr std::uint32_t initial_window(std::uint32_t mss) {
@@ -20,25 +17,25 @@ constexpr std::uint32_t initial_window(std::uint32_t mss) {
   return 10 * mss < floor ? 10 * mss : floor;
 }
 
-/// How the window grows and by how much it shrinks. When losses are found and what is sent again is
-/// recovery's business (recovery.h), the same for all algorithms.
+/// How the window grows and by how much it shrinks: one of the algorithms, in place. When losses are found
+/// and what is sent again is recovery's business (recovery.h), the same for all. An algorithm has
+///   on_ack(window, event): bytes were acknowledged outside of fast recovery while the window was in full
+///   use; on_loss(window, flight): a loss was found with `flight` bytes outstanding; returns the new
+///   ssthresh.
 class CongestionControl {
  public:
-  virtual ~CongestionControl() = default;
-  /// `bytes` were acknowledged outside of recovery while the window was in full use.
-  virtual void on_ack(CongestionWindow& w, std::uint32_t bytes, Duration srtt, Instant now) = 0;
-  /// A loss was found with `flight` bytes outstanding: the new ssthresh.
-  virtual std::uint32_t on_loss(const CongestionWindow& w, std::uint32_t flight, Instant now) = 0;
-};
-
-/// RFC 5681, 3.1, with appropriate byte counting (RFC 3465, L = 2).
-class NewReno final : public CongestionControl {
- public:
-  void on_ack(CongestionWindow& w, std::uint32_t bytes, Duration srtt, Instant now) override;
-  std::uint32_t on_loss(const CongestionWindow& w, std::uint32_t flight, Instant now) override;
+  explicit CongestionControl(Algorithm a) {
+    if (a == Algorithm::kNewReno) algorithm_.emplace<NewReno>();
+  }
+  void on_ack(CongestionWindow& w, const AckEvent& e) {
+    std::visit([&](auto& a) { a.on_ack(w, e); }, algorithm_);
+  }
+  std::uint32_t on_loss(const CongestionWindow& w, std::uint32_t flight) {
+    return std::visit([&](auto& a) { return a.on_loss(w, flight); }, algorithm_);
+  }
 
  private:
-  std::uint32_t acked_ = 0;  // towards the next increase in congestion avoidance
+  std::variant<Cubic, NewReno> algorithm_;
 };
 
 }  // namespace sluice::l4::tcp

@@ -10,10 +10,15 @@
 #include "l4/stream.h"
 #include "l4/tcp/congestion.h"
 #include "l4/tcp/env.h"
+#include "l4/tcp/flight.h"
+#include "l4/tcp/prr.h"
+#include "l4/tcp/rack.h"
 #include "l4/tcp/reassembly.h"
 #include "l4/tcp/rtt.h"
 #include "l4/tcp/send_queue.h"
 #include "l4/tcp/seq_num.h"
+#include "l4/tcp/tlp.h"
+#include "l4/tcp/undo.h"
 
 namespace sluice::l4::tcp {
 
@@ -58,25 +63,32 @@ struct Timestamps {
   }
 };
 
-/// RFC 6582 and RFC 6675: one recovery of one window.
+/// Where loss recovery stands: recovery.h.
 struct Recovery {
-  bool active = false;
-  bool rescue_used = false;  ///< RFC 6675, RescueRxt.
-  std::uint8_t dup_acks = 0;
-  SeqNum
-      point;  ///< RecoveryPoint: snd_max when the loss (or timeout) was found. None is found again before it.
-  SeqNum high_rxt;  ///< HighRxt: end of what was sent again in this recovery.
+  enum class Phase : std::uint8_t {
+    kOpen,
+    kFast,     ///< Fast recovery: the window comes down by PRR.
+    kTimeout,  ///< After a retransmission timeout: slow start.
+  };
+  Phase phase = Phase::kOpen;
+  std::uint8_t dup_acks = 0;  ///< Without SACK.
+  std::uint32_t arrived = 0;  ///< Without SACK: bytes that duplicate ACKs say have left the network.
+  SeqNum point;  ///< RecoveryPoint: snd_nxt when the loss (or timeout) was found. The phase ends there.
+  Prr prr;
 };
 
 /// What is owed to the peer: ack_policy.h.
 struct AckDebt {
-  bool now = false;           ///< An ACK must leave at the next output.
-  std::uint8_t segments = 0;  ///< In-order data segments since the last ACK.
+  bool now = false;                    ///< An ACK must leave at the next output.
+  std::uint8_t segments = 0;           ///< In-order data segments since the last ACK.
+  std::optional<SackBlock> duplicate;  ///< To be reported by D-SACK.
 };
 
 /// Points in time at which on_deadline() has work. kNever: not armed.
 struct Deadlines {
   Instant retransmit = kNever;  ///< RTO, or the zero-window probe when `persist`.
+  Instant probe = kNever;       ///< Tail loss probe.
+  Instant reorder = kNever;     ///< RACK: what was overtaken is lost if it has not come by then.
   Instant ack = kNever;         ///< Delayed ACK.
   Instant linger = kNever;      ///< FIN-WAIT-2.
   Instant retry = kNever;       ///< No buffer was to be had.
@@ -88,8 +100,13 @@ struct Deadlines {
 /// retransmit, window, ack_policy, close, reset, pmtu. Owned by one worker.
 struct Connection {
   Connection(Env& e, const FlowKey& f, bool passive_open)
-      : env(e), flow(f), passive(passive_open), reassembly(e.blocks) {}
-  ~Connection() { forget_sacks(); }
+      : env(e),
+        flow(f),
+        passive(passive_open),
+        flight(e.flight),
+        reassembly(e.blocks),
+        congestion_control(e.config.congestion),
+        undo(e.config.congestion) {}
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
@@ -101,7 +118,6 @@ struct Connection {
 
   // Send sequence variables.
   SeqNum iss, snd_una, snd_nxt;
-  SeqNum snd_max;  ///< Highest snd_nxt so far; after a timeout snd_nxt falls back behind it.
   SeqNum snd_wl1, snd_wl2;
   std::uint32_t snd_wnd = 0, max_snd_wnd = 0;
   std::uint16_t snd_mss = 536;  ///< Largest payload with options, as peer and path allow.
@@ -126,12 +142,16 @@ struct Connection {
   std::optional<SeqNum> peer_fin;  ///< Of a FIN that arrived ahead of missing data.
 
   SendQueue queue;
+  Flight flight;
   Reassembly reassembly;
-  Scoreboard* sacked = nullptr;  ///< From the pool while there is something in it.
   RttEstimator rtt;
+  SeqNum rtt_mark;  ///< The next sample is of what lies above: one a round trip.
   CongestionWindow congestion;
-  NewReno congestion_control;
+  CongestionControl congestion_control;
   Recovery recovery;
+  Rack rack;
+  Tlp tlp;
+  Undo undo;
   Timestamps timestamps;
   AckDebt ack_debt;
   Deadlines deadlines;
@@ -147,8 +167,9 @@ struct Connection {
   /// Sequence number of the first queued byte.
   SeqNum queue_begin() const { return synchronized() ? snd_una : iss + 1; }
   SeqNum queue_end() const { return queue_begin() + static_cast<std::uint32_t>(queue.size()); }
-  bool fin_sent() const { return fin_acked || (fin_queued && snd_max > queue_end()); }
-  std::uint32_t flight() const { return static_cast<std::uint32_t>(snd_max - snd_una); }
+  bool fin_sent() const { return fin_acked || (fin_queued && snd_nxt > queue_end()); }
+  /// FlightSize (RFC 5681, 2).
+  std::uint32_t outstanding() const { return static_cast<std::uint32_t>(snd_nxt - snd_una); }
 
   bool synchronized() const { return state >= State::kEstablished; }
   bool may_send_data() const {
@@ -157,10 +178,6 @@ struct Connection {
   /// The peer may still send: nothing after its FIN.
   bool may_receive_data() const {
     return state == State::kEstablished || state == State::kFinWait1 || state == State::kFinWait2;
-  }
-  void forget_sacks() {
-    if (sacked != nullptr) env.scoreboards.destroy(sacked);
-    sacked = nullptr;
   }
 };
 
@@ -179,6 +196,19 @@ struct Segment {
   std::uint32_t length() const {
     return static_cast<std::uint32_t>(payload.size()) + (syn() ? 1 : 0) + (fin() ? 1 : 0);
   }
+};
+
+/// What the acknowledgement of one segment says about what we have sent.
+struct AckNews {
+  std::uint32_t acked = 0;      ///< Sequence space by which snd_una moved.
+  std::uint32_t delivered = 0;  ///< Bytes newly acknowledged or SACKed.
+  std::uint32_t in_flight_before = 0;
+  bool sack_option = false, sack_news = false;
+  bool original = false;                    ///< Something delivered was sent only once.
+  bool duplicate_ack = false;               ///< RFC 5681, 2.
+  std::optional<SackBlock> duplicate;       ///< D-SACK (RFC 2883): what arrived twice.
+  Duration oldest_rtt{-1}, newest_rtt{-1};  ///< Of what was sent only once; negative: nothing was.
+  std::uint32_t echo = 0;                   ///< TSecr; 0: none.
 };
 
 }  // namespace sluice::l4::tcp

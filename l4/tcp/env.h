@@ -5,8 +5,8 @@
 #include "dataplane/base/drop.h"
 #include "dataplane/base/object_pool.h"
 #include "dataplane/net/packet.h"
+#include "l4/tcp/flight.h"
 #include "l4/tcp/reassembly.h"
-#include "l4/tcp/scoreboard.h"
 #include "l4/tcp/secrets.h"
 #include "l4/tcp/stack.h"
 
@@ -30,9 +30,10 @@ struct Env {
   SegmentOut& out;
   Stats stats;
   Secrets secrets;
-  // Room for connections in trouble. Where it ends, SACK information or out-of-order data is not kept.
+  // Room for connections at work. Where the first ends, out-of-order data is not kept; where the second does,
+  // segments of a connection share a record.
   Reassembly::Pool blocks{1u << 18};
-  ObjectPool<Scoreboard> scoreboards{1u << 16};
+  Flight::Pool flight{1u << 20};
 };
 
 }  // namespace sluice::l4::tcp

@@ -18,7 +18,7 @@ constexpr std::uint16_t kDefaultMss4 = 536, kDefaultMss6 = 1220;
 constexpr std::uint16_t kLeastMss = 88;
 
 void prepare(Connection& c, SeqNum iss, std::uint16_t mtu, Instant now) {
-  c.iss = c.snd_una = c.snd_nxt = c.snd_max = iss;
+  c.iss = c.snd_una = c.snd_nxt = c.rtt_mark = iss;
   c.rcv_mss = mss_of(mtu, c.flow.remote.address);
   c.snd_mss = c.rcv_mss;
   c.timestamps.offset = c.env.secrets.timestamp_offset(c.flow);
@@ -43,6 +43,19 @@ void take_syn(Connection& c, const Segment& s, Instant now) {
   if (c.timestamps.on) {
     c.timestamps.recent = o.timestamp->value;
     c.timestamps.recent_at = now;
+  }
+}
+
+/// Karn's rule for SYNs: timed when sent once, or by the timestamp that comes back.
+void take_handshake_rtt(Connection& c, const Segment& s, Instant now) {
+  const auto& t = s.header.options.timestamp;
+  const std::uint32_t ms = t ? c.timestamps.clock(now) - t->echo : 0;
+  if (c.rtt.backoff() == 0) {
+    c.rtt.sample(now - c.last_sent_at);
+  } else if (c.timestamps.on && t && t->echo != 0 && ms < 60'000) {
+    c.rtt.sample(std::chrono::milliseconds(std::max(ms, 1u)));
+  } else {
+    c.rtt.assume_three_seconds();
   }
 }
 
@@ -77,9 +90,8 @@ void meet_syn(Connection& c, const Segment& s, Instant now) {
 }
 
 void establish(Connection& c, const Segment& s, std::uint8_t shift, Instant now) {
-  const Duration rtt = c.rtt.finish_timing(s.ack(), now);
   start_congestion(c);
-  if (rtt >= Duration::zero()) c.rtt.sample(rtt);
+  take_handshake_rtt(c, s, now);
   c.snd_una = s.ack();
   c.snd_nxt = max(c.snd_nxt, c.snd_una);
   c.snd_wnd = static_cast<std::uint32_t>(s.header.window) << shift;

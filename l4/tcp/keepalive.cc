@@ -9,7 +9,7 @@ namespace sluice::l4::tcp {
 
 Instant keepalive_deadline(const Connection& c) {
   if (c.state != State::kEstablished && c.state != State::kCloseWait) return kNever;
-  if (c.flight() > 0 || c.queue.size() > 0) return kNever;
+  if (c.outstanding() > 0 || c.queue.size() > 0) return kNever;
   return c.heard_at + c.env.config.keepalive_idle + c.keepalive_probes * c.env.config.keepalive_interval;
 }
 
@@ -20,7 +20,7 @@ void on_keepalive(Connection& c, Instant now) {
   }
   ++c.keepalive_probes;
   c.env.stats.keepalive_probes.add();
-  transmit(c, c.snd_max - 1, kAck, {}, now);  // below the peer's window: it must answer
+  transmit(c, c.snd_nxt - 1, kAck, {}, now);  // below the peer's window: it must answer
 }
 
 }  // namespace sluice::l4::tcp

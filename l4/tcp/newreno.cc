@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
+#include "l4/tcp/newreno.h"
 
-#include "l4/tcp/congestion.h"
+#include <algorithm>
 
 namespace sluice::l4::tcp {
 
-void NewReno::on_ack(CongestionWindow& w, std::uint32_t bytes, Duration, Instant) {
+void NewReno::on_ack(CongestionWindow& w, const AckEvent& e) {
   if (w.cwnd < w.ssthresh) {  // slow start
-    w.cwnd += std::min(bytes, 2 * w.mss);
+    w.cwnd += std::min(e.bytes, e.limit * w.mss);
     return;
   }
-  acked_ += bytes;
+  acked_ += e.bytes;
   if (acked_ >= w.cwnd) {  // congestion avoidance: one segment a window
     acked_ -= w.cwnd;
     w.cwnd += w.mss;
   }
 }
 
-std::uint32_t NewReno::on_loss(const CongestionWindow& w, std::uint32_t flight, Instant) {
+std::uint32_t NewReno::on_loss(const CongestionWindow& w, std::uint32_t flight) {
   acked_ = 0;
   return std::max(flight / 2, 2 * w.mss);  // RFC 5681, equation 4
 }

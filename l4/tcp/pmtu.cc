@@ -21,17 +21,15 @@ void on_too_big(Connection& c, std::uint16_t mtu) {
   c.snd_mss = mss;
   if (!c.synchronized()) return;
   c.congestion.mss = full_segment(c);
-  c.rtt.stop_timing();
   // RFC 1191, 6.4: what was too big is lost without congestion.
-  c.snd_nxt = c.snd_una;
-  c.recovery.active = false;
+  c.flight.mark_all_lost(false);
 }
 
 }  // namespace
 
 void icmp_error_arrives(Connection& c, const net::IcmpError& e, Instant now) {
   const SeqNum quoted(e.tcp_seq);
-  if (quoted < c.snd_una || quoted >= c.snd_max) return;
+  if (quoted < c.snd_una || quoted >= c.snd_nxt) return;
   switch (e.kind) {
     case net::IcmpError::Kind::kTooBig:
       return on_too_big(c, e.mtu);

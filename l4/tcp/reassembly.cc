@@ -6,6 +6,13 @@
 
 namespace sluice::l4::tcp {
 
+SeqNum Reassembly::known_to(SeqNum seq) const {
+  for (const ReassemblyBlock* b = head_; b != nullptr && b->begin <= seq; b = b->next) {
+    if (b->end() > seq) return b->end();
+  }
+  return seq;
+}
+
 bool Reassembly::insert(SeqNum seq, BufChain data, const ReassemblyLimits& limits, BufPool& buffers) {
   while (!data.empty()) {
     ReassemblyBlock* previous = nullptr;  // the last block that begins at or before seq
@@ -84,7 +91,7 @@ void Reassembly::remove_head() {
 }
 
 void Reassembly::report(Options& options, std::size_t limit) const {
-  limit = std::min(limit, kMaxSackBlocks);
+  limit = std::min(limit, kMaxSackBlocks) - options.sack_count;
   std::array<const ReassemblyBlock*, kMaxSackBlocks> newest{};
   std::size_t count = 0;
   for (const ReassemblyBlock* b = head_; b != nullptr; b = b->next) {

@@ -42,11 +42,14 @@ class Reassembly {
   std::size_t blocks() const { return blocks_; }
   std::size_t buffers() const { return buffers_; }
 
+  /// Up to where the bytes from `seq` on are here already; `seq` when they are not.
+  SeqNum known_to(SeqNum seq) const;
   /// False: something was dropped because of a limit or for lack of memory.
   bool insert(SeqNum seq, BufChain data, const ReassemblyLimits& limits, BufPool& buffers);
   /// The bytes from `rcv_nxt` on, and forgets what lies before. Empty when there is still a gap.
   BufChain take(SeqNum rcv_nxt);
-  /// RFC 2018, 4: the block that changed last first, then the others by age. As many as fit in `limit`.
+  /// RFC 2018, 4: the block that changed last first, then the others by age. As many as fit in `limit`, with
+  /// those that are there.
   void report(Options& options, std::size_t limit) const;
   void clear();
 

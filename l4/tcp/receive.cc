@@ -65,11 +65,18 @@ Step unacceptable(Connection& c, const Segment& s, Instant now) {
   return discard(c, DropReason::kTcpOutOfWindow);
 }
 
+/// RFC 2883: the next ACK tells what came twice, from the beginning of the segment on.
+void note_duplicate(Connection& c, const Segment& s, SeqNum known_to) {
+  const SeqNum end = min(known_to, s.seq() + static_cast<std::uint32_t>(s.payload.size()));
+  if (c.sack && s.seq() < end) c.ack_debt.duplicate = SackBlock{s.seq(), end};
+}
+
 /// First step: sequence number. Cuts what lies outside of the window.
 Step check_sequence(Connection& c, Segment& s, Instant now) {
   const std::uint32_t window = receive_window(c);
   const SeqNum right = c.rcv_nxt + window;
   if (s.seq() < c.rcv_nxt) {
+    note_duplicate(c, s, c.rcv_nxt);
     const std::uint32_t old = distance(s.seq(), c.rcv_nxt);
     if (s.syn() || old >= s.length()) return unacceptable(c, s, now);
     s.payload.drop_front(old);
@@ -115,7 +122,7 @@ Step check_syn(Connection& c, const Segment& s, Instant now) {
 Step check_acknowledgement(Connection& c, const Segment& s, Instant now) {
   if (!s.has_ack()) return discard(c, DropReason::kTcpBadSegment);
   if (c.state == State::kSynReceived) {
-    if (s.ack() <= c.snd_una || s.ack() > c.snd_max) {
+    if (s.ack() <= c.snd_una || s.ack() > c.snd_nxt) {
       answer_with_reset(c.env, c.flow, s);
       return discard(c, DropReason::kTcpOutOfWindow);
     }
@@ -123,7 +130,7 @@ Step check_acknowledgement(Connection& c, const Segment& s, Instant now) {
     return Step::kContinue;
   }
   // RFC 5961, 5.2: data with an acknowledgement from nowhere is injected.
-  if (s.ack() > c.snd_max || s.ack() < c.snd_una - c.max_snd_wnd) {
+  if (s.ack() > c.snd_nxt || s.ack() < c.snd_una - c.max_snd_wnd) {
     challenge_ack(c, now);
     return discard(c, DropReason::kTcpOutOfWindow);
   }
@@ -147,6 +154,7 @@ void take_text(Connection& c, Segment& s, Instant now) {
   if (c.state == State::kFinWait2) c.deadlines.linger = now + c.env.config.fin_wait_2;
   if (s.seq() != c.rcv_nxt) {
     c.env.stats.out_of_order.add();
+    note_duplicate(c, s, c.reassembly.known_to(s.seq()));
     const ReassemblyLimits limits{kReassemblyBlocks, 2 * c.env.config.receive_buffer / 2048};
     if (!c.reassembly.insert(s.seq(), std::move(s.payload), limits, c.env.buffers)) {
       c.env.drops.add(DropReason::kTcpReassemblyFull);
@@ -183,7 +191,7 @@ void text_and_fin(Connection& c, Segment& s, Instant now) {
 
 /// 3.10.7.3.
 void arrives_in_syn_sent(Connection& c, Segment& s, Instant now) {
-  if (s.has_ack() && (s.ack() <= c.iss || s.ack() > c.snd_max)) {  // first: ACK
+  if (s.has_ack() && (s.ack() <= c.iss || s.ack() > c.snd_nxt)) {  // first: ACK
     answer_with_reset(c.env, c.flow, s);
     discard(c, DropReason::kTcpOutOfWindow);
     return;
@@ -200,11 +208,11 @@ void arrives_in_syn_sent(Connection& c, Segment& s, Instant now) {
   if (c.synchronized()) text_and_fin(c, s, now);
 }
 
-/// The range of RFC 5961, 5.2, before TS.Recent is taken: a blind segment with a timestamp far ahead must not make
-/// PAWS refuse the genuine ones from then on.
+/// The range of RFC 5961, 5.2, before TS.Recent is taken: a blind segment with a timestamp far ahead must not
+/// make PAWS refuse the genuine ones from then on.
 bool acknowledges_what_we_sent(const Connection& c, const Segment& s) {
   const SeqNum least = c.state == State::kSynReceived ? c.snd_una + 1 : c.snd_una - c.max_snd_wnd;
-  return s.has_ack() && s.ack() >= least && s.ack() <= c.snd_max;
+  return s.has_ack() && s.ack() >= least && s.ack() <= c.snd_nxt;
 }
 
 }  // namespace

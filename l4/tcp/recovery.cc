@@ -8,66 +8,86 @@
 namespace sluice::l4::tcp {
 namespace {
 
-bool by_sack(const Connection& c) { return c.sack; }
+using Phase = Recovery::Phase;
 
-std::uint32_t pipe(const Connection& c) {
-  if (c.sacked == nullptr) return c.flight();
-  return c.sacked->pipe(c.snd_una, c.recovery.high_rxt, c.snd_max, c.congestion.mss);
+constexpr std::uint8_t kDupThresh = 3;
+
+/// What ssthresh becomes, once a loss event (RFC 5681, 3.1). `flight`: FlightSize when the loss was found.
+void reduce(Connection& c, std::uint32_t flight) {
+  undo_arm(c);
+  c.congestion.ssthresh = c.congestion_control.on_loss(c.congestion, flight);
 }
 
-/// RFC 6675, 5, steps 4.1 to 4.4; RFC 6582, 3.2, step 2.
-void enter_recovery(Connection& c, Instant now) {
-  CongestionWindow& w = c.congestion;
-  Recovery& r = c.recovery;
+void enter_fast_recovery(Connection& c, const AckNews& news) {
   c.env.stats.fast_retransmits.add();
-  w.ssthresh = c.congestion_control.on_loss(w, c.flight(), now);
-  r.active = true;
-  r.rescue_used = false;
-  r.point = c.snd_max;
-  r.high_rxt = c.snd_una;
-  w.cwnd = w.ssthresh + (by_sack(c) ? 0 : 3 * w.mss);
-  // The first lost segment goes out whatever the window says.
-  std::uint32_t n = w.mss;
-  if (c.sacked != nullptr) {
-    if (const auto hole = c.sacked->hole(c.snd_una)) n = std::min(n, distance(hole->begin, hole->end));
-  }
-  if (retransmit_range(c, c.snd_una, n, now)) r.high_rxt = c.snd_una + n;
+  const std::uint32_t known = c.flight.sacked() - std::min(c.flight.sacked(), news.delivered);
+  const std::uint32_t flight = c.outstanding() + news.acked;
+  reduce(c, flight);
+  c.recovery.phase = Phase::kFast;
+  c.recovery.point = c.snd_nxt;
+  c.recovery.prr.begin(flight - known);
+  c.tlp.end.reset();
   c.deadlines.retransmit = kNever;  // output() starts it anew
 }
 
-void leave_recovery(Connection& c) {
-  CongestionWindow& w = c.congestion;
-  c.recovery.active = false;
-  // RFC 6582, 3.2, step 3, full acknowledgement (1): no burst. With SACK cwnd is ssthresh already.
-  if (!by_sack(c)) w.cwnd = std::min(w.ssthresh, std::max(c.flight(), w.mss) + w.mss);
-}
-
-/// RFC 6582, 3.2, step 3, partial acknowledgement.
-void on_partial_ack(Connection& c, std::uint32_t bytes, Instant now) {
-  CongestionWindow& w = c.congestion;
-  retransmit_range(c, c.snd_una, w.mss, now);
-  w.cwnd -= std::min(w.cwnd, bytes);
-  if (bytes >= w.mss) w.cwnd += w.mss;
-  w.cwnd = std::max(w.cwnd, w.mss);
+void leave(Connection& c) {
+  Recovery& r = c.recovery;
+  if (r.phase == Phase::kFast) c.congestion.cwnd = c.congestion.ssthresh;
+  r.phase = Phase::kOpen;
+  r.dup_acks = 0;
+  r.arrived = 0;
+  c.undo.until = c.snd_nxt;
+  c.undo.frto = Undo::Frto::kNone;
 }
 
 /// Whether the window was in full use, so that growing it means something (RFC 7661 in short).
-void grow(Connection& c, std::uint32_t bytes, std::uint32_t flight_before, Instant now) {
+void grow(Connection& c, const AckNews& news, Instant now) {
   CongestionWindow& w = c.congestion;
-  const bool full = c.window_limited || flight_before + w.mss > w.cwnd;
+  const bool full = c.window_limited || news.in_flight_before + w.mss > w.cwnd;
   c.window_limited = false;
-  if (full) c.congestion_control.on_ack(w, bytes, c.rtt.srtt(), now);
+  if (!full || news.acked == 0) return;
+  AckEvent e{.bytes = news.acked,
+             .rtt = news.newest_rtt,
+             .srtt = c.rtt.srtt(),
+             .una = c.snd_una,
+             .nxt = c.snd_nxt,
+             .now = now};
+  if (c.recovery.phase == Phase::kTimeout) e.limit = 1;  // RFC 3465, 2.3
+  c.congestion_control.on_ack(w, e);
 }
 
 /// The receiver took back what it had SACKed (RFC 2018, 8): it acknowledges up to a block, but not the block.
 void notice_reneging(Connection& c) {
-  if (!c.sacked->empty() && c.sacked->first() != c.snd_una) return;
-  if (!c.sacked->empty()) {
-    c.snd_nxt = c.snd_una;
-    c.recovery.active = false;
-    c.rtt.stop_timing();
+  const SentSegment* head = c.flight.first();
+  if (head != nullptr && head->state == SentSegment::State::kSacked) c.flight.mark_all_lost(true);
+}
+
+/// RFC 5681, 3.2 and RFC 6582, 3.2, for a peer without SACK. Each duplicate says that some segment has
+/// arrived; a partial ACK, that the next one is lost too. Returns the bytes newly lost.
+std::uint32_t count_duplicates(Connection& c, AckNews& news) {
+  Recovery& r = c.recovery;
+  SentSegment* head = c.flight.first();
+  if (head == nullptr) return 0;
+  const std::uint32_t before = c.flight.lost();
+  if (news.duplicate_ack) {
+    c.env.stats.duplicate_acks.add();
+    if (r.dup_acks < UINT8_MAX) ++r.dup_acks;
+    const std::uint32_t room =
+        c.flight.in_flight() - std::min(c.flight.in_flight(), r.arrived + head->size());
+    news.delivered = std::min(c.congestion.mss, room);
+    r.arrived += news.delivered;
+    // Below `point` after a timeout the duplicates are echoes of what was sent again (RFC 6582, 4).
+    const bool fresh = r.phase == Phase::kOpen && c.snd_una >= r.point;
+    if (r.dup_acks >= kDupThresh && fresh) c.flight.mark_lost(*head);
+  } else if (news.acked > 0) {
+    const std::uint32_t known = std::min(r.arrived, news.acked);
+    r.arrived -= known;
+    news.delivered -= std::min(news.delivered, known);
+    r.dup_acks = 0;
+    if (r.phase == Phase::kOpen) r.arrived = 0;
+    if (r.phase == Phase::kFast && c.snd_una < r.point && !head->again) c.flight.mark_lost(*head);
   }
-  c.forget_sacks();
+  return c.flight.lost() - before;
 }
 
 }  // namespace
@@ -80,104 +100,83 @@ void start_congestion(Connection& c) {
   c.recovery.point = c.iss;
 }
 
-bool record_sacks(Connection& c, const Segment& s) {
-  if (!c.sack) return false;
-  bool news = false;
-  for (const SackBlock& b : s.header.options.sacks()) {
-    // RFC 6675, 3; what lies below is a report of duplicates (RFC 2883), what lies above is a lie.
-    if (b.begin >= b.end || b.begin <= max(s.ack(), c.snd_una) || b.end > c.snd_max) continue;
-    if (c.sacked == nullptr) c.sacked = c.env.scoreboards.create();
-    if (c.sacked == nullptr) return news;
-    news |= c.sacked->add(b) > 0;
-  }
-  return news;
-}
-
-void on_forward_ack(Connection& c, std::uint32_t bytes, std::uint32_t flight_before, Instant now) {
+void on_acknowledgement(Connection& c, const AckNews& ack, Instant now) {
+  AckNews news = ack;
   Recovery& r = c.recovery;
-  if (c.sacked != nullptr) {
-    c.sacked->acknowledge(c.snd_una);
-    notice_reneging(c);
+  CongestionWindow& w = c.congestion;
+  if (news.sack_news) c.env.stats.duplicate_acks.add();
+  notice_reneging(c);
+  const bool probe_lost = tlp_detects_loss(c, news);
+  if (undo_proven(c, news)) {
+    undo_now(c);
+    r.phase = Phase::kOpen;
+    r.dup_acks = 0;
+    r.arrived = 0;
   }
-  r.dup_acks = 0;
-  if (!r.active) return grow(c, bytes, flight_before, now);
-  if (c.snd_una >= r.point) return leave_recovery(c);
-  r.high_rxt = max(r.high_rxt, c.snd_una);
-  if (!by_sack(c)) on_partial_ack(c, bytes, now);
-}
-
-void on_duplicate_ack(Connection& c, Instant now) {
-  Recovery& r = c.recovery;
-  c.env.stats.duplicate_acks.add();
-  if (r.active) {
-    if (!by_sack(c)) c.congestion.cwnd += c.congestion.mss;  // RFC 6582: a segment has left the network
+  const bool recovered = r.phase != Phase::kOpen && c.snd_una >= r.point;
+  if (recovered) leave(c);
+  std::uint32_t newly_lost = 0;
+  if (c.sack) {
+    rack_adapt_window(c, news.duplicate.has_value(), recovered);
+    if (!frto_waits(c.undo)) newly_lost = rack_detect_losses(c, now);
+  } else {
+    newly_lost = count_duplicates(c, news);
+  }
+  if (newly_lost > 0 && r.phase == Phase::kOpen) {
+    enter_fast_recovery(c, news);
+  } else if (probe_lost && r.phase == Phase::kOpen) {
+    reduce(c, c.outstanding() + news.acked);  // RFC 8985, 7.4.2: repaired already
+    w.cwnd = w.ssthresh;
     return;
   }
-  if (r.dup_acks < UINT8_MAX) ++r.dup_acks;
-  const bool lost = r.dup_acks >= Scoreboard::kDupThresh ||
-                    (c.sacked != nullptr && c.sacked->is_lost(c.snd_una, c.congestion.mss));
-  // RFC 6582, 3.2, step 2 and RFC 6675, 5.1: one reduction a window, none for the echoes of a timeout.
-  if (lost && c.snd_una >= r.point && c.flight() > 0) enter_recovery(c, now);
+  if (r.phase == Phase::kFast) {
+    if (news.delivered > 0)
+      w.cwnd = r.prr.on_ack(news.delivered, pipe(c), w.ssthresh, w.mss, news.acked > 0 && newly_lost == 0);
+  } else if (!recovered && !frto_waits(c.undo)) {
+    grow(c, news, now);
+  }
+}
+
+void on_reorder_timer(Connection& c, Instant now) {
+  if (rack_detect_losses(c, now) == 0) return;
+  if (c.recovery.phase == Phase::kOpen) enter_fast_recovery(c, {});
+  if (c.recovery.phase == Phase::kFast) {
+    c.congestion.cwnd = c.recovery.prr.on_ack(0, pipe(c), c.congestion.ssthresh, c.congestion.mss, false);
+  }
 }
 
 void on_timeout_loss(Connection& c, Instant now) {
-  CongestionWindow& w = c.congestion;
-  // RFC 5681, 3.1: ssthresh is set once for the same data.
-  if (c.rtt.backoff() == 0) w.ssthresh = c.congestion_control.on_loss(w, c.flight(), now);
-  w.cwnd = w.mss;
-  c.recovery.active = false;
-  c.recovery.dup_acks = 0;
-  c.recovery.point = c.snd_max;
-  // A receiver may renege (RFC 2018, 8): believe its reports through one timeout only.
-  if (c.rtt.backoff() > 0) c.forget_sacks();
+  Recovery& r = c.recovery;
+  // RFC 5681, 3.1: ssthresh is set once for the same data; fast recovery has done it already.
+  const bool first = c.rtt.backoff() == 0;
+  const bool open = r.phase == Phase::kOpen;
+  if (first && r.phase != Phase::kFast) reduce(c, c.outstanding());
+  r.phase = Phase::kTimeout;
+  r.dup_acks = 0;
+  r.arrived = 0;
+  r.point = c.snd_nxt;
+  c.tlp.end.reset();
+  c.deadlines.reorder = c.deadlines.probe = kNever;
+  c.undo.frto = Undo::Frto::kNone;
+  if (first && open) frto_begin(c);
+  if (frto_waits(c.undo)) {
+    c.flight.mark_lost(*c.flight.first());
+  } else {
+    // RFC 2018, 8: a receiver may take its reports back: believe them through one timeout only.
+    if (!first || !c.sack) c.flight.mark_all_lost(!first);
+    rack_mark_losses_on_timeout(c, now);
+  }
+  c.congestion.cwnd = c.flight.in_flight() + c.congestion.mss;  // the loss window: one segment goes
+}
+
+std::uint32_t pipe(const Connection& c) {
+  const std::uint32_t n = c.flight.in_flight();
+  return n - std::min(n, c.recovery.arrived);
 }
 
 std::uint32_t congestion_room(const Connection& c) {
-  const CongestionWindow& w = c.congestion;
-  const Recovery& r = c.recovery;
-  std::uint32_t used = distance(c.snd_una, c.snd_nxt);
-  std::uint32_t limit = w.cwnd;
-  if (r.active) {
-    if (by_sack(c)) used = pipe(c);
-  } else {
-    if (c.sacked != nullptr && c.snd_nxt < c.snd_max)
-      used -= std::min(used, c.sacked->bytes_below(c.snd_nxt));
-    // RFC 3042: each of the first two duplicates lets one new segment out.
-    if (c.snd_nxt == c.snd_max) limit += std::min<std::uint32_t>(r.dup_acks, 2) * w.mss;
-  }
-  return limit > used ? limit - used : 0;
-}
-
-SendResult send_in_recovery(Connection& c, Instant now) {
-  if (!by_sack(c)) return SendResult::kSent;
-  Recovery& r = c.recovery;
-  const std::uint32_t mss = c.congestion.mss;
-  for (;;) {
-    const std::uint32_t room = congestion_room(c);
-    if (room < mss) return SendResult::kCongestion;
-    const auto hole = c.sacked == nullptr ? std::nullopt : c.sacked->hole(max(r.high_rxt, c.snd_una));
-    if (hole && c.sacked->is_lost(hole->begin, mss)) {  // NextSeg (1)
-      const std::uint32_t n = std::min(mss, distance(hole->begin, hole->end));
-      if (!retransmit_range(c, hole->begin, n, now)) return SendResult::kNoBuffer;
-      r.high_rxt = hole->begin + n;
-      continue;
-    }
-    const SendResult fresh = send_one(c, room, now);  // NextSeg (2)
-    if (fresh == SendResult::kSent) continue;
-    if (fresh == SendResult::kNoBuffer) return fresh;
-    if (hole) {  // NextSeg (3)
-      const std::uint32_t n = std::min(mss, distance(hole->begin, hole->end));
-      if (!retransmit_range(c, hole->begin, n, now)) return SendResult::kNoBuffer;
-      r.high_rxt = hole->begin + n;
-      continue;
-    }
-    if (r.rescue_used) return fresh;
-    r.rescue_used = true;  // NextSeg (4): the end of the window, once
-    const SeqNum known = c.sacked == nullptr ? max(c.snd_una, r.high_rxt) : c.sacked->highest();
-    const SeqNum from = max(known, c.snd_max - mss);
-    if (from < c.snd_max && !retransmit_range(c, from, distance(from, c.snd_max), now))
-      return SendResult::kNoBuffer;
-  }
+  const std::uint32_t used = pipe(c);
+  return c.congestion.cwnd > used ? c.congestion.cwnd - used : 0;
 }
 
 }  // namespace sluice::l4::tcp

@@ -2,27 +2,26 @@
 #pragma once
 
 #include "l4/tcp/connection.h"
-#include "l4/tcp/sender.h"
 
 namespace sluice::l4::tcp {
 
-/// Loss recovery: RFC 6675 when both sides have SACK, RFC 6582 (NewReno) otherwise, limited transmit (RFC
-/// 3042) before it. The congestion window changes here and nowhere else.
+/// Loss recovery. With SACK losses are found by RACK-TLP (rack.h, tlp.h); without, by duplicate ACKs (RFC
+/// 5681, 3.2 and RFC 6582). What is lost goes out first (sender.cc), as much as the pipe (RFC 6675) leaves of
+/// the window, which PRR (prr.h) brings down. Limited transmit (RFC 3042) needs no rule: what was SACKed has
+/// left the pipe. The congestion window changes here and in undo.cc.
 
 /// Starts with the first window (RFC 6928), once the segment size is known.
 void start_congestion(Connection& c);
-/// Takes in the SACK blocks of a segment. True: they said something new.
-bool record_sacks(Connection& c, const Segment& s);
-/// `bytes` of sequence space were acknowledged; snd_una has moved.
-void on_forward_ack(Connection& c, std::uint32_t bytes, std::uint32_t flight_before, Instant now);
-/// RFC 5681, 2 (or, with SACK, RFC 6675, 2): one more duplicate ACK.
-void on_duplicate_ack(Connection& c, Instant now);
+/// Something came back; snd_una has moved.
+void on_acknowledgement(Connection& c, const AckNews& news, Instant now);
+/// RACK's reordering timer ran out.
+void on_reorder_timer(Connection& c, Instant now);
 /// The retransmission timer ran out.
 void on_timeout_loss(Connection& c, Instant now);
 
-/// Bytes that may be added to the network now.
+/// Bytes in the network.
+std::uint32_t pipe(const Connection& c);
+/// Bytes that may be added to it now.
 std::uint32_t congestion_room(const Connection& c);
-/// RFC 6675, 5, step C: what NextSeg() says, while the pipe has room. kSent: send_forward() may go on.
-SendResult send_in_recovery(Connection& c, Instant now);
 
 }  // namespace sluice::l4::tcp

@@ -27,36 +27,33 @@ void give_up(Connection& c, Instant now) {
   finish(c, CloseReason::kTimeout, now);
 }
 
-/// RFC 9293, 3.8.6.1: one byte beyond the window, so that the peer must say what the window is.
+/// RFC 9293, 3.8.6.1: one byte beyond the window, so that the peer must say what the window is. Most likely
+/// it is refused: it counts as lost until the window opens.
 void probe_window(Connection& c, Instant now) {
   c.env.stats.zero_window_probes.add();
-  c.rtt.stop_timing();
-  c.snd_nxt = c.snd_una;  // stays: the byte will be refused most likely
+  BufChain byte;
   if (c.queue.sent() > 0) {
-    retransmit_range(c, c.snd_una, 1, now);
-  } else if (BufChain byte = c.queue.send_next(1, c.env.buffers); !byte.empty()) {
-    c.snd_max = max(c.snd_max, c.snd_una + 1);
-    transmit(c, c.snd_una, kAck, std::move(byte), now);
+    byte = c.queue.share_sent(0, 1, c.env.buffers);
+  } else if (c.flight.has_place()) {
+    byte = c.queue.send_next(1, c.env.buffers);
+    if (byte.empty()) return;
+    c.flight.sent(c.snd_una, c.snd_una + 1, now);
+    c.snd_nxt = c.snd_una + 1;
   }
-}
-
-/// RFC 6298, 5.4 to 5.6, and what RFC 5681, 3.1 and RFC 6675, 5.1 want done after a timeout.
-void retransmit_all(Connection& c, Instant now) {
-  c.env.stats.timeouts.add();
-  on_timeout_loss(c, now);
-  c.snd_nxt = c.snd_una;
+  if (!byte.empty()) transmit(c, c.snd_una, kAck, std::move(byte), now);
+  c.flight.mark_all_lost(false);
 }
 
 void on_retransmit_timer(Connection& c, Instant now) {
   if (now >= give_up_at(c)) return give_up(c, now);
-  c.rtt.stop_timing();
   if (!c.synchronized()) {
     c.syn_due = true;
     c.env.stats.retransmits.add();
   } else if (c.deadlines.persist) {
     probe_window(c, now);
   } else {
-    retransmit_all(c, now);
+    c.env.stats.timeouts.add();
+    on_timeout_loss(c, now);
   }
   c.rtt.back_off();
   set_retransmit(c, now);
@@ -79,7 +76,7 @@ void arm_retransmit(Connection& c, Instant now) {
 void restart_retransmit(Connection& c, Instant now) {
   c.deadlines.persist = false;
   c.deadlines.retransmit = kNever;
-  if (c.flight() > 0) set_retransmit(c, now);
+  if (c.outstanding() > 0) set_retransmit(c, now);
 }
 
 void probe_answered(Connection& c, Instant now) {
@@ -89,11 +86,10 @@ void probe_answered(Connection& c, Instant now) {
 
 void arm_after_output(Connection& c, SendResult r, Instant now) {
   if (c.deadlines.persist) return;
-  const bool outstanding = c.snd_nxt > c.snd_una;
-  if (outstanding) return arm_retransmit(c, now);
+  if (c.flight.in_flight() > 0) return arm_retransmit(c, now);
   if (r == SendResult::kPeerWindow) {
     c.deadlines.persist = true;
-    if (c.flight() == 0) c.progress_at = now;
+    if (c.outstanding() == 0) c.progress_at = now;
     set_retransmit(c, now);
   } else {
     c.deadlines.retransmit = kNever;
@@ -102,12 +98,15 @@ void arm_after_output(Connection& c, SendResult r, Instant now) {
 
 Instant next_deadline(const Connection& c) {
   const Deadlines& d = c.deadlines;
-  return std::min({d.retransmit, d.ack, d.linger, d.retry, keepalive_deadline(c)});
+  return std::min({d.retransmit, d.probe, d.reorder, d.ack, d.linger, d.retry, keepalive_deadline(c)});
 }
 
 void on_deadline(Connection& c, Instant now) {
   due(c.deadlines.retry, now);
   if (due(c.deadlines.ack, now)) c.ack_debt.now = true;
+  // RFC 8985, 8: a probe or a reordering timer comes before the timeout that it may spare.
+  if (due(c.deadlines.reorder, now)) on_reorder_timer(c, now);
+  if (due(c.deadlines.probe, now)) tlp_send_probe(c, now);
   if (due(c.deadlines.retransmit, now)) on_retransmit_timer(c, now);
   if (due(c.deadlines.linger, now)) {
     // The user has shut down and the peer never does: nobody else would end this.

@@ -19,20 +19,8 @@ void RttEstimator::sample(Duration rtt) {
 }
 
 Duration RttEstimator::rto(Duration least, Duration most) const {
-  const Duration base = has_sample() ? std::max(srtt_ + 4 * rttvar_, least) : kInitialRto;
+  const Duration base = has_sample() ? std::max(srtt_ + 4 * rttvar_, least) : initial_;
   return std::min(base * (1 << backoff_), most);
-}
-
-void RttEstimator::start_timing(SeqNum end, Instant now) {
-  timing_ = true;
-  timed_end_ = end;
-  timed_at_ = now;
-}
-
-Duration RttEstimator::finish_timing(SeqNum ack, Instant now) {
-  if (!timing_ || ack < timed_end_) return Duration(-1);
-  timing_ = false;
-  return now - timed_at_;
 }
 
 }  // namespace sluice::l4::tcp

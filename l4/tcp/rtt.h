@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
+
 #include "dataplane/base/clock.h"
-#include "l4/tcp/seq_num.h"
 
 namespace sluice::l4::tcp {
 
@@ -21,18 +22,15 @@ class RttEstimator {
   Duration srtt() const { return srtt_; }
   bool has_sample() const { return srtt_ != Duration::zero(); }
 
-  /// Karn: one segment that was sent once is timed at a time.
-  void start_timing(SeqNum end, Instant now);
-  void stop_timing() { timing_ = false; }
-  bool timing() const { return timing_; }
-  /// The time since the timed segment was sent, when `ack` covers it; negative otherwise.
-  Duration finish_timing(SeqNum ack, Instant now);
+  /// RFC 6298, 5.7: a SYN was lost and nothing has been measured.
+  void assume_three_seconds() {
+    initial_ = std::chrono::seconds(3);
+    backoff_ = 0;
+  }
 
  private:
   Duration srtt_{0}, rttvar_{0};
-  Instant timed_at_{};
-  SeqNum timed_end_;
-  bool timing_ = false;
+  Duration initial_ = kInitialRto;
   std::uint8_t backoff_ = 0;
 };
 

@@ -10,11 +10,11 @@
 namespace sluice::l4::tcp {
 namespace {
 
-/// Puts queue bytes [seq, seq + n) on the wire, and the FIN when `fin`. `seq` may lie anywhere in the sent
-/// part, or right at its end. False: no buffer.
+/// Puts queue bytes [seq, seq + n) on the wire, and the FIN when `fin`. `seq` lies in the sent part, or right
+/// at its end. False: no buffer.
 bool send_range(Connection& c, SeqNum seq, std::uint32_t n, bool fin, Instant now) {
   const std::uint32_t offset = distance(c.queue_begin(), seq);
-  const bool again = offset < c.queue.sent();
+  const bool again = seq < c.snd_nxt;
   BufChain payload;
   if (n > 0) {
     payload = again ? c.queue.share_sent(offset, n, c.env.buffers) : c.queue.send_next(n, c.env.buffers);
@@ -22,20 +22,17 @@ bool send_range(Connection& c, SeqNum seq, std::uint32_t n, bool fin, Instant no
   }
   const bool last = offset + n == c.queue.size();
   const std::uint8_t flags = kAck | (n > 0 && last ? kPsh : 0) | (fin ? kFin : 0);
-  const SeqNum end = seq + n + (fin ? 1 : 0);
-  if (end <= c.snd_max) c.env.stats.retransmits.add();
   // A segment whose header finds no buffer is as good as lost on the wire once its bytes count as sent.
   const bool sent = transmit(c, seq, flags, std::move(payload), now);
   if (!sent && (again || n == 0)) return false;
-  if (seq < c.snd_max) {
-    c.rtt.stop_timing();  // Karn: what is sent twice is not timed
-  } else if (!c.rtt.timing()) {
-    c.rtt.start_timing(end, now);
-  }
-  if (c.snd_una == c.snd_max) c.progress_at = now;  // there was nothing to acknowledge until now
-  c.snd_max = max(c.snd_max, end);
+  if (again) c.env.stats.retransmits.add();
+  if (c.snd_una == c.snd_nxt) c.progress_at = now;  // there was nothing to acknowledge until now
   c.last_sent_at = now;
   return true;
+}
+
+std::uint32_t segment_size(const Connection& c) {
+  return c.snd_mss - static_cast<std::uint32_t>(option_bytes(c));
 }
 
 /// RFC 9293, 3.8.6.2.1: whether `n` of `left` bytes are worth a segment. Nagle's rule is off: the proxy
@@ -46,16 +43,34 @@ bool worth_sending(const Connection& c, std::uint32_t n, std::uint32_t left, std
 
 /// RFC 5681, 4.1: after a pause the path is not known any more.
 void restart_after_idle(Connection& c, Instant now) {
-  if (c.flight() > 0 || !c.rtt.has_sample()) return;
+  if (c.outstanding() > 0 || !c.rtt.has_sample()) return;
   if (now - c.last_sent_at < current_rto(c)) return;
   c.congestion.cwnd = std::min(c.congestion.cwnd, initial_window(c.congestion.mss));
 }
 
-/// Everything that both windows allow from snd_nxt on.
-SendResult send_forward(Connection& c, Instant now) {
+/// Whether `n` bytes may join what is in the network; if that is empty, they always may.
+bool fits(Connection& c, std::uint32_t n, std::uint32_t room) {
+  if (n <= room || pipe(c) == 0) return true;
+  c.window_limited = true;
+  return false;
+}
+
+/// The first segment that is believed lost, once more.
+SendResult send_lost(Connection& c, Instant now) {
+  SentSegment& s = *c.flight.first_lost();
+  const std::uint32_t window = distance(s.begin, c.snd_una + c.snd_wnd);
+  if (window == 0) return SendResult::kPeerWindow;
+  c.flight.resize_lost(s, std::min(segment_size(c), window));
+  if (!fits(c, s.size(), congestion_room(c))) return SendResult::kCongestion;
+  return resend(c, s, s.begin, now) ? SendResult::kSent : SendResult::kNoBuffer;
+}
+
+/// Everything that both windows allow: what was lost (RFC 6675, NextSeg (1)), then what is new (2).
+SendResult send_all(Connection& c, Instant now) {
   restart_after_idle(c, now);
   for (;;) {
-    const SendResult r = send_one(c, congestion_room(c), now);
+    const SendResult r =
+        c.flight.first_lost() != nullptr ? send_lost(c, now) : send_new(c, congestion_room(c), now);
     if (r != SendResult::kSent) return r;
   }
 }
@@ -67,8 +82,8 @@ void send_synchronizing(Connection& c, Instant now) {
       return;
     }
     c.syn_due = false;
-    if (c.snd_max == c.iss) c.rtt.start_timing(c.iss + 1, now);
-    c.snd_nxt = c.snd_max = c.iss + 1;
+    c.last_sent_at = now;
+    c.snd_nxt = c.iss + 1;
     arm_retransmit(c, now);
   } else if (c.ack_debt.now && c.state == State::kSynReceived) {
     transmit_ack(c, now);
@@ -77,42 +92,36 @@ void send_synchronizing(Connection& c, Instant now) {
 
 }  // namespace
 
-bool retransmit_range(Connection& c, SeqNum seq, std::uint32_t n, Instant now) {
-  const SeqNum end = c.queue_end();
-  const std::uint32_t bytes = std::min(n, distance(seq, end));
-  const bool fin = c.fin_sent() && !c.fin_acked && seq + bytes == end && (bytes < n || bytes == 0);
-  if (bytes == 0 && !fin) return true;
-  return send_range(c, seq, bytes, fin, now);
+bool resend(Connection& c, SentSegment& s, SeqNum from, Instant now) {
+  const SeqNum text_end = min(s.end, c.queue_end());
+  const std::uint32_t n = distance(from, text_end);
+  if (!send_range(c, from, n, s.end > text_end, now)) return false;
+  undo_sent_again(c, static_cast<std::uint32_t>(s.end - from), now);
+  if (c.recovery.phase == Recovery::Phase::kFast) c.recovery.prr.sent(n);
+  c.flight.sent_again(s, now);
+  return true;
 }
 
-SendResult send_one(Connection& c, std::uint32_t congestion_room, Instant now) {
-  if (c.snd_nxt < c.snd_max && c.sacked != nullptr) c.snd_nxt = c.sacked->skip(c.snd_nxt);
-  const std::uint32_t mss = c.snd_mss - static_cast<std::uint32_t>(option_bytes(c));
-  const SeqNum end = c.queue_end();
-  const std::uint32_t left = distance(c.snd_nxt, end);
-  const bool fin_left = c.fin_queued && !c.fin_acked && c.snd_nxt <= end;
+SendResult send_new(Connection& c, std::uint32_t room, Instant now) {
+  const SeqNum seq = c.snd_nxt;
+  const std::uint32_t left = distance(seq, c.queue_end()), mss = segment_size(c);
+  const bool fin_left = c.fin_queued && !c.fin_sent();
   if (left == 0 && !fin_left) return SendResult::kNothingToSend;
 
   std::uint32_t n = std::min(left, mss);
-  if (c.snd_nxt < c.snd_max) {  // again: not over the border of what was sent, nor into what was SACKed
-    n = std::min(n, distance(c.snd_nxt, min(c.snd_max, end)));
-    if (c.sacked != nullptr) {
-      if (const auto hole = c.sacked->hole(c.snd_nxt)) n = std::min(n, distance(c.snd_nxt, hole->end));
-    }
-  }
-  const std::uint32_t window = distance(c.snd_nxt, c.snd_una + c.snd_wnd);
+  const std::uint32_t window = distance(seq, c.snd_una + c.snd_wnd);
   if (n > window) {
     if (window == 0 || !worth_sending(c, window, left, mss)) return SendResult::kPeerWindow;
     n = window;
   }
   // FIN takes no room in the peer's buffer, so it does not wait for a window of its own.
   const bool fin = fin_left && n == left;
-  if (c.snd_nxt > c.snd_una && n > congestion_room) {
-    c.window_limited = true;
-    return SendResult::kCongestion;
-  }
-  if (!send_range(c, c.snd_nxt, n, fin, now)) return SendResult::kNoBuffer;
-  c.snd_nxt = c.snd_nxt + n + (fin ? 1 : 0);
+  if (!fits(c, n, room)) return SendResult::kCongestion;
+  if (!c.flight.has_place() || !send_range(c, seq, n, fin, now)) return SendResult::kNoBuffer;
+  c.snd_nxt = seq + n + (fin ? 1 : 0);
+  c.flight.sent(seq, c.snd_nxt, now);
+  if (c.recovery.phase == Recovery::Phase::kFast) c.recovery.prr.sent(n);
+  c.tlp.restart = true;
   return SendResult::kSent;
 }
 
@@ -123,12 +132,12 @@ void output(Connection& c, Instant now) {
 
   SendResult r = SendResult::kNothingToSend;
   if (c.may_send_data() && !c.deadlines.persist) {
-    r = c.recovery.active ? send_in_recovery(c, now) : SendResult::kSent;
-    if (r == SendResult::kSent) r = send_forward(c, now);
+    r = send_all(c, now);
   }
   if (c.ack_debt.now && !transmit_ack(c, now)) r = SendResult::kNoBuffer;
   if (r == SendResult::kNoBuffer) c.deadlines.retry = now + kRetryAfter;
   arm_after_output(c, r, now);
+  tlp_schedule(c, now);
 }
 
 }  // namespace sluice::l4::tcp

@@ -10,10 +10,11 @@ namespace sluice::l4::tcp {
 /// that.
 void output(Connection& c, Instant now);
 
-/// Sends bytes [seq, seq + n) again. False: no buffer.
-bool retransmit_range(Connection& c, SeqNum seq, std::uint32_t n, Instant now);
-/// Sends at most one segment from snd_nxt; what stood in the way otherwise.
 enum class SendResult : std::uint8_t { kSent, kNothingToSend, kPeerWindow, kCongestion, kNoBuffer };
-SendResult send_one(Connection& c, std::uint32_t congestion_room, Instant now);
+/// Sends at most one segment from snd_nxt on, if the peer's window and `room` allow; what stood in the way
+/// otherwise.
+SendResult send_new(Connection& c, std::uint32_t room, Instant now);
+/// Sends a segment again, from `from` on. False: no buffer.
+bool resend(Connection& c, SentSegment& s, SeqNum from, Instant now);
 
 }  // namespace sluice::l4::tcp

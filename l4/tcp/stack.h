@@ -13,6 +13,12 @@
 
 namespace sluice::l4::tcp {
 
+/// Congestion control.
+enum class Algorithm : std::uint8_t {
+  kCubic,    ///< RFC 9438 with HyStart++ (RFC 9406).
+  kNewReno,  ///< RFC 5681.
+};
+
 /// Bounds and times of one worker's stack. Defaults suit a reverse proxy.
 struct Config {
   std::size_t max_connections = 1u << 20;     ///< TCBs, TIME_WAIT not counted.
@@ -30,6 +36,7 @@ struct Config {
   Duration keepalive_interval = std::chrono::seconds(15);
   unsigned keepalive_probes = 5;
   Duration delayed_ack = std::chrono::milliseconds(40);
+  Algorithm congestion = Algorithm::kCubic;
   std::uint64_t secret[2] = {0, 0};  ///< RFC 6528 ISN and RFC 6056 port hash key; random a process.
 };
 

@@ -37,7 +37,7 @@ namespace {
 void let_go(Connection& c) {
   c.queue.clear();
   c.reassembly.clear();
-  c.forget_sacks();
+  c.flight.clear();
   c.deadlines = {};
   c.ack_debt = {};
   c.syn_due = false;

@@ -19,9 +19,13 @@ void Stats::visit(MetricSink& sink, std::string_view labels) const {
   gauge("sluice_tcp_connections", "Connections now, TIME-WAIT not counted.", connections_active);
   gauge("sluice_tcp_time_wait", "Connections in TIME-WAIT now.", time_wait);
   total("sluice_tcp_retransmits_total", "Segments sent again.", retransmits);
-  total("sluice_tcp_fast_retransmits_total", "Recoveries started by duplicate or selective acknowledgements.",
+  total("sluice_tcp_fast_retransmits_total",
+        "Fast recoveries: losses found by RACK, duplicate acknowledgements or a tail loss probe.",
         fast_retransmits);
   total("sluice_tcp_timeouts_total", "Retransmission timeouts.", timeouts);
+  total("sluice_tcp_tail_probes_total", "Tail loss probes sent.", tail_probes);
+  total("sluice_tcp_spurious_recoveries_total", "Recoveries taken back: nothing had been lost.",
+        spurious_recoveries);
   total("sluice_tcp_resets_in_total", "RSTs received that ended a connection.", resets_in);
   total("sluice_tcp_resets_out_total", "RSTs sent.", resets_out);
   total("sluice_tcp_out_of_order_total", "Segments received above a gap.", out_of_order);

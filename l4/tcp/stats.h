@@ -11,7 +11,7 @@ struct Stats {
   Counter connections_accepted, connections_opened, connections_failed;
   Counter connections_active;  ///< Gauge: TCBs, TIME_WAIT not counted.
   Counter time_wait;           ///< Gauge.
-  Counter retransmits, fast_retransmits, timeouts;
+  Counter retransmits, fast_retransmits, timeouts, tail_probes, spurious_recoveries;
   Counter resets_in, resets_out;
   Counter out_of_order, duplicate_acks, zero_window_probes, keepalive_probes;
   void visit(MetricSink& sink, std::string_view labels) const;

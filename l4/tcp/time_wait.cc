@@ -40,7 +40,7 @@ void TimeWaitTable::add(const Connection& c, Instant now) {
   TimeWaitEntry* e = pool_.create();
   if (e == nullptr) return;
   e->flow = c.flow;
-  e->snd_nxt = c.snd_max;
+  e->snd_nxt = c.snd_nxt;
   e->rcv_nxt = c.rcv_nxt;
   e->timestamps = c.timestamps;
   e->entered_at = now;

@@ -25,7 +25,8 @@ void paid(Connection& c) {
 
 std::size_t option_bytes(const Connection& c) {
   std::size_t n = c.timestamps.on ? kTimestampBytes : 0;
-  if (c.sack && !c.reassembly.empty()) n += 4 + 8 * std::min(c.reassembly.blocks(), sack_room(c));
+  const std::size_t blocks = c.reassembly.blocks() + (c.ack_debt.duplicate ? 1 : 0);
+  if (c.sack && blocks > 0) n += 4 + 8 * std::min(blocks, sack_room(c));
   return n;
 }
 
@@ -66,6 +67,7 @@ bool transmit(Connection& c, SeqNum seq, std::uint8_t flags, BufChain payload, I
   h.flags = flags;
   h.window = advertise_window(c);
   if (c.timestamps.on) h.options.timestamp = Timestamp{c.timestamps.clock(now), c.timestamps.recent};
+  if (c.ack_debt.duplicate) h.options.add_sack(*c.ack_debt.duplicate);  // RFC 2883, 4: first
   if (c.sack && !c.reassembly.empty()) c.reassembly.report(h.options, sack_room(c));
   if (!transmit_header(c.env, c.flow, h, std::move(payload))) return false;
   paid(c);

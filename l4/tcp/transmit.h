@@ -11,7 +11,7 @@ bool transmit(Connection& c, SeqNum seq, std::uint8_t flags, BufChain payload, I
 /// The sequence number of a segment without text: what follows all that was sent, so that the peer does not
 /// take it for old; but within its window, or it would be refused.
 inline SeqNum bare_seq(const Connection& c) {
-  return c.synchronized() ? min(c.snd_max, c.snd_una + c.snd_wnd) : c.snd_nxt;
+  return c.synchronized() ? min(c.snd_nxt, c.snd_una + c.snd_wnd) : c.snd_nxt;
 }
 /// <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>
 bool transmit_ack(Connection& c, Instant now);

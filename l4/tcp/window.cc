@@ -67,8 +67,7 @@ void update_send_window(Connection& c, const Segment& s) {
   c.snd_wl1 = s.seq();
   c.snd_wl2 = s.ack();
   if (was_probing && c.snd_wnd > 0) {
-    // The probe's byte may have been dropped: what follows starts with it again.
-    c.snd_nxt = c.snd_una;
+    // The probe's byte may have been dropped: it counts as lost and goes first.
     c.deadlines.persist = false;
     c.deadlines.retransmit = kNever;
     c.rtt.reset_back_off();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// RFC 6298 (timer), RFC 5681, 6582, 6675, 3042 (loss recovery).
+// RFC 6298 (timer), RFC 5681, 6582, 3042 (loss recovery without SACK; with it: tcp_recovery_test.cc), path
+// MTU.
 #include "tests/packet/tcp_script.h"
 
 namespace sluice::test {
@@ -48,6 +49,18 @@ TEST_F(TcpRetransmit, karn_takes_no_sample_from_what_was_sent_twice) {
   user_sends("b");  // the backed-off RTO holds until there is a sample (RFC 6298, 5)
   expect("P. 2:3(1) ack 1");
   expect_at(900ms, "P. 2:3(1) ack 1");
+}
+
+TEST_F(TcpRetransmit, after_a_lost_syn_data_starts_with_a_timeout_of_three_seconds) {
+  send("S 0:0(0) win 60000 <mss 1000>");
+  expect("S. 0:0(0) ack 1");
+  expect_at(1s, "S. 0:0(0) ack 1");
+  at(1100ms);
+  send(". 1:1(0) ack 1");
+  user_sends("a");
+  expect("P. 1:2(1) ack 1");
+  expect_at(4100ms, "P. 1:2(1) ack 1");
+  send(". 1:1(0) ack 2");
 }
 
 TEST_F(TcpRetransmit, initial_window_is_ten_segments) {
@@ -102,84 +115,6 @@ TEST_F(TcpRetransmit, limited_transmit_sends_one_new_segment_for_each_of_the_fir
   expect_nothing();
   user_aborts();
   expect("R. 12001:12001(0) ack 1");
-}
-
-TEST_F(TcpRetransmit, sack_recovery_fills_the_holes_and_only_them) {
-  establish("<mss 1000, sackOK>");
-  user_sends(10000);
-  for (int i = 0; i < 9; ++i)
-    expect(". " + std::to_string(1 + 1000 * i) + ":" + std::to_string(1001 + 1000 * i) + "(1000)");
-  expect("P. 9001:10001(1000)");
-  // 1 and 3001 are lost.
-  send(". 1:1(0) ack 1 <sack 1001:2001>");
-  send(". 1:1(0) ack 1 <sack 1001:3001>");
-  expect_nothing();
-  send(". 1:1(0) ack 1 <sack 4001:5001, sack 1001:3001>");
-  expect(". 1:1001(1000) ack 1");
-  send(". 1:1(0) ack 1 <sack 4001:6001, sack 1001:3001>");
-  send(". 1:1(0) ack 1 <sack 4001:7001, sack 1001:3001>");
-  send(". 1:1(0) ack 1 <sack 4001:8001, sack 1001:3001>");
-  send(". 1:1(0) ack 1 <sack 4001:10001, sack 1001:3001>");
-  expect(". 3001:4001(1000) ack 1");
-  expect("P. 9001:10001(1000) ack 1");  // RFC 6675, 4, NextSeg (4): one rescue
-  expect_nothing();
-  send(". 1:1(0) ack 3001 <sack 4001:10001>");
-  send(". 1:1(0) ack 10001");
-  expect_nothing_until(1s);
-  EXPECT_EQ(stack().stats().retransmits.get(), 3u);
-}
-
-TEST_F(TcpRetransmit, duplicates_without_news_in_their_sack_blocks_do_not_count) {
-  establish("<mss 1000, sackOK>");
-  user_sends(3000);
-  expect(". 1:1001(1000)");
-  expect(". 1001:2001(1000)");
-  expect("P. 2001:3001(1000)");
-  for (int i = 0; i < 5; ++i) send(". 1:1(0) ack 1 <sack 1001:2001>");
-  expect_nothing();
-  send(". 1:1(0) ack 3001");
-}
-
-TEST_F(TcpRetransmit, after_a_timeout_sacked_bytes_are_not_sent_again) {
-  establish("<mss 1000, sackOK>");
-  user_sends(4000);
-  for (int i = 0; i < 3; ++i)
-    expect(". " + std::to_string(1 + 1000 * i) + ":" + std::to_string(1001 + 1000 * i) + "(1000)");
-  expect("P. 3001:4001(1000)");
-  send(". 1:1(0) ack 1 <sack 1001:3001>");
-  expect_at(200ms, ". 1:1001(1000) ack 1");
-  send(". 1:1(0) ack 3001");
-  expect("P. 3001:4001(1000) ack 1");
-  send(". 1:1(0) ack 4001");
-  expect_nothing();
-}
-
-TEST_F(TcpRetransmit, lies_in_sack_blocks_are_not_recorded) {
-  establish("<mss 1000, sackOK>");
-  user_sends(3000);
-  expect(". 1:1001(1000)");
-  expect(". 1001:2001(1000)");
-  expect("P. 2001:3001(1000)");
-  send(". 1:1(0) ack 1 <sack 5001:9001, sack 2001:1001, sack -500:1>");
-  send(". 1:1(0) ack 1 <sack 3001:3002>");
-  send(". 1:1(0) ack 1 <sack 1:3001>");
-  expect_nothing();
-  send(". 1:1(0) ack 3001");
-  expect_nothing();
-}
-
-TEST_F(TcpRetransmit, a_receiver_that_takes_its_sack_back_gets_the_bytes_again) {
-  establish("<mss 1000, sackOK>");
-  user_sends(3000);
-  expect(". 1:1001(1000)");
-  expect(". 1001:2001(1000)");
-  expect("P. 2001:3001(1000)");
-  send(". 1:1(0) ack 1 <sack 1001:3001>");
-  expect_at(200ms, ". 1:1001(1000) ack 1");
-  send(". 1:1(0) ack 1001");  // but 1001 on was SACKed: it is gone
-  expect(". 1001:2001(1000) ack 1");
-  expect("P. 2001:3001(1000) ack 1");
-  send(". 1:1(0) ack 3001");
 }
 
 TEST_F(TcpRetransmit, packet_too_big_makes_segments_smaller_and_sends_what_was_lost) {

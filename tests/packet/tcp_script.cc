@@ -178,6 +178,7 @@ void TcpScript::expect(std::string_view line) {
   ASSERT_FALSE(sent_.empty()) << "expected " << line << ", nothing was sent";
   const TraceSegment actual = sent_.front().segment;
   sent_.pop_front();
+  last_timestamp_ = actual.ts_value.value_or(0);
   EXPECT_TRUE(TraceSegment::parse(line).matches(actual))
       << "expected " << line << "\n  but got " << actual.to_string();
 }
@@ -231,11 +232,12 @@ l4::tcp::ConnectResult TcpScript::connect() {
   return r;
 }
 
-void TcpScript::establish(std::string_view options, unsigned window) {
+void TcpScript::establish(std::string_view options, unsigned window, Duration rtt) {
   const TraceSegment offer = TraceSegment::parse("S 0:0(0) " + std::string(options));
   const std::string ts = offer.ts ? " <TS val " + std::to_string(*offer.ts_value) + " ecr 0>" : "";
   send("S 0:0(0) win 60000 " + std::string(options));
   expect("S. 0:0(0) ack 1");
+  at(rtt);
   send(". 1:1(0) ack 1 win " + std::to_string(window) + ts);
   expect_nothing();
   ASSERT_FALSE(users_.empty());

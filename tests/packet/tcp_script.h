@@ -75,8 +75,8 @@ class TcpScript : public ::testing::Test, public l4::tcp::Acceptor, public net::
   /// Opens a connection to the peer and sends what is due.
   l4::tcp::ConnectResult connect();
   /// Lets the peer open a connection to us, with no options but those given, up to ESTABLISHED: the user has
-  /// "open".
-  void establish(std::string_view options = "<mss 1000>", unsigned window = 60000);
+  /// "open". The ACK comes `rtt` after our SYN,ACK.
+  void establish(std::string_view options = "<mss 1000>", unsigned window = 60000, Duration rtt = 0ms);
   /// User calls, and what is due after them.
   void user_sends(std::size_t bytes);
   void user_sends(std::string_view text);
@@ -90,6 +90,8 @@ class TcpScript : public ::testing::Test, public l4::tcp::Acceptor, public net::
   /// A pure ACK or data of the peer with absolute numbers on our side, for scripts with several connections.
   net::Packet packet_with_ack(std::uint32_t absolute_ack, std::uint32_t seq, std::string_view text);
   std::uint32_t last_sent_seq() const { return iss_ + sent_.back().segment.seq; }
+  /// TSval of the last segment that was expected.
+  std::uint32_t last_timestamp() const { return last_timestamp_; }
   std::uint32_t first_iss() const { return iss_; }
   void forget_peer();  ///< The next segments belong to a new connection: ISNs are relative to it.
   void icmp(net::IcmpError::Kind kind, std::uint32_t relative_seq, std::uint16_t mtu = 0);
@@ -134,6 +136,7 @@ class TcpScript : public ::testing::Test, public l4::tcp::Acceptor, public net::
   std::unique_ptr<l4::tcp::Stack> stack_;
   std::vector<std::unique_ptr<RecordingUser>> users_;
   std::deque<Sent> sent_;
+  std::uint32_t last_timestamp_ = 0;
   bool iss_known_ = false;
   std::uint32_t iss_ = 0;
 };
