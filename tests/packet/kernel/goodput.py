@@ -1,0 +1,228 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Goodput of our TCP against that of the kernel's, over the same emulated link: client and server in two network
+namespaces, tests/support/link between them in a third. The client is the kernel's TCP with CUBIC; the server is ours
+(tcp_echo) or the kernel's with CUBIC; both directions. What arrives is compared byte by byte.
+
+  goodput.py TCP_ECHO LINK [--quick]
+
+prints a table of ratios ours / kernel over loss x delay x direction and fails below 90 % (--quick: fewer cells, which
+may fall to 75 %: short runs on a busy machine). Needs root; exits 77 (skipped) without."""
+
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import threading
+import time
+
+PREFIX = f"slg{os.getpid()}"
+CLIENT, MIDDLE, SERVER = f"{PREFIX}c", f"{PREFIX}m", f"{PREFIX}s"
+NO_OFFLOADS = "tx off tso off gso off gro off"
+RATE = "40mbit"
+PATTERN = bytes(i % 251 for i in range(251 * 1024))
+DISCARD, GENERATE = 9, 19
+
+
+def sh(command, check=True):
+    return subprocess.run(command, shell=True, check=check, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def enter(namespace):
+    """Sockets that this thread makes from now on live in the namespace."""
+    libc = __import__("ctypes").CDLL(None, use_errno=True)
+    with open(f"/var/run/netns/{namespace}") as f:
+        if libc.setns(f.fileno(), 0) != 0:
+            raise OSError("setns")
+
+
+def cubic(s):
+    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"cubic")
+
+
+def pattern(n):
+    return (PATTERN * (n // len(PATTERN) + 1))[:n]
+
+
+class Network:
+    """client c0 -- c1 | link | s1 -- s0 server"""
+
+    def __init__(self):
+        for name in (CLIENT, MIDDLE, SERVER):
+            sh(f"ip netns add {name}; ip -n {name} link set lo up")
+        for end, namespace in (("c", CLIENT), ("s", SERVER)):
+            sh(f"ip -n {namespace} link add {end}0 type veth peer name {end}1 netns {MIDDLE}")
+            sh(f"ip netns exec {namespace} ethtool -K {end}0 {NO_OFFLOADS}")
+            sh(f"ip netns exec {MIDDLE} ethtool -K {end}1 {NO_OFFLOADS}")
+            sh(f"ip -n {namespace} link set {end}0 up; ip -n {MIDDLE} link set {end}1 up")
+        sh(f"ip -n {CLIENT} addr add 10.9.0.2/24 dev c0")
+        # What one connection learns of the path must not help the next one of the kernel.
+        for name in (CLIENT, SERVER):
+            sh(f"ip netns exec {name} sysctl -qw net.ipv4.tcp_no_metrics_save=1")
+
+    def close(self):
+        for name in (CLIENT, MIDDLE, SERVER):
+            sh(f"ip netns del {name}", check=False)
+
+
+class Link:
+    """The emulator, for as long as the block runs."""
+
+    def __init__(self, program, *words):
+        self.process = subprocess.Popen(["ip", "netns", "exec", MIDDLE, program, "c1", "s1", *words],
+                                        stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout.readline() == "ready\n"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.report = self.process.communicate()[0]
+
+
+class KernelServer:
+    """Ports 9 and 19 as tcp_echo has them."""
+
+    def __init__(self):
+        self.sockets = []
+        sh(f"ip -n {SERVER} addr replace 10.9.0.1/24 dev s0")
+        ready = threading.Event()
+        threading.Thread(target=self._listen, args=(ready,), daemon=True).start()
+        ready.wait()
+
+    def _listen(self, ready):
+        enter(SERVER)
+        for port in (DISCARD, GENERATE):
+            s = socket.socket()
+            cubic(s)
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            s.bind(("10.9.0.1", port))
+            s.listen()
+            self.sockets.append(s)
+            threading.Thread(target=self._accept, args=(s, port), daemon=True).start()
+        ready.set()
+
+    def _accept(self, listener, port):
+        try:
+            while True:
+                threading.Thread(target=self._serve, args=(listener.accept()[0], port), daemon=True).start()
+        except OSError:
+            pass  # closed
+
+    @staticmethod
+    def _serve(s, port):
+        with s:
+            if port == GENERATE:
+                request = b""
+                while not request.endswith(b"\n"):
+                    request += s.recv(100)
+                s.sendall(pattern(int(request)))
+            else:
+                while s.recv(1 << 18):
+                    pass
+
+    def stop(self):
+        for s in self.sockets:
+            s.shutdown(socket.SHUT_RDWR)
+            s.close()
+        sh(f"ip -n {SERVER} addr flush dev s0")
+
+
+class OurServer:
+    def __init__(self, program):
+        self.process = subprocess.Popen(["ip", "netns", "exec", SERVER, program, "net_af_packet0,iface=s0",
+                                         "10.9.0.1/24", "3600"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        while (line := self.process.stdout.readline()) != "ready\n":
+            assert line, "tcp_echo ended"
+        threading.Thread(target=self.process.stdout.read, daemon=True).start()
+        time.sleep(0.3)
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+
+
+def connect(port):
+    s = socket.socket()
+    cubic(s)
+    s.settimeout(60)
+    s.connect(("10.9.0.1", port))
+    return s
+
+
+def download(n):
+    """Bytes a second from the server, from the request to the last byte."""
+    with connect(GENERATE) as s:
+        started = time.monotonic()
+        s.sendall(b"%d\n" % n)
+        got = bytearray()
+        while block := s.recv(1 << 18):
+            got += block
+        took = time.monotonic() - started
+    assert len(got) == n and got == pattern(n), "what arrived is not what was sent"
+    return n / took
+
+
+def upload(n):
+    """Bytes a second to the server, until its FIN says that all has arrived."""
+    with connect(DISCARD) as s:
+        started = time.monotonic()
+        s.sendall(pattern(n))
+        s.shutdown(socket.SHUT_WR)
+        assert s.recv(1) == b""
+        return n / (time.monotonic() - started)
+
+
+def measure(program, echo, loss, delay, n, rounds):
+    """{direction: (ours, kernel)}, medians of `rounds` runs, the two taken in turn with the same seeds."""
+    samples = {(d, who): [] for d in ("down", "up") for who in ("ours", "kernel")}
+    for seed in range(1, rounds + 1):
+        words = [f"loss={loss}", f"delay={delay / 2}ms", f"rate={RATE}", "queue=256k", f"seed={seed}"]
+        for who in ("ours", "kernel"):
+            with Link(program, *words):
+                server = OurServer(echo) if who == "ours" else KernelServer()
+                try:
+                    sh(f"ip -n {CLIENT} neigh flush dev c0")
+                    samples["down", who].append(download(n))
+                    samples["up", who].append(upload(n))
+                finally:
+                    server.stop()
+    return {d: tuple(statistics.median(samples[d, who]) for who in ("ours", "kernel")) for d in ("down", "up")}
+
+
+def main():
+    echo, program = (os.path.abspath(p) for p in sys.argv[1:3])
+    quick = "--quick" in sys.argv
+    if quick:
+        cells, size, rounds, least = [("0", 20), ("1%", 1), ("1%", 20)], 4_000_000, 3, 0.75
+    else:
+        cells = [(loss, delay) for delay in (1, 20, 100) for loss in ("0", "0.1%", "1%", "3%")]
+        size, rounds, least = 10_000_000, 7, 0.9
+    if len(sys.argv) > 3 and not quick:
+        cells = [tuple(c.split(",")) for c in sys.argv[3:]]
+        cells = [(loss, float(delay)) for loss, delay in cells]
+    network = Network()
+    bad = 0
+    try:
+        enter(CLIENT)
+        print(f"{'loss':>6} {'rtt ms':>6} {'':>5} {'ours':>8} {'kernel':>8} MB/s  ratio")
+        for loss, delay in cells:
+            # A slow cell need not take for ever: what counts is the ratio.
+            n = size if loss in ("0", "0.1%") else size // (1 if delay < 10 else 2 if delay < 50 else 5)
+            for direction, (ours, kernel) in measure(program, echo, loss, delay, n, rounds).items():
+                verdict = "" if ours >= least * kernel else "  BELOW"
+                bad += ours < least * kernel
+                print(f"{loss:>6} {delay:>6} {direction:>5} {ours / 1e6:8.2f} {kernel / 1e6:8.2f}       {ours / kernel:5.2f}{verdict}",
+                      flush=True)
+    finally:
+        network.close()
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    if os.geteuid() != 0:
+        print("skipped: needs root for network namespaces")
+        sys.exit(77)
+    sys.exit(main())
