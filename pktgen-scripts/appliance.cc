@@ -33,7 +33,8 @@ ApplianceCounters ApplianceCounters::since(const ApplianceCounters& b) const {
           connections - b.connections,
           requests - b.requests,
           handshakes - b.handshakes,
-          drops - b.drops};
+          drops - b.drops,
+          received - b.received};
 }
 
 Result<Appliance> Appliance::at(const std::string& url, const std::string& token_file) {
@@ -91,6 +92,7 @@ Result<ApplianceCounters> parse_counters(const std::string& text) {
   out.connections = count("sluice_http_connections_total");
   out.requests = count("sluice_http_requests_total");
   out.handshakes = count("sluice_tls_handshakes_total") + count("sluice_tls_handshakes_resumed_total");
+  out.received = count("sluice_worker_rx_packets_total");
   out.drops = count("sluice_drops_total");
   return out;
 }

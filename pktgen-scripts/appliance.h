@@ -12,6 +12,7 @@ namespace sluice::pktgen {
 struct ApplianceCounters {
   double busy_seconds = 0;
   std::uint64_t busy_cycles = 0, packets = 0, connections = 0, requests = 0, handshakes = 0, drops = 0;
+  std::uint64_t received = 0;  ///< Of `packets`.
 
   ApplianceCounters since(const ApplianceCounters& before) const;
 };

@@ -9,6 +9,7 @@
 #include "pktgen-scripts/cores.h"
 #include "pktgen-scripts/engine.h"
 #include "pktgen-scripts/measure.h"
+#include "pktgen-scripts/packets/packet_run.h"
 #include "pktgen-scripts/report.h"
 
 namespace {
@@ -49,7 +50,7 @@ std::optional<Endpoint> parse_target(const std::string& text, std::uint16_t port
 /// The command line as it was typed.
 struct Arguments {
   Options options;
-  std::string target, client_net;
+  std::string target, target_mac, client_net;
   std::vector<std::string> client_addresses{"10.77.0.2/24", "fd77::2/64"};
   std::vector<std::string> backend_addresses{"10.78.0.2/24", "fd78::2/64"};
   std::string hugepages = "on";
@@ -93,6 +94,8 @@ void declare(CLI::App& cli, Arguments& a) {
       ->capture_default_str();
   cli.add_option("--eal", o.eal, "A further argument for DPDK's EAL; may be given again");
   cli.add_option("--target", a.target, "Where clients connect: VIP or VIP:PORT (80, or 443 with TLS)");
+  cli.add_option("--target-mac", a.target_mac,
+                 "Packet shapes: where to send, for a target that does not answer ARP");
   cli.add_option("--rate", o.rate,
                  "Operations a second, on a fixed schedule (open loop) instead of one after the other")
       ->group("Load")
@@ -130,13 +133,22 @@ Status addresses(const std::vector<std::string>& texts, std::vector<IpPrefix>& o
   return Ok{};
 }
 
-Status complete(Arguments& a, const Shape& shape) {
+/// What a shape asks of the command line.
+struct Needs {
+  std::uint16_t port = 80;  ///< Of the target, unless given.
+  std::uint32_t client_addresses = 1;
+  bool backends = true;
+  bool fixed_rate = false;
+};
+
+Status complete(Arguments& a, const Needs& needs) {
   Options& o = a.options;
   if (o.clients.empty()) return Error{"--clients is missing: the port on the appliance's client side"};
-  if (o.backends.empty()) return Error{"--backends is missing: the port on the appliance's backend side"};
+  if (needs.backends && o.backends.empty())
+    return Error{"--backends is missing: the port on the appliance's backend side"};
   if (o.clients == o.backends) return Error{"--clients and --backends name the same device"};
   if (a.target.empty()) return Error{"--target is missing: the VIP"};
-  const auto target = parse_target(a.target, shape.tls.on ? 443 : 80);
+  const auto target = parse_target(a.target, needs.port);
   if (!target) return Error{"--target: expected an address or address:port, not \"" + a.target + "\""};
   o.target = *target;
   if (Status s = addresses(a.client_addresses, o.client_addresses); !s)
@@ -150,15 +162,17 @@ Status complete(Arguments& a, const Shape& shape) {
   if (!net || net->address.is_v4() != v4)
     return Error{"--client-net: expected a network of the target's family"};
   const unsigned host_bits = (v4 ? 32u : 128u) - net->length;
-  if (host_bits < 32 && shape.client_addresses + 2 > (std::uint64_t{1} << host_bits)) {
+  if (host_bits < 32 && needs.client_addresses + 2 > (std::uint64_t{1} << host_bits)) {
     return Error{fmt::format("--client-net: {} has no room for {} addresses", net->to_string(),
-                             shape.client_addresses)};
+                             needs.client_addresses)};
   }
   o.client_net = *net;
   o.huge_pages = a.hugepages == "on";
-  if (shape.rate > 0 && o.find_rate) return Error{"--find-rate and a rate exclude each other"};
-  if (o.find_rate && shape.kind == Shape::Kind::kIdle) return Error{"--find-rate: an idle shape has no rate"};
-  return Ok{};
+  if (needs.fixed_rate && o.find_rate) return Error{"--find-rate and a rate exclude each other"};
+  if (a.target_mac.empty()) return Ok{};
+  o.target_mac = MacAddr::parse(a.target_mac);
+  return o.target_mac ? Status(Ok{})
+                      : Error{"--target-mac: expected a MAC address, not \"" + a.target_mac + "\""};
 }
 
 int fail(ExitStatus status, const std::string& why) {
@@ -166,39 +180,74 @@ int fail(ExitStatus status, const std::string& why) {
   return status;
 }
 
+Status core_is_usable(const Options& o) { return o.share_core ? Status(Ok{}) : core_is_free(o.core); }
+
+std::string description_of(const std::string& file) {
+  if (packets::is_packet_shape(file)) {
+    const auto shape = packets::load_packet_shape(file);
+    return shape ? shape->description : shape.error().message;
+  }
+  const auto shape = load_shape(file);
+  return shape ? shape->description : shape.error().message;
+}
+
 int list(const std::string& folder) {
   for (const auto& file : list_shapes(folder)) {
-    const auto shape = load_shape(file);
-    fmt::print("{:<24} {}\n", file.stem().string(), shape ? shape->description : shape.error().message);
+    fmt::print("{:<24} {}\n", file.stem().string(), description_of(file));
   }
   return kResult;
 }
 
-int run(Arguments& a) {
+/// The table, and the JSON where it was asked for.
+int tell(const Options& o, const std::string& table, const std::string& json) {
+  fmt::print("{}", o.json == "-" ? json : table);
+  if (o.json.empty() || o.json == "-") return kResult;
+  std::ofstream out(o.json);
+  out << json << std::flush;
+  return out ? kResult : fail(kFailed, "cannot write " + o.json);
+}
+
+int run_streams(Arguments& a, const std::string& file) {
   Options& o = a.options;
-  if (o.shape.empty()) return fail(kUsage, "--shape is missing (--list names those there are)");
-  const auto file = find_shape(o.shape, o.shapes_folder);
-  if (!file) return fail(kUsage, file.error().message);
-  auto shape = load_shape(*file);
+  auto shape = load_shape(file);
   if (!shape) return fail(kUsage, shape.error().message);
   if (o.rate) shape->rate = *o.rate;
   if (o.connections) shape->connections = *o.connections;
-  if (Status s = complete(a, *shape); !s) return fail(kUsage, s.error().message);
-  if (!o.share_core) {
-    if (Status s = core_is_free(o.core); !s) return fail(kFailed, s.error().message);
-  }
+  const std::uint16_t port = shape->tls.on ? 443 : 80;
+  if (Status s = complete(a, {port, shape->client_addresses, true, shape->rate > 0}); !s)
+    return fail(kUsage, s.error().message);
+  if (o.find_rate && shape->kind == Shape::Kind::kIdle)
+    return fail(kUsage, "--find-rate: an idle shape has no rate");
+  if (o.target_mac) return fail(kUsage, "--target-mac is for packet shapes");
+  if (Status s = core_is_usable(o); !s) return fail(kFailed, s.error().message);
   auto engine = start_streams(o, *shape);
   if (!engine) return fail(kFailed, engine.error().message);
   const auto result = measure(**engine, o, *shape);
   if (!result) return fail(kFailed, result.error().message);
-  if (o.json != "-") fmt::print("{}", as_table(*result, *shape));
-  if (o.json == "-") fmt::print("{}", as_json(*result, *shape));
-  if (!o.json.empty() && o.json != "-") {
-    std::ofstream out(o.json);
-    out << as_json(*result, *shape) << std::flush;
-    if (!out) return fail(kFailed, "cannot write " + o.json);
-  }
-  return kResult;
+  return tell(o, as_table(*result, *shape), as_json(*result, *shape));
+}
+
+int run_packets(Arguments& a, const std::string& file) {
+  Options& o = a.options;
+  auto shape = packets::load_packet_shape(file);
+  if (!shape) return fail(kUsage, shape.error().message);
+  if (o.rate) shape->rate = *o.rate;
+  if (o.connections) return fail(kUsage, "--connections: a packet shape has flows");
+  if (Status s = complete(a, {80, shape->client_addresses, false, shape->rate > 0}); !s)
+    return fail(kUsage, s.error().message);
+  if (!o.target.address.is_v4()) return fail(kUsage, "--target: packet shapes are of IPv4");
+  if (Status s = core_is_usable(o); !s) return fail(kFailed, s.error().message);
+  const auto result = packets::run_packets(o, *shape);
+  if (!result) return fail(kFailed, result.error().message);
+  return tell(o, packets::as_table(*result, *shape), packets::as_json(*result, *shape));
+}
+
+int run(Arguments& a) {
+  const Options& o = a.options;
+  if (o.shape.empty()) return fail(kUsage, "--shape is missing (--list names those there are)");
+  const auto file = find_shape(o.shape, o.shapes_folder);
+  if (!file) return fail(kUsage, file.error().message);
+  return packets::is_packet_shape(*file) ? run_packets(a, *file) : run_streams(a, *file);
 }
 
 }  // namespace

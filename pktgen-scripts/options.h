@@ -23,6 +23,7 @@ struct Options {
   std::vector<IpPrefix> backend_addresses;
   IpPrefix client_net;  ///< More source addresses are drawn from here.
   std::uint16_t backend_port = 80;
+  std::optional<MacAddr> target_mac;  ///< Packets only; else ARP finds it.
 
   std::optional<std::uint64_t> rate;
   std::optional<std::uint32_t> connections;

@@ -17,11 +17,14 @@ Json per(double value, std::uint64_t count) {
   return count == 0 ? Json(nullptr) : Json(value / static_cast<double>(count));
 }
 
+}  // namespace
+
 Json appliance_json(const ApplianceCounters& a) {
   const auto cycles = static_cast<double>(a.busy_cycles);
   return {{"busy_seconds", a.busy_seconds},
           {"busy_cycles", a.busy_cycles},
           {"packets", a.packets},
+          {"packets_received", a.received},
           {"connections", a.connections},
           {"handshakes", a.handshakes},
           {"requests", a.requests},
@@ -32,8 +35,6 @@ Json appliance_json(const ApplianceCounters& a) {
           {"requests_per_busy_second",
            a.busy_seconds > 0 ? Json(static_cast<double>(a.requests) / a.busy_seconds) : Json(nullptr)}};
 }
-
-}  // namespace
 
 std::string as_json(const Measurement& m, const Shape& shape) {
   Json j{{"shape", shape.name},
