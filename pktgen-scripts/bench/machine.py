@@ -64,8 +64,32 @@ def only_bench():
         yield
 
 
+def weigh_session(pid, nice=PRIORITY):
+    """Where the kernel shares time between sessions (autogroup), a thread's own priority counts only inside its session.
+    Returns what it was; None where sessions do not count."""
+    path = Path(f"/proc/{pid}/autogroup")
+    try:
+        before = int(path.read_text().split()[-1])
+        path.write_text(str(nice))
+    except (OSError, IndexError, ValueError):
+        return None
+    return before
+
+
+@contextlib.contextmanager
+def preferred_session():
+    """Our session, and what runs in it, goes before others, inside."""
+    before = weigh_session("self")
+    try:
+        yield
+    finally:
+        if before is not None:
+            weigh_session("self", before)
+
+
 def settle(pid, core=None):
     """Priority, and with `core` the place, of a process, its threads and its children."""
+    weigh_session(pid)
     children = subprocess.run(["pgrep", "-P", str(pid)], stdout=subprocess.PIPE, text=True, check=False).stdout.split()
     for process in (str(pid), *children):
         for task in os.listdir(f"/proc/{process}/task"):
@@ -77,6 +101,7 @@ def settle(pid, core=None):
 
 def settle_workers(pid):
     """Priority for the threads that have the balancer's core to themselves; management keeps its own."""
+    weigh_session(pid)
     for task in os.listdir(f"/proc/{pid}/task"):
         if os.sched_getaffinity(int(task)) == {LB_CORE}:
             os.setpriority(os.PRIO_PROCESS, int(task), PRIORITY)

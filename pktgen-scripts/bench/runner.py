@@ -134,7 +134,8 @@ def main(arguments):
     try:
         with machine.only_bench():
             prepare(chosen, options.anyway)
-            figures = measure(chosen, options)
+            with machine.preferred_session():
+                figures = measure(chosen, options)
     except (BenchError, RuntimeError, TimeoutError, OSError, subprocess.SubprocessError) as problem:
         print(f"bench: {problem}", file=sys.stderr)
         return 1

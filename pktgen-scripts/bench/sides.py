@@ -161,8 +161,9 @@ class Nginx(Side):
         (folder / "lbtmp").mkdir()
         (folder / "location.conf").write_text(NGINX_LOCATION)
         (folder / "lb.conf").write_text(NGINX_LB % self.values())
-        self.lab.lb.start("nice", "-n", machine.PRIORITY, "nginx", "-c", folder / "lb.conf", "-g", "daemon off;",
-                          stderr=subprocess.DEVNULL)
+        process = self.lab.lb.start("nice", "-n", machine.PRIORITY, "nginx", "-c", folder / "lb.conf", "-g", "daemon off;",
+                                    stderr=subprocess.DEVNULL)
+        machine.weigh_session(process.pid)
 
 
 class Haproxy(Side):
@@ -175,7 +176,8 @@ class Haproxy(Side):
         self.kernel_network()
         config = self.lab.folder / "lb.cfg"
         config.write_text(HAPROXY_LB % self.values())
-        self.lab.lb.start("nice", "-n", machine.PRIORITY, "haproxy", "-db", "-f", config, stderr=subprocess.DEVNULL)
+        process = self.lab.lb.start("nice", "-n", machine.PRIORITY, "haproxy", "-db", "-f", config, stderr=subprocess.DEVNULL)
+        machine.weigh_session(process.pid)
 
 
 class Sluice(Side):
