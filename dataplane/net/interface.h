@@ -24,10 +24,10 @@ struct Interface {
   bool tx_tcp_checksum = false;
   bool tx_udp_checksum = false;
   bool tx_multi_segment = true;  ///< False: frames are made one segment before they are sent.
-  /// The peer is a kernel on the same machine (AF_PACKET, AF_XDP, TAP, virtio): it may hand over packets of
-  /// its own whose transport checksum is only begun (CHECKSUM_PARTIAL: the field holds the folded
-  /// pseudo-header sum), because no wire lies between. Such a field is accepted; a wrong segment would pass
-  /// with probability 2^-16, as with the checksum itself.
+  /// The peer is a kernel on the same machine (AF_PACKET, AF_XDP, TAP), and does not say so of a packet: it
+  /// may hand over packets of its own whose transport checksum is only begun (CHECKSUM_PARTIAL: the field
+  /// holds the folded pseudo-header sum), because no wire lies between. Such a field is accepted; a wrong
+  /// segment would pass with probability 2^-16, as with the checksum itself.
   bool accept_partial_checksum = false;
 };
 

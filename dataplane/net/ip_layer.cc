@@ -121,9 +121,11 @@ void IpLayer::input_ip(Inbound& in, bool v6, Instant now, Received& out) {
 
 /// `chain` starts at the transport header.
 bool IpLayer::transport_checksum_ok(const Inbound& in, const BufChain& chain) const {
-  // What the NIC found good is good. What it found bad is looked at again: a kernel peer's unfinished
-  // checksum looks bad to it as well.
-  if ((in.offload_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD) return true;
+  // What the NIC found good is good, and so is what never was on a wire: NONE says that the field is not to
+  // be looked at (virtio's VIRTIO_NET_HDR_F_NEEDS_CSUM, Virtio 1.1, 5.1.6.4). What the NIC found bad is
+  // looked at again: a kernel peer's unfinished checksum looks bad to it as well.
+  const std::uint64_t verdict = in.offload_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+  if (verdict == RTE_MBUF_F_RX_L4_CKSUM_GOOD || verdict == RTE_MBUF_F_RX_L4_CKSUM_NONE) return true;
   InternetChecksum sum;
   const auto length = static_cast<std::uint32_t>(chain.size());
   if (in.ip.protocol != kIcmp) sum.add_pseudo_header(in.ip.source, in.ip.destination, in.ip.protocol, length);

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
+#include <rte_ethdev.h>
 #include <sched.h>
 
 #include <algorithm>
@@ -120,6 +121,12 @@ Status start_eal(const EalConfig& config) {
   return Ok{};
 }
 
-void stop_eal() { rte_eal_cleanup(); }
+void stop_eal() {
+  // What was probed and never became a Port. Closed later, by DPDK itself, it would be unmapped from the
+  // IOMMU page by page, with a complaint about each.
+  std::uint16_t id;
+  RTE_ETH_FOREACH_DEV(id) rte_eth_dev_close(id);
+  rte_eal_cleanup();
+}
 
 }  // namespace sluice::port

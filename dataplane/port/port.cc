@@ -13,6 +13,8 @@
 #include <array>
 #include <cstring>
 
+#include "dataplane/port/pci.h"
+
 namespace sluice::port {
 namespace {
 
@@ -20,10 +22,6 @@ constexpr std::uint64_t kRxChecksums =
     RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
 constexpr std::uint64_t kTxWanted = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM |
                                     RTE_ETH_TX_OFFLOAD_UDP_CKSUM | RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
-
-bool is_hex(std::string_view s) {
-  return std::ranges::all_of(s, [](unsigned char c) { return std::isxdigit(c) != 0; });
-}
 
 /// Value of one argument in a vdev string.
 std::string vdev_argument(std::string_view device, std::string_view key) {
@@ -37,10 +35,10 @@ std::string vdev_argument(std::string_view device, std::string_view key) {
   return {};
 }
 
-/// Drivers whose other end is a kernel's or a hypervisor's stack on the same machine.
+/// Drivers whose other end is a stack on the same machine, and which do not say of a packet whether its
+/// checksum is only begun. (virtio's do.)
 bool has_kernel_peer(std::string_view driver) {
-  constexpr std::array<std::string_view, 6> kDrivers{"net_af_packet", "net_af_xdp",      "net_tap",
-                                                     "net_virtio",    "net_virtio_user", "net_vhost"};
+  constexpr std::array<std::string_view, 4> kDrivers{"net_af_packet", "net_af_xdp", "net_tap", "net_vhost"};
   return std::ranges::find(kDrivers, driver) != kDrivers.end();
 }
 
@@ -53,13 +51,6 @@ std::array<std::uint8_t, 52> symmetric_key() {
 }
 
 }  // namespace
-
-bool is_pci_address(std::string_view d) {
-  // dddd:bb:dd.f or bb:dd.f
-  if (d.size() == 12 && d[4] == ':' && is_hex(d.substr(0, 4))) d.remove_prefix(5);
-  return d.size() == 7 && is_hex(d.substr(0, 2)) && d[2] == ':' && is_hex(d.substr(3, 2)) && d[5] == '.' &&
-         d[6] >= '0' && d[6] <= '7';
-}
 
 Error Port::error(const std::string& what, int code) const {
   return Error{"port " + settings_.name + " (" + settings_.device + "): " + what +
@@ -78,12 +69,7 @@ Status Port::find_device() {
   std::string name = device.substr(0, device.find(','));
   if (is_pci_address(name)) {
     if (name.size() == 7) name = "0000:" + name;
-    if (rte_eth_dev_get_port_by_name(name.c_str(), &id_) != 0) {
-      return error(
-          "DPDK finds no Ethernet device at this PCI address; it must exist and be bound to vfio-pci "
-          "(dpdk-devbind.py --status shows it)",
-          0);
-    }
+    if (rte_eth_dev_get_port_by_name(name.c_str(), &id_) != 0) return error(why_no_pci_port(name), 0);
     return Ok{};
   }
   if (!name.starts_with("net_")) {
@@ -107,6 +93,10 @@ Status Port::find_device() {
   return Ok{};
 }
 
+/// Virtual devices, in the kernel; virtio, by automatic receive steering (Virtio 1.1, 5.1.6.5.5): the device
+/// learns from what each queue sends, so that a flow comes in where its owner sends it.
+bool Port::spreads_by_itself() const { return !vdev_.empty() || traits_.driver == "net_virtio"; }
+
 Status Port::configure() {
   rte_eth_dev_info info{};
   int code = rte_eth_dev_info_get(id_, &info);
@@ -116,10 +106,10 @@ Status Port::configure() {
 
   const std::uint16_t most = std::min({settings_.workers, info.max_rx_queues, info.max_tx_queues});
   if (most == 0) return error("the device has no queues", 0);
-  // Virtual devices spread packets over their queues in the kernel; of hardware we ask RSS, or use one queue.
+  // Of a device that does not spread packets over its queues itself we ask RSS, or use one queue.
   constexpr std::uint64_t kRssTypes = RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP;
   const bool rss = vdev_.empty() && most > 1 && (info.flow_type_rss_offloads & kRssTypes) != 0;
-  traits_.queues = rss || !vdev_.empty() ? most : std::uint16_t{1};
+  traits_.queues = rss || spreads_by_itself() ? most : std::uint16_t{1};
 
   if (vdev_.empty() && (settings_.mtu < info.min_mtu || settings_.mtu > info.max_mtu)) {
     return error("MTU " + std::to_string(settings_.mtu) + " is not within the device's " +

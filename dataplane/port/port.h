@@ -33,8 +33,6 @@ struct PortTraits {
   bool kernel_peer = false;  ///< Interface::accept_partial_checksum.
 };
 
-bool is_pci_address(std::string_view device);
-
 /// One DPDK Ethernet device, any driver. Opened, started and closed by the management thread; burst calls by
 /// the workers, each on its own queue.
 class Port {
@@ -62,6 +60,7 @@ class Port {
   explicit Port(const PortSettings& settings) : settings_(settings) {}
   Status find_device();
   Status configure();
+  bool spreads_by_itself() const;
   Status setup_queues(rte_mempool* rx_pool);
   bool query_link() const;
   Error error(const std::string& what, int code) const;

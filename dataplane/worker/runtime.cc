@@ -15,12 +15,14 @@
 
 #include "dataplane/net/wire.h"
 #include "dataplane/port/eal.h"
+#include "dataplane/port/pci.h"
 #include "dataplane/worker/worker.h"
 
 namespace sluice {
 namespace {
 
 constexpr unsigned kPoolCache = 512;  // RTE_MEMPOOL_CACHE_MAX_SIZE
+constexpr std::size_t kSmallPage = 4096;
 
 struct EalSession {
   ~EalSession() { port::stop_eal(); }
@@ -43,7 +45,11 @@ Pool make_pool(const char* name, unsigned count, std::uint16_t room, bool dense)
   sizes.mbuf_data_room_size = room;
   if (rte_mempool_set_ops_byname(pool.get(), rte_mbuf_best_mempool_ops(), nullptr) != 0) return nullptr;
   rte_pktmbuf_pool_init(pool.get(), &sizes);
-  if (rte_mempool_populate_default(pool.get()) < 0) return nullptr;
+  const int populated = rte_mempool_populate_default(pool.get());
+  if (populated < 0) {
+    rte_errno = -populated;
+    return nullptr;
+  }
   rte_mempool_obj_iter(pool.get(), rte_pktmbuf_init, nullptr);
   return pool;
 }
@@ -94,8 +100,8 @@ Status Runtime::Impl::check() const {
                  ": at least 1024 are needed a worker"};
   }
   for (const PortConfig& p : config.ports) {
-    if (p.mtu < 576 || p.mtu > 9000)
-      return Error{"port " + p.name + ": MTU " + std::to_string(p.mtu) + " is not 576 to 9000"};
+    if (p.mtu < 576 || p.mtu > 9216)
+      return Error{"port " + p.name + ": MTU " + std::to_string(p.mtu) + " is not 576 to 9216"};
     if (p.vlan > 4094)
       return Error{"port " + p.name + ": VLAN id " + std::to_string(p.vlan) + " is not 0 to 4094"};
   }
@@ -122,11 +128,14 @@ Status Runtime::Impl::make_pools() {
     rings_need += std::size_t{ports[i]->traits().queues} *
                   (config.ports[i].rx_descriptors + config.ports[i].tx_descriptors);
   }
-  // A frame with a VLAN tag, or the usual 2 KB where that is more.
+  // A frame with a VLAN tag and what the device adds (the FCS, or virtio's header of 12 bytes), or the usual
+  // 2 KB where that is more.
   const std::size_t frame =
-      std::max<std::size_t>(2048, mtu + net::wire::kEthernetHeader + net::wire::kVlanTag + 4u);
+      std::max<std::size_t>(2048, mtu + net::wire::kEthernetHeader + net::wire::kVlanTag + 12u);
   const std::size_t room = RTE_PKTMBUF_HEADROOM + RTE_ALIGN(frame, std::size_t{64});
-  const std::size_t element = sizeof(rte_mbuf) + room + 2 * RTE_CACHE_LINE_SIZE;
+  const bool dense = std::ranges::none_of(config.ports, is_pci);
+  std::size_t element = sizeof(rte_mbuf) + room + 2 * RTE_CACHE_LINE_SIZE;
+  if (!dense && !config.huge_pages) element = RTE_ALIGN(element, kSmallPage);
   const std::size_t reference = sizeof(rte_mbuf) + 2 * RTE_CACHE_LINE_SIZE;
   std::size_t count = config.mbufs;
   if (count == 0) count = std::size_t{config.memory_mb} * 1024 * 1024 / 10 * 7 / (element + reference);
@@ -137,7 +146,6 @@ Status Runtime::Impl::make_pools() {
                  "; raise the memory size or lower the descriptors"};
   }
   const auto n = static_cast<unsigned>(count);
-  const bool dense = std::ranges::none_of(config.ports, is_pci);
   data = make_pool("sluice_data", n, static_cast<std::uint16_t>(room), dense);
   refs = make_pool("sluice_refs", n, 0, dense);
   if (!data || !refs) {

@@ -13,6 +13,7 @@ import fcntl
 import os
 import re
 import selectors
+import socket
 import struct
 import subprocess
 import time
@@ -23,6 +24,7 @@ from tests.vm.guest_image import Kernel, build_image
 VIP4, VIP6 = "172.16.1.100", "2001:db8:1::100"
 CLIENT4, CLIENT6 = "172.16.1.253", "2001:db8:1::1"
 BACKEND4, BACKEND6 = "172.16.2.11", "2001:db8:2::11"
+HOST = "shop.test"
 QUEUES = 2
 _TUNSETIFF = 0x400454CA
 _IFF_TAP, _IFF_MULTI_QUEUE, _IFF_NO_PI, _IFF_VNET_HDR = 0x0002, 0x0100, 0x1000, 0x4000
@@ -40,9 +42,13 @@ def open_tap(netns, name, queues):
 
 
 class VmLab(Lab):
-    def __init__(self, prefix="slv"):
+    """`iommu` False is what most clouds offer: no IOMMU, so DPDK goes over uio and physical addresses."""
+
+    def __init__(self, prefix="slv", iommu=True):
+        self.iommu = iommu
         self.heard = b""  # from the guest's shell
         self.admin_token = None
+        self.running = False  # the appliance in the machine
         super().__init__(prefix)
         self.api_address = "172.16.0.10"
 
@@ -73,15 +79,18 @@ class VmLab(Lab):
         kernel = Kernel()
         image = self.folder / "initramfs"
         build_image(image, kernel, self.build / "mgmt/daemon/sluiced", ROOT / "docs/samples/eni-vm.conf")
-        iommu = ",iommu_platform=on"
+        behind = ",iommu_platform=on" if self.iommu else ""
+        driver = "vfio-pci intel_iommu=on" if self.iommu else "uio_pci_generic"
         command = ["setpriv", "--pdeathsig", "KILL",  # no machine without its test
                    "qemu-system-x86_64", "-machine", "q35,accel=tcg,kernel-irqchip=split", "-cpu", "max", "-smp", "3",
                    "-m", "2048", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
                    "-serial", f"file:{self.folder}/console", "-serial", "stdio",
+                   "-monitor", f"unix:{self.folder}/monitor,server=on,wait=off",
                    "-kernel", kernel.image, "-initrd", image,
-                   "-append", "console=ttyS0 quiet panic=-1 intel_iommu=on hugepages=512",
-                   "-device", "intel-iommu,intremap=on,caching-mode=on",
-                   *self._nic("mg", 5, ""), *self._nic("cl", 6, iommu + ",rss=on"), *self._nic("b1", 7, iommu)]
+                   # On a host with too little time to give, the kernel would find its timer broken.
+                   "-append", f"no_timer_check console=ttyS0 quiet panic=-1 hugepages=512 nic_driver={driver}",
+                   *(["-device", "intel-iommu,intremap=on,caching-mode=on"] if self.iommu else []),
+                   *self._nic("mg", 5, ""), *self._nic("cl", 6, behind + ",rss=on"), *self._nic("b1", 7, behind)]
         with open(self.folder / "qemu.log", "wb") as log:
             self.sluiced = subprocess.Popen([str(c) for c in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                             stderr=log, pass_fds=sum(self.taps.values(), []),
@@ -89,6 +98,7 @@ class VmLab(Lab):
         self._close_taps()
         os.set_blocking(self.sluiced.stdout.fileno(), False)
         wait_for(self._serving, seconds, "the guest's API")
+        self.running = True
         self.admin_token = self.sh("cat /var/lib/sluice/admin.token")[1].split()[-1]
         return self
 
@@ -108,6 +118,60 @@ class VmLab(Lab):
                     self.heard += os.read(self.sluiced.stdout.fileno(), 65536)
         self.heard = self.heard[found.end():]
         return int(found[2]), found[1].decode(errors="replace").replace("\r\n", "\n")
+
+    # -- the client
+
+    def get(self, path, *args, vip=VIP4):
+        """curl over HTTPS that verifies the certificate; an address stands for the name."""
+        where = f"[{vip}]" if ":" in vip else vip
+        return self.curl("--cacert", self.folder / "cert.pem", "--connect-to", f"{HOST}:443:{where}:443", *args,
+                         f"https://{HOST}{path}", timeout=30)
+
+    # -- the appliance in the machine
+
+    def serve(self, edit="", seconds=40):
+        """Starts it, with the sample configuration after a sed script, and waits until its API answers."""
+        self._launch(edit)
+        wait_for(lambda: self._ended() or self._serving(), seconds, "the appliance's start")
+        if self._ended():
+            raise RuntimeError(f"sluiced ended with status {self._ended()}")
+        self.running = True
+
+    def end(self, seconds=40):
+        """Asks it to stop: (exit status, its log)."""
+        self.running = False
+        self.sh("kill -TERM $(pidof sluiced)")
+        return self._result(seconds)
+
+    def fail_to_serve(self, edit="", seconds=40):
+        """(exit status, its log) of a start that must not come to serving."""
+        self._launch(edit)
+        return self._result(seconds)
+
+    def _launch(self, edit):
+        self.sh(f"rm -f /run/sluiced.status; serve '{edit}' >/dev/null 2>&1 &")
+
+    def _ended(self):
+        """Its exit status in digits, nothing while it runs."""
+        return self.sh("cat /run/sluiced.status 2>/dev/null")[1].strip()
+
+    def _result(self, seconds):
+        return int(wait_for(self._ended, seconds, "the appliance's end")), self.sh("cat /run/sluiced.log")[1]
+
+    def bind(self, address):
+        """To the driver that DPDK goes over."""
+        self.sh(f"bind-nic {'vfio-pci' if self.iommu else 'uio_pci_generic'} {address}")
+
+    def monitor(self, command):
+        """A command of QEMU's monitor."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(10)
+            connection.connect(str(self.folder / "monitor"))
+            for words in ("", command + "\n"):
+                connection.sendall(words.encode())
+                said = b""
+                while not said.endswith(b"(qemu) "):
+                    said += connection.recv(4096)
 
     def token(self):
         return self.admin_token

@@ -217,6 +217,19 @@ TEST_F(IpInput, AChecksumThatAKernelPeerHasOnlyBegunIsAcceptedWhereThePortSaysSo
   EXPECT_EQ(dropped(kTcpChecksum), 2u);
 }
 
+TEST_F(IpInput, AChecksumThatThePortCallsBegunIsAcceptedAndAllOthersOfThatPortAreChecked) {
+  Bytes f = tcp4();
+  const std::uint16_t partial = InternetChecksum().add_pseudo_header(peer4, vip4, kTcp, 25).sum().raw();
+  std::memcpy(&f[50], &partial, 2);
+  rte_mbuf* m = frame(f);
+  m->ol_flags |= RTE_MBUF_F_RX_L4_CKSUM_NONE;
+  in(m);
+  EXPECT_EQ(received.packets.size(), 1u);
+  in(f);
+  EXPECT_EQ(received.packets.size(), 1u);
+  EXPECT_EQ(dropped(kTcpChecksum), 1u);
+}
+
 TEST_F(IpInput, ANicsVerdictIsTakenWhenGoodAndCheckedWhenBad) {
   Bytes bad = tcp4();
   bad[58] = 'X';

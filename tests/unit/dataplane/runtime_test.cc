@@ -139,8 +139,10 @@ TEST(RuntimeStart, SaysWhatIsWrongBeforeAnythingIsTouched) {
   c.worker_cores.push_back(c.worker_cores[0]);
   EXPECT_NE(error_of(c).find("named twice"), std::string::npos);
   c = config();
-  c.ports[0].mtu = 100;
-  EXPECT_NE(error_of(c).find("wan"), std::string::npos);
+  for (const std::uint16_t mtu : {100, 9217}) {
+    c.ports[0].mtu = mtu;
+    EXPECT_NE(error_of(c).find("wan"), std::string::npos);
+  }
   c = config();
   c.local_ports = {100, 200};
   EXPECT_NE(error_of(c).find("local ports 100"), std::string::npos);
