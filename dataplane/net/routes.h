@@ -15,6 +15,8 @@ namespace sluice::net {
 struct StaticRoute {
   IpPrefix destination;
   IpAddr gateway;
+  std::optional<PortId>
+      port;  ///< Of the gateway; needed with a link-local one where there are several ports.
 };
 
 /// Longest prefix over the connected prefixes and the static routes. Immutable; shared by all workers. There
@@ -26,7 +28,7 @@ class RouteTable {
     IpAddr address;  ///< Whose link address to ask for: the gateway, or the destination itself.
   };
 
-  /// A gateway must lie in a connected prefix of its own family.
+  /// A gateway must lie in a connected prefix of its own family, or be an IPv6 link-local address.
   static Result<RouteTable> make(std::span<const Interface> interfaces, std::span<const StaticRoute> routes);
 
   std::optional<NextHop> lookup(const IpAddr& destination) const;
@@ -37,6 +39,8 @@ class RouteTable {
     PortId port;
     std::optional<IpAddr> gateway;
   };
+  static std::optional<PortId> port_of(const StaticRoute& route, std::span<const Interface> interfaces);
+
   std::vector<Entry> v4_, v6_;
   std::size_t interfaces_ = 0;
 };

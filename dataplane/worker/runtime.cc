@@ -175,7 +175,7 @@ Status Runtime::Impl::make_network() {
     interfaces.push_back(std::move(itf));
   }
   std::vector<net::StaticRoute> statics;
-  for (const RouteConfig& r : config.routes) statics.push_back({r.destination, r.gateway});
+  for (const RouteConfig& r : config.routes) statics.push_back({r.destination, r.gateway, r.port});
   auto table = net::RouteTable::make(interfaces, statics);
   if (!table) return table.error();
   routes = std::move(table).value();

@@ -33,6 +33,7 @@ struct PortConfig {
 struct RouteConfig {
   IpPrefix destination;               ///< 0.0.0.0/0 is the default gateway.
   IpAddr gateway;
+  std::optional<PortId> port{};       ///< net::StaticRoute::port; numbered as in RuntimeConfig::ports.
 };
 
 struct RuntimeConfig {

@@ -73,15 +73,25 @@ void read_route(SettingGroup& g, const std::vector<PortConfig>& ports, std::vect
     if (gateway) route.gateway = *gateway;
     return gateway.has_value();
   });
+  g.parsed("port", "the name of one of the ports", [&](const std::string& s) {
+    for (std::uint32_t i = 0; i < ports.size(); ++i) {
+      if (ports[i].name == s) route.port = PortId{i};
+    }
+    return route.port.has_value();
+  });
   if (!whole) return;
   if (route.gateway.is_v4() != route.destination.address.is_v4()) {
     return g.error("gateway", "expected an address of the same family as the destination");
   }
-  const bool on_link =
-      route.gateway.is_link_local() || std::any_of(ports.begin(), ports.end(), [&](const PortConfig& p) {
-        return std::any_of(p.addresses.begin(), p.addresses.end(),
-                           [&](const IpPrefix& a) { return a.contains(route.gateway); });
-      });
+  const bool on_every_link = route.gateway.is_v6() && route.gateway.is_link_local();
+  if (on_every_link && !route.port && ports.size() > 1) {
+    return g.error("gateway", "expected the port as well: a link-local address may be on any link");
+  }
+  const bool on_link = on_every_link || std::any_of(ports.begin(), ports.end(), [&](const PortConfig& p) {
+                         return (!route.port || &p == &ports[route.port->value]) &&
+                                std::any_of(p.addresses.begin(), p.addresses.end(),
+                                            [&](const IpPrefix& a) { return a.contains(route.gateway); });
+                       });
   if (!on_link) return g.error("gateway", "expected an address inside a network of one of the ports");
   out.push_back(route);
 }

@@ -20,9 +20,10 @@ def test_https_with_a_verified_certificate_is_answered_by_the_backend(vm, vip, p
     assert answer.startswith(f"backend=b1 host=shop.test uri={path} proto=https for=")
 
 
-def test_a_client_beyond_the_subnet_is_answered_over_the_gateway(vm):
-    vm.client.ip("address", "add", "198.51.100.7/32", "dev", "lo")
-    assert "for=198.51.100.7 " in vm.get("/", "--interface", "198.51.100.7")
+@pytest.mark.parametrize("vip,client", [(VIP4, "198.51.100.7"), (VIP6, "2001:db8:f::7")])
+def test_a_client_beyond_the_subnet_is_answered_over_the_gateway(vm, vip, client):
+    vm.client.ip("address", "add", client, "dev", "lo")
+    assert f"for={client} " in vm.get("/", "--interface", client, vip=vip)
 
 
 @pytest.mark.parametrize("vip", [VIP4, VIP6])

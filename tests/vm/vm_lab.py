@@ -55,7 +55,7 @@ class VmLab(Lab):
     # -- network
 
     def _wire(self, own_namespace):
-        addresses = {"cl": (f"{CLIENT4}/24", f"{CLIENT6}/64"), "b1": (f"{BACKEND4}/24", f"{BACKEND6}/64"),
+        addresses = {"cl": (f"{CLIENT4}/24", f"{CLIENT6}/64", "fe80::1/64"), "b1": (f"{BACKEND4}/24", f"{BACKEND6}/64"),
                      "mg": ("172.16.0.1/24",)}
         self.taps = {}
         for name, own in addresses.items():

@@ -122,6 +122,34 @@ TEST(RouteTable, RefusesAGatewayThatNoPortReaches) {
   EXPECT_FALSE(net::RouteTable::make(interfaces, mixed));
 }
 
+TEST(RouteTable, NeedsThePortOfALinkLocalGatewayWhereThereAreSeveral) {
+  std::vector<net::Interface> interfaces(2);
+  interfaces[0].addresses = {*IpPrefix::parse("2001:db8:1::1/64")};
+  interfaces[1].addresses = {*IpPrefix::parse("2001:db8:2::1/64")};
+  net::StaticRoute route{*IpPrefix::parse("::/0"), ip("fe80::1"), {}};
+  const auto refused = net::RouteTable::make(interfaces, {&route, 1});
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("the port is not named"), std::string::npos);
+  route.port = PortId{1};
+  const auto named = net::RouteTable::make(interfaces, {&route, 1});
+  ASSERT_TRUE(named);
+  EXPECT_EQ(named->lookup(ip("2001:db8:9::1"))->port, PortId{1});
+  EXPECT_EQ(named->lookup(ip("2001:db8:9::1"))->address, ip("fe80::1"));
+  interfaces.pop_back();
+  route.port.reset();
+  EXPECT_TRUE(net::RouteTable::make(interfaces, {&route, 1})) << "one port, one link";
+}
+
+TEST(RouteTable, TakesAGatewayOnTheNamedPortOnly) {
+  std::vector<net::Interface> interfaces(2);
+  interfaces[0].addresses = {*IpPrefix::parse("10.0.0.1/24")};
+  interfaces[1].addresses = {*IpPrefix::parse("10.0.1.1/24")};
+  net::StaticRoute route{*IpPrefix::parse("0.0.0.0/0"), ip("10.0.1.2"), PortId{0}};
+  EXPECT_FALSE(net::RouteTable::make(interfaces, {&route, 1}));
+  route.port = PortId{1};
+  EXPECT_TRUE(net::RouteTable::make(interfaces, {&route, 1}));
+}
+
 TEST(RouteTable, PrefersTheLongerPrefixWhateverTheOrder) {
   std::vector<net::Interface> interfaces(2);
   interfaces[0].addresses = {*IpPrefix::parse("10.0.0.1/24")};

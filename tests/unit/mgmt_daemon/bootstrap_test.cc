@@ -48,7 +48,7 @@ TEST(Bootstrap, every_field_arrives) {
       "            vlan = 12; rx_descriptors = 2048; tx_descriptors = 512; },\n"
       "          { name = \"lan\"; device = \"net_tap0\"; addresses = ( \"10.0.0.1/8\" ); } );\n"
       "routes = ( { destination = \"0.0.0.0/0\"; gateway = \"192.0.2.1\"; }, { destination = \"::/0\"; "
-      "gateway = \"fe80::1\"; } );\n"
+      "gateway = \"fe80::1\"; port = \"lan\"; } );\n"
       "workers = { cores = [ 2, 3 ]; idle = \"busy\"; drain_timeout_s = 5; };\n"
       "memory = { huge_pages = false; memory_mb = 1024; buffers = 5000; file_prefix = \"lb2\"; eal_arguments "
       "= [ \"--log-level=7\" ]; };\n"
@@ -65,7 +65,9 @@ TEST(Bootstrap, every_field_arrives) {
   EXPECT_EQ(b.runtime.ports[0].tx_descriptors, 512);
   EXPECT_EQ(b.runtime.ports[1].device, "net_tap0");
   ASSERT_EQ(b.runtime.routes.size(), 2u);
+  EXPECT_EQ(b.runtime.routes[0].port, std::nullopt);
   EXPECT_EQ(b.runtime.routes[1].gateway.to_string(), "fe80::1");
+  EXPECT_EQ(b.runtime.routes[1].port, PortId{1});
   EXPECT_THAT(b.runtime.worker_cores, ElementsAre(2, 3));
   EXPECT_EQ(b.runtime.idle, IdlePolicy::kBusy);
   EXPECT_EQ(b.huge_pages, Bootstrap::HugePages::kNo);
@@ -146,6 +148,9 @@ INSTANTIATE_TEST_SUITE_P(
               "s.conf:3: management.certificate: expected certificate and private_key together"},
         Wrong{"gateway_family", with("routes = ( { destination = \"0.0.0.0/0\"; gateway = \"fe80::1\"; } );"),
               "s.conf:3: routes[0].gateway: expected an address of the same family as the destination"},
+        Wrong{"gateway_port",
+              with("routes = ( { destination = \"::/0\"; gateway = \"fe80::1\"; port = \"man\"; } );"),
+              "s.conf:3: routes[0].port: expected the name of one of the ports, not \"man\""},
         Wrong{"gateway_off_link",
               with("routes = ( { destination = \"0.0.0.0/0\"; gateway = \"198.51.100.1\"; } );"),
               "s.conf:3: routes[0].gateway: expected an address inside a network of one of the ports"},
