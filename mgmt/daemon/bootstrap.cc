@@ -77,6 +77,7 @@ void read_route(SettingGroup& g, const std::vector<PortConfig>& ports, std::vect
     for (std::uint32_t i = 0; i < ports.size(); ++i) {
       if (ports[i].name == s) route.port = PortId{i};
     }
+    whole = whole && route.port.has_value();
     return route.port.has_value();
   });
   if (!whole) return;
