@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Proxied HTTP and HTTPS requests per busy core-second of the load balancer."""
 import re
+import statistics
 
 from bench.figures import BenchError, amount, compare, spread
-from bench.runner import benchmark
+from bench.ground_side import PKTGEN, GroundSide
+from bench.runner import DAEMON, benchmark
 from bench.sides import FILES, all_sides
 
 PEERS = ("nginx", "haproxy", "h2load", "curl", "openssl")
+BUILD = (*DAEMON, PKTGEN)
 UNIT = "requests per busy core-second"
 
 
@@ -25,29 +28,33 @@ def h2load(side, scheme, name, clients, seconds):
     return requests / cost
 
 
-def over_veth(run, scheme, name, clients, targets):
+def side_by_side(run, scheme, name, clients, shape, targets):
+    """All three over veth; and Sluice DPDK to DPDK, as it is meant to run, where its own busy cycles are all of its cost."""
+    ground = GroundSide.of(run)
     sides = all_sides(run)
-    rates = run.interleave({side.name: lambda s=side: h2load(s, scheme, name, clients, run.seconds)
-                            for side in sides.values()})
+    rates = run.interleave({"sluice, memif": lambda: ground.run(shape, run.seconds)["appliance"]["requests_per_busy_second"],
+                            **{side.name: lambda s=side: h2load(s, scheme, name, clients, run.seconds)
+                               for side in sides.values()}})
     for side, values in rates.items():
-        run.note(f"{side + ' (veth)':28} {amount(sorted(values)[len(values) // 2])} {UNIT}, spread {spread(values):.0%}")
-    for peer, target in targets.items():
-        yield compare(f"{run.benchmark.name}.veth", UNIT, rates["sluice"], peer, rates[peer], target, command=run.command)
+        run.note(f"{side:28} {amount(statistics.median(values))} {UNIT}, spread {spread(values):.0%}")
+    for own, path in (("sluice, memif", "memif"), ("sluice", "veth")):
+        for peer, target in targets.items():
+            yield compare(f"{run.benchmark.name}.{path}", UNIT, rates[own], peer, rates[peer], target, command=run.command)
 
 
-@benchmark("http-small", peers=PEERS)
+@benchmark("http-small", peers=PEERS, targets=BUILD)
 def http_small(run):
     """kept-alive GET of 1 KB over HTTP, 64 clients; against nginx (target 10) and HAProxy (8), one worker each on core 1"""
-    yield from over_veth(run, "http", "1k", 64, {"nginx": 10.0, "haproxy": 8.0})
+    yield from side_by_side(run, "http", "1k", 64, "http-1k", {"nginx": 10.0, "haproxy": 8.0})
 
 
-@benchmark("https-small", peers=PEERS)
+@benchmark("https-small", peers=PEERS, targets=BUILD)
 def https_small(run):
     """kept-alive GET of 1 KB over TLS 1.3, 64 clients; against nginx (target 8) and HAProxy"""
-    yield from over_veth(run, "https", "1k", 64, {"nginx": 8.0, "haproxy": None})
+    yield from side_by_side(run, "https", "1k", 64, "https-1k", {"nginx": 8.0, "haproxy": None})
 
 
-@benchmark("https-1m", peers=PEERS)
+@benchmark("https-1m", peers=PEERS, targets=BUILD)
 def https_1m(run):
     """kept-alive GET of 1 MB over TLS 1.3, 8 clients; against nginx (target 3) and HAProxy"""
-    yield from over_veth(run, "https", "1m", 8, {"nginx": 3.0, "haproxy": None})
+    yield from side_by_side(run, "https", "1m", 8, "https-1m", {"nginx": 3.0, "haproxy": None})

@@ -6,12 +6,13 @@ import time
 
 from bench import machine
 from bench.figures import BenchError, bound, compare
+from bench.ground_side import PKTGEN, GroundSide
 from bench.runner import DAEMON, benchmark
 from bench.sides import PORTS, Sluice, all_sides
 from tests.support.lab import VIP4
 
 PRIMITIVES, CLIENT = "pktgen-scripts/primitives/sluice-primitives", "pktgen-scripts/primitives/sluice-tls-client"
-BUILD = (*DAEMON, PRIMITIVES, CLIENT)
+BUILD = (*DAEMON, PRIMITIVES, CLIENT, PKTGEN)
 PEERS = ("nginx", "haproxy", "openssl", "curl")
 UNIT = "handshakes per busy core-second"
 
@@ -25,13 +26,19 @@ def primitives(*arguments):
     return json.loads(done.stdout)
 
 
-def in_memory(run, key, kind, target):
-    """The appliance's TLS and the library by itself, both without packets: what l7/tls adds to a handshake."""
-    side = run.shared("sluice", lambda: Sluice(run.driver))
-    files = [side.lab.folder / f"{key}.{end}" for end in ("pem", "key")]
-    rounds = [primitives("handshakes", kind, *files, run.seconds) for _ in range(run.rounds)]
-    yield compare(f"{run.benchmark.name}.memory", "handshakes/s", [r["sluice"] for r in rounds], "library",
-                  [r["library"] for r in rounds], target, command=run.command)
+def beside_the_library(run, key, kind, target):
+    """The whole appliance DPDK to DPDK, a connection each; its l7/tls alone, in memory; and the library by itself."""
+    side = GroundSide.of(run, key)
+    files = [side.ground.folder / f"{key}.{end}" for end in ("crt", "key")]
+
+    def appliance():
+        a = side.run(run.benchmark.name, run.seconds)["appliance"]
+        return a["handshakes"] / a["busy_seconds"]
+    rounds = run.interleave({"appliance": appliance, "memory": lambda: primitives("handshakes", kind, *files, run.seconds)})
+    library = [r["library"] for r in rounds["memory"]]
+    yield compare(f"{run.benchmark.name}.memif", UNIT, rounds["appliance"], "library", library, target, command=run.command)
+    yield compare(f"{run.benchmark.name}.memory", UNIT, [r["sluice"] for r in rounds["memory"]], "library", library,
+                  command=run.command)
 
 
 def over_veth(run, port, kind):
@@ -48,21 +55,21 @@ def over_veth(run, port, kind):
 @benchmark("tls-full-ecdsa", peers=PEERS, targets=BUILD)
 def tls_full_ecdsa(run):
     """full TLS 1.3 handshakes, ECDSA P-256 and X25519; against the library by itself in memory (target 0.95), nginx, HAProxy"""
-    yield from in_memory(run, "ecdsa", "full", 0.95)
+    yield from beside_the_library(run, "ecdsa", "full", 0.95)
     yield from over_veth(run, PORTS["https"], "full")
 
 
 @benchmark("tls-full-rsa", peers=PEERS, targets=BUILD)
 def tls_full_rsa(run):
     """full TLS 1.3 handshakes, RSA-2048 and X25519; against the library by itself in memory (target 2), nginx, HAProxy"""
-    yield from in_memory(run, "rsa", "full", 2.0)
+    yield from beside_the_library(run, "rsa", "full", 2.0)
     yield from over_veth(run, PORTS["https-rsa"], "full")
 
 
 @benchmark("tls-resumed", peers=PEERS, targets=BUILD)
 def tls_resumed(run):
     """resumed TLS 1.3 handshakes (ticket, X25519); against the library by itself in memory, nginx, HAProxy"""
-    yield from in_memory(run, "ecdsa", "resumed", None)
+    yield from beside_the_library(run, "ecdsa", "resumed", None)
     yield from over_veth(run, PORTS["https"], "resumed")
 
 

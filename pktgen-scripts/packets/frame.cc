@@ -200,6 +200,11 @@ Look look_at(std::span<const std::uint8_t> frame, const Endpoint& target, const 
           .ack = load32(f + kTcpAck)};
 }
 
+bool concerns(std::span<const std::uint8_t> frame, std::uint32_t address) {
+  if (frame.size() < kTransport || load16(&frame[12]) != kEtherIpv4) return false;
+  return load32(&frame[kSource]) == address || load32(&frame[kDestination]) == address;
+}
+
 // ---- ARP (RFC 826) ----
 
 namespace {

@@ -16,7 +16,8 @@ inline constexpr std::uint8_t kFin = 1, kSynFlag = 2, kRst = 4, kAckFlag = 16;
 /// The ends of the wire, and who is talked to.
 struct Ends {
   MacAddr ours, theirs;
-  Endpoint target;  ///< IPv4.
+  Endpoint target;        ///< IPv4.
+  std::uint32_t own = 0;  ///< The port's address, which may be a kernel's too.
 };
 
 /// A frame whose sources and numbers change from packet to packet and nothing else: it is built once, and a
@@ -73,6 +74,9 @@ struct Look {
 /// our own its tag. `sent`: how many we have sent, for the tag.
 Look look_at(std::span<const std::uint8_t> frame, const Endpoint& target, const Flows& flows,
              std::uint64_t sent);
+
+/// Whether an IPv4 packet comes from or goes to `address`.
+bool concerns(std::span<const std::uint8_t> frame, std::uint32_t address);
 
 /// Turns an ARP request for `address` (RFC 826) into its answer; false: it is not for us.
 bool answer_arp(std::uint8_t* frame, const MacAddr& ours, std::uint32_t address);

@@ -136,7 +136,7 @@ Status Run::open() {
 }
 
 Status Run::find_target() {
-  ends_ = {clients_end_->mac(), {}, options_.target};
+  ends_ = {clients_end_->mac(), {}, options_.target, own_address()};
   if (options_.target_mac) {
     ends_.theirs = *options_.target_mac;
     return Ok{};

@@ -17,7 +17,7 @@ using net::wire::store16;
 using net::wire::store32;
 
 constexpr std::uint32_t kVip = 0x0a4d0064, kFirst = 0xc6120001;
-const Ends kEnds{{{2, 0, 0, 0, 0, 1}}, {{2, 0, 0, 0, 0, 2}}, {IpAddr::v4(kVip), 80}};
+const Ends kEnds{{{2, 0, 0, 0, 0, 1}}, {{2, 0, 0, 0, 0, 2}}, {IpAddr::v4(kVip), 80}, 0};
 const Flows kFlows(1000, kFirst, 10);
 
 std::vector<std::uint8_t> copy_of(const FrameTemplate& t) { return {t.bytes().begin(), t.bytes().end()}; }
@@ -230,6 +230,14 @@ TEST(Look, CutOffFramesOfAnyLengthAreRefused) {
           << n;
     }
   }
+}
+
+TEST(Look, APacketConcernsItsTwoAddressesOnly) {
+  const auto f = udp_frame(1);
+  EXPECT_TRUE(concerns(f, kVip));
+  EXPECT_TRUE(concerns(f, load32(&f[26])));
+  EXPECT_FALSE(concerns(f, 0x0a4d0002));
+  EXPECT_FALSE(concerns(std::span(f).first(33), kVip));
 }
 
 TEST(Look, WhatIsNotIpv4IsSomebodyElses) {
