@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -125,7 +126,10 @@ void run(Work& work) {
 
 /// Opens `count` connections and holds them until standard input ends; all must be alive then.
 void hold(const sockaddr_in& to, std::size_t count) {
-  const rlimit files{count + 64, count + 64};
+  rlimit files{};
+  getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = count + 64;
+  files.rlim_max = std::max(files.rlim_max, files.rlim_cur);
   if (setrlimit(RLIMIT_NOFILE, &files) != 0) throw std::runtime_error("no leave for so many open sockets");
   const ContextPtr context(SSL_CTX_new(TLS_client_method()));
   SSL_CTX_set_min_proto_version(context.get(), TLS1_3_VERSION);
