@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
@@ -128,14 +129,23 @@ def measure(chosen, options):
     return figures
 
 
+def end(signum, _):
+    """As an exception, so that everything that was started is stopped and removed."""
+    raise BenchError(f"ended by {signal.Signals(signum).name}")
+
+
 def main(arguments):
     options = parse(arguments)
+    signal.signal(signal.SIGTERM, end)
     chosen = [BENCHMARKS[name] for name in dict.fromkeys(options.names or BENCHMARKS)]
     try:
         with machine.only_bench():
             prepare(chosen, options.anyway)
             with machine.preferred_session():
                 figures = measure(chosen, options)
+    except KeyboardInterrupt:
+        print("bench: interrupted", file=sys.stderr)
+        return 1
     except (BenchError, RuntimeError, TimeoutError, OSError, subprocess.SubprocessError) as problem:
         print(f"bench: {problem}", file=sys.stderr)
         return 1

@@ -2,8 +2,10 @@
 """The benchmark runner itself: what it computes, what it writes, and that bad input never looks like a result."""
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -142,6 +144,29 @@ def test_a_second_benchmark_at_the_same_time_is_refused(fake, capsys):
     with machine.only_bench():
         assert runner.main([]) == 1
     assert "another benchmark is running" in capsys.readouterr().err
+
+
+def test_sigterm_ends_the_run_in_good_order(fake, capsys):
+    closed = []
+
+    class Thing:
+        def close(self):
+            closed.append(True)
+
+    @fake
+    def _(run):
+        run.shared("thing", Thing)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+        yield figures.compare("fake", "u", [1], "p", [1], 1.0)
+
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        assert runner.main([]) == 1
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert closed == [True]
+    assert "SIGTERM" in capsys.readouterr().err
 
 
 def test_start_is_measured_for_real(tmp_path):
