@@ -7,10 +7,13 @@
 #include <rte_ethdev.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstring>
 
 #include "dataplane/port/pci.h"
@@ -33,6 +36,33 @@ std::string vdev_argument(std::string_view device, std::string_view key) {
     device.remove_prefix(std::min(device.size(), item.size() + 1));
   }
   return {};
+}
+
+/// The path of the socket that this virtual device will make and listen on; empty: it makes none.
+std::string listening_socket(std::string_view device) {
+  if (device.starts_with("net_memif") && vdev_argument(device, "role") == "server" &&
+      vdev_argument(device, "socket-abstract") == "no") {
+    return vdev_argument(device, "socket");
+  }
+  if (device.starts_with("net_vhost") && vdev_argument(device, "client") != "1")
+    return vdev_argument(device, "iface");
+  return {};
+}
+
+/// One that a process left behind which did not end in good order: DPDK would refuse to make its own there.
+/// Where somebody listens, that is left to DPDK to say.
+void remove_stale_socket(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  struct stat is {};
+  if (path.size() >= sizeof address.sun_path || stat(path.c_str(), &is) != 0 || !S_ISSOCK(is.st_mode)) return;
+  path.copy(address.sun_path, path.size());
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return;
+  // memif's are SOCK_SEQPACKET: EPROTOTYPE says that one of them is alive.
+  const int code = connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ? 0 : errno;
+  close(fd);
+  if (code == ECONNREFUSED) unlink(path.c_str());
 }
 
 /// Drivers whose other end is a stack on the same machine, and which do not say of a packet whether its
@@ -83,6 +113,7 @@ Status Port::find_device() {
   if (!iface.empty() && on_interface && if_nametoindex(iface.c_str()) == 0) {
     return error("there is no network interface " + iface, 0);
   }
+  remove_stale_socket(listening_socket(device));
   const int code = rte_eal_hotplug_add("vdev", name.c_str(), args.c_str());
   if (code != 0)
     return error("DPDK does not take this virtual device (unknown driver or bad arguments)", code);
@@ -104,7 +135,10 @@ Status Port::configure() {
   traits_.driver = info.driver_name;
   traits_.kernel_peer = has_kernel_peer(traits_.driver);
 
-  const std::uint16_t most = std::min({settings_.workers, info.max_rx_queues, info.max_tx_queues});
+  std::uint16_t most = std::min({settings_.workers, info.max_rx_queues, info.max_tx_queues});
+  // memif offers 255 queues whatever its peer has, and those without a ring of the peer's lie over the first
+  // one.
+  if (traits_.driver == "net_memif") most = std::min<std::uint16_t>(most, 1);
   if (most == 0) return error("the device has no queues", 0);
   // Of a device that does not spread packets over its queues itself we ask RSS, or use one queue.
   constexpr std::uint64_t kRssTypes = RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP;

@@ -3,6 +3,8 @@
 // and sends into another. The EAL starts once a process, so tests that start it run in a child process each.
 #include <gtest/gtest.h>
 #include <sched.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -201,6 +203,34 @@ TEST(RuntimeStartDeathTest, TakesSocketsOfOtherProcessesForPortsThatAreDownUntil
   EXPECT_EXIT(print_port(c), testing::ExitedWithCode(0), "net_memif is down");
   c.ports[0].device = "net_vhost0,iface=" + (dir / "v").string();
   EXPECT_EXIT(print_port(c), testing::ExitedWithCode(0), "net_vhost is down");
+  std::filesystem::remove_all(dir);
+}
+
+/// A socket file whose process is gone.
+void leave_socket(const std::filesystem::path& path, int type) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.string().copy(address.sun_path, sizeof address.sun_path - 1);
+  const int fd = socket(AF_UNIX, type, 0);
+  ASSERT_EQ(bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  close(fd);
+}
+
+TEST(RuntimeStartDeathTest, TakesOverASocketThatADeadProcessLeftAndNoOther) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  const auto dir = std::filesystem::temp_directory_path() / ("sluice-stale-" + std::to_string(getpid()));
+  std::filesystem::create_directory(dir);
+  RuntimeConfig c = config();
+  leave_socket(dir / "m", SOCK_SEQPACKET);
+  c.ports[0].device = "net_memif0,role=server,socket=" + (dir / "m").string() + ",socket-abstract=no";
+  EXPECT_EXIT(print_port(c), testing::ExitedWithCode(0), "net_memif is down");
+  leave_socket(dir / "v", SOCK_STREAM);
+  c.ports[0].device = "net_vhost0,iface=" + (dir / "v").string();
+  EXPECT_EXIT(print_port(c), testing::ExitedWithCode(0), "net_vhost is down");
+  std::ofstream(dir / "file") << "precious";
+  c.ports[0].device = "net_memif0,role=server,socket=" + (dir / "file").string() + ",socket-abstract=no";
+  EXPECT_EXIT(print_port(c), testing::ExitedWithCode(1), "port wan");
+  EXPECT_EQ(std::filesystem::file_size(dir / "file"), 8u);
   std::filesystem::remove_all(dir);
 }
 
