@@ -30,7 +30,7 @@ ports = (
   { name = "lan"; device = "%(lan)s"; addresses = [ "10.78.0.1/24", "fd78::1/64" ]; }
 );
 routes = ( { destination = "198.18.0.0/15"; gateway = "10.77.0.2"; }, { destination = "2001:2::/48"; gateway = "fd77::2"; } );
-workers = { cores = [ %(cores)s ]; idle = "%(idle)s"; };
+workers = { cores = [ %(cores)s ]; idle = "%(idle)s"; drain_timeout_s = 3; };
 memory = { huge_pages = "%(huge)s"; memory_mb = %(memory)d; file_prefix = "sluice-ground-%(pid)d"; eal_arguments = [ %(eal)s ]; };
 management = { listen = "127.0.0.1:%(api)d"; metrics_auth = false; };
 data_folder = "%(folder)s/data";
@@ -50,7 +50,7 @@ class Ground:
     """`driver`: memif or vhost (vhost-user; sluiced is the host side). Each run() is one sluice-pktgen against the one
     sluiced, which stays up in between."""
 
-    def __init__(self, driver="memif", build=None, core=1, generator_core=0, huge_pages=True, memory_mb=512, idle="adaptive",
+    def __init__(self, driver="memif", build=None, core="1", generator_core=0, huge_pages=True, memory_mb=512, idle="adaptive",
                  share_core=False, key="ecdsa"):
         self.build = ROOT / "build" / (build or os.environ.get("SLUICE_BUILD", "release"))
         self.driver, self.core, self.generator_core = driver, core, generator_core

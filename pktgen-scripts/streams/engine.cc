@@ -86,7 +86,7 @@ class StreamEngine final : public Engine {
     c.memory_mb = o.memory_mb;
     c.file_prefix = "sluice-pktgen-" + std::to_string(getpid());
     c.extra_eal_args = o.eal;
-    c.drain_timeout = 10s;
+    c.drain_timeout = 10s + std::chrono::seconds(control_.shape.connections / 5000);
     return c;
   }
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <ctime>
 #include <random>
 
 namespace sluice::pktgen {
@@ -15,6 +16,15 @@ IpAddr nth(const IpPrefix& net, std::uint32_t n) {
   auto bytes = net.address.bytes();
   for (unsigned i = 0; i < 4; ++i) bytes[15 - i] = static_cast<std::uint8_t>(bytes[15 - i] + (n >> 8 * i));
   return IpAddr::v6_bytes(bytes.data());
+}
+
+/// Where this run's client addresses begin: not where those of the runs of the last minutes did. The target
+/// may hold connections of theirs in TIME-WAIT, and a new process's timestamps and sequence numbers do not
+/// follow theirs (RFC 6191).
+std::uint32_t first_address(const IpPrefix& net, std::uint32_t wanted) {
+  const unsigned bits = std::min(31u, (net.address.is_v4() ? 32u : 128u) - net.length);
+  const std::uint64_t room = (std::uint64_t{1} << bits) - 2 - wanted;  // checked by main
+  return 1 + static_cast<std::uint32_t>(static_cast<std::uint64_t>(std::time(nullptr)) * wanted % (room + 1));
 }
 
 BufChain chain_of(std::span<const std::uint8_t> bytes, std::size_t segment, BufPool& buffers) {
@@ -61,8 +71,11 @@ StreamApp::StreamApp(const WorkerServices& services, StreamControl& control)
       backend_pool_(3 * std::size_t{control.shape.connections} + 65536),
       window_(&control.nothing) {
   const Shape& shape = control.shape;
-  for (std::uint32_t i = 1; shape.client_addresses > 1 && i <= shape.client_addresses; ++i) {
-    addresses_.addresses.push_back(nth(control.options.client_net, i));
+  if (shape.client_addresses > 1) {
+    const std::uint32_t first = first_address(control.options.client_net, shape.client_addresses);
+    for (std::uint32_t i = 0; i < shape.client_addresses; ++i) {
+      addresses_.addresses.push_back(nth(control.options.client_net, first + i));
+    }
   }
   std::ranges::sort(addresses_.addresses);
   if (shape.impair.any()) {
@@ -172,6 +185,8 @@ void StreamApp::start_operations(Instant now) {
   const bool open_loop = window_->load.rate > 0;
   for (std::size_t n = from.size(); n > 0 && started_ < window_->load.operations; --n) {
     if (open_loop && !schedule_.due(now)) return;
+    // A million that are asked at the same time would be a test of our buffers.
+    if (control_.shape.kind == Shape::Kind::kIdle && waiting_.size() >= kMaxOpening) return;
     ++started_;
     from.front()->start(open_loop ? schedule_.take() : now, now);
   }
@@ -185,8 +200,16 @@ void StreamApp::check_patience(Instant now) {
   }
 }
 
-/// Clients first, then what the appliance keeps open to the backends.
+/// Clients first, then what the appliance keeps open to the backends. Our last ACKs must be taken off the
+/// wire before we go: memif and vhost-user forget what lies in their rings.
 void StreamApp::drain(Instant now) {
+  constexpr Duration kOnTheWire = std::chrono::milliseconds(100);
+  if (stack_->connections() > 0) {
+    empty_since_ = kNever;
+  } else {
+    empty_since_ = std::min(empty_since_, now);
+    drained_ = now - empty_since_ > kOnTheWire;
+  }
   constexpr unsigned kAtOnce = 64;
   for (unsigned n = 0; n < kAtOnce && drained_clients_ < clients_.size(); ++n)
     clients_[drained_clients_++].close(now);

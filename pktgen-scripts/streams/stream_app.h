@@ -49,7 +49,7 @@ class StreamApp final : public App, public l4::tcp::Acceptor {
   void on_icmp_error(const net::IcmpError& e, Instant now) override { stack_->on_icmp_error(e, now); }
   void on_poll(Instant now) override;
   void begin_drain(Instant) override { draining_ = true; }
-  bool drained() const override { return draining_ && stack_->connections() == 0; }
+  bool drained() const override { return drained_; }
 
   // Acceptor
   bool listens(const Endpoint& local) const override { return local.port == control_.options.backend_port; }
@@ -113,7 +113,8 @@ class StreamApp final : public App, public l4::tcp::Acceptor {
   Window* window_;
   Schedule schedule_;
   std::uint64_t started_ = 0;  // in this window
-  bool draining_ = false;
+  bool draining_ = false, drained_ = false;
+  Instant empty_since_ = kNever;
   std::size_t drained_clients_ = 0;
 };
 

@@ -29,8 +29,8 @@ Result<std::unique_ptr<TlsContext>> TlsContext::make(const TlsShape& shape, cons
   if (shape.resume) {
     SSL_CTX_set_ex_data(ctx, 0, out.get());
     SSL_CTX_sess_set_new_cb(ctx, [](SSL* ssl, SSL_SESSION* session) {
-      static_cast<TlsContext*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), 0))->keep(session);
-      return 1;  // it is ours now
+      static_cast<TlsContext*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), 0))->keep(SSL_SESSION_dup(session));
+      return 0;  // the connection's own stays with it
     });
   }
   ERR_clear_error();
@@ -44,7 +44,10 @@ TlsClient::TlsClient(TlsContext& context, BufPool& buffers)
   SSL_set_bio(ssl_.get(), bio, bio);
   SSL_set_connect_state(ssl_.get());
   SSL_set_tlsext_host_name(ssl_.get(), context.host().c_str());
-  if (context.session() != nullptr) wants_resumed_ = SSL_set_session(ssl_.get(), context.session()) == 1;
+  if (context.session() == nullptr) return;
+  // A copy: OpenSSL marks the session of a connection that ends badly, and no other would resume it any more.
+  const SessionPtr own(SSL_SESSION_dup(context.session()));
+  wants_resumed_ = own != nullptr && SSL_set_session(ssl_.get(), own.get()) == 1;
 }
 
 TlsClient::Step TlsClient::failed(std::string why) {

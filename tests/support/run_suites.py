@@ -193,6 +193,7 @@ SUITES = {
     "fuzz": fuzz_suite,
     "e2e": pytest_suite("tests/e2e", flavour="release"),
     "vm": pytest_suite("tests/vm", flavour="release"),
+    "pktgen": pytest_suite("tests/pktgen", flavour="release"),
     "sanitizer": pytest_suite("tests/e2e", flavour="check", environment={"SLUICE_BUILD": "check"},
                               arguments=("-m", "sanitizer")),
 }
