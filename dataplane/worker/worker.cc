@@ -87,8 +87,8 @@ void Worker::refresh(Instant now) {
   if (ip_.local().vips() != set.addresses) ip_.set_vips(set, id_.value == 0, now);
 }
 
-/// Worker 0 asks the drivers; each worker draws its own conclusions when a link comes up. One that is down is asked
-/// for more often: what arrives meanwhile cannot be answered.
+/// Worker 0 asks the drivers; each worker draws its own conclusions when a link comes up. One that is down is
+/// asked for more often: what arrives meanwhile cannot be answered.
 void Worker::watch_links(Instant now) {
   if (now < next_link_check_) return;
   next_link_check_ = now + std::chrono::seconds(1);
