@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "dataplane/port/eal.h"
+#include "dataplane/port/pci.h"
 
 namespace sluice::pktgen::packets {
 namespace {
