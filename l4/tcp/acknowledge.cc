@@ -83,7 +83,7 @@ void on_forward(Connection& c, const AckNews& news, Instant now) {
   c.progress_at = now;
   c.tlp.restart = true;
   restart_retransmit(c, now);
-  if (c.send_blocked && c.queue.size() <= c.env.config.send_buffer / 2) {
+  if (c.send_blocked && c.queue.size() <= c.snd_buffer / 2) {
     c.send_blocked = false;
     c.pending.writable = !c.fin_queued;
   }

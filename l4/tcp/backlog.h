@@ -4,16 +4,19 @@
 #include <cstddef>
 
 #include "l4/tcp/socket.h"
+#include "l4/tcp/syn_cookie.h"
 
 namespace sluice::l4::tcp {
 
-/// Half-open connections of one listener endpoint, by age. When max_backlog is reached the oldest is dropped
-/// for the new one: in a flood a real client completes within a round trip, while refusing the new would shut
-/// it out for as long as the flood's own entries live.
+/// Half-open connections of one listener endpoint, by age. When max_backlog is reached SYNs are answered by
+/// cookies (syn_cookie.h), and ACKs may be of those for a while.
 class Backlog {
  public:
   std::size_t size() const { return size_; }
   Socket* oldest() const { return oldest_; }
+
+  void sent_cookie(Instant now) { cookies_until_ = now + kCookieLife; }
+  bool cookies(Instant now) const { return now < cookies_until_; }
 
   void add(Socket& s) {
     s.backlog = this;
@@ -31,6 +34,7 @@ class Backlog {
   }
 
  private:
+  Instant cookies_until_{Instant::min()};
   Socket *oldest_ = nullptr, *newest_ = nullptr;
   std::size_t size_ = 0;
 };

@@ -103,6 +103,8 @@ struct Connection {
       : env(e),
         flow(f),
         passive(passive_open),
+        snd_buffer(e.config.send_buffer),
+        rcv_buffer(e.config.receive_buffer),
         flight(e.flight),
         reassembly(e.blocks),
         congestion_control(e.config.congestion),
@@ -113,12 +115,16 @@ struct Connection {
   Env& env;
   const FlowKey flow;
   State state = State::kClosed;
-  const bool passive;     ///< Came from LISTEN.
-  bool accepted = false;  ///< Was ESTABLISHED once.
+  const bool passive;        ///< Came from LISTEN.
+  bool accepted = false;     ///< Was ESTABLISHED once.
+  bool from_cookie = false;  ///< Our SYN,ACK was a SYN cookie.
 
   // Send sequence variables.
   SeqNum iss, snd_una, snd_nxt;
   SeqNum snd_wl1, snd_wl2;
+  /// The soft bound of `queue`: Config::send_buffer, or twice the largest congestion window. Never less than
+  /// it was, or a user who found room would wait for a wakeup that nobody owes.
+  std::uint32_t snd_buffer;
   std::uint32_t snd_wnd = 0, max_snd_wnd = 0;
   std::uint16_t snd_mss = 536;  ///< Largest payload with options, as peer and path allow.
   std::uint8_t snd_wscale = 0;
@@ -131,6 +137,9 @@ struct Connection {
   SeqNum last_ack_sent;          ///< RFC 7323, Last.ACK.sent.
   std::uint32_t unconsumed = 0;  ///< Bytes that the user holds.
   std::uint32_t charge = 0;      ///< What these cost: see window.h.
+  std::uint32_t rcv_buffer;      ///< What may be held: Config::receive_buffer, or more.
+  SeqNum rcv_round;              ///< rcv_nxt when the round trip began that rcv_buffer is judged by,
+  Instant rcv_round_at{};        ///< and when that was.
 
   bool window_scaling = true;  ///< Offered; after the handshake: both sides have it. So with the next.
   bool sack = true;

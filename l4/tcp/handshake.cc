@@ -12,7 +12,6 @@
 namespace sluice::l4::tcp {
 namespace {
 
-// RFC 9293, 3.7.1: what a peer takes that does not say.
 constexpr std::uint16_t kDefaultMss4 = 536, kDefaultMss6 = 1220;
 // Less is not a path but an attack (CVE-2019-11479), and would leave no room beside the options.
 constexpr std::uint16_t kLeastMss = 88;
@@ -31,12 +30,12 @@ void take_syn(Connection& c, const Segment& s, Instant now) {
   const Options& o = s.header.options;
   c.irs = s.seq();
   c.rcv_nxt = c.rcv_adv = c.last_ack_sent = s.seq() + 1;
-  const std::uint16_t unsaid = c.flow.remote.address.is_v4() ? kDefaultMss4 : kDefaultMss6;
+  const std::uint16_t unsaid = default_mss(c.flow.remote.address);
   c.snd_mss = std::min(c.snd_mss, std::max(o.mss.value_or(unsaid), kLeastMss));
   c.window_scaling = c.window_scaling && o.window_scale.has_value();
   if (c.window_scaling) {
     c.snd_wscale = *o.window_scale;
-    c.rcv_wscale = window_shift(c.env.config.receive_buffer);
+    c.rcv_wscale = window_shift(c.env.config);
   }
   c.sack = c.sack && o.sack_permitted;
   c.timestamps.on = c.timestamps.on && o.timestamp.has_value();
@@ -49,6 +48,7 @@ void take_syn(Connection& c, const Segment& s, Instant now) {
 /// Karn's rule for SYNs: timed when sent once, or by the timestamp that comes back.
 void take_handshake_rtt(Connection& c, const Segment& s, Instant now) {
   const auto& t = s.header.options.timestamp;
+  if (c.from_cookie) return;  // nobody knows when the SYN,ACK was sent
   const std::uint32_t ms = t ? c.timestamps.clock(now) - t->echo : 0;
   if (c.rtt.backoff() == 0) {
     c.rtt.sample(now - c.last_sent_at);
@@ -60,6 +60,8 @@ void take_handshake_rtt(Connection& c, const Segment& s, Instant now) {
 }
 
 }  // namespace
+
+std::uint16_t default_mss(const IpAddr& peer) { return peer.is_v4() ? kDefaultMss4 : kDefaultMss6; }
 
 std::uint16_t mss_of(std::uint16_t mtu, const IpAddr& peer) {
   const std::uint16_t headers = (peer.is_v4() ? 20 : 40) + 20;
@@ -75,6 +77,14 @@ void open_passive(Connection& c, SeqNum iss, const Segment& syn, std::uint16_t m
   prepare(c, iss, mtu, now);
   take_syn(c, syn, now);
   enter(c, State::kSynReceived, now);
+}
+
+void open_from_cookie(Connection& c, SeqNum iss, const Segment& syn, std::uint16_t mtu, Instant now) {
+  open_passive(c, iss, syn, mtu, now);
+  c.from_cookie = true;
+  c.syn_due = false;
+  c.snd_nxt = iss + 1;
+  c.rcv_adv = c.rcv_nxt + std::min<std::uint32_t>(c.env.config.receive_buffer, 0xffff);
 }
 
 void meet_syn(Connection& c, const Segment& s, Instant now) {

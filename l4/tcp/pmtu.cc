@@ -14,9 +14,11 @@ namespace {
 // for IPv6.
 constexpr std::uint16_t kLeastMtu4 = 552, kLeastMtu6 = 1280;
 
-void on_too_big(Connection& c, std::uint16_t mtu) {
-  const bool v4 = c.flow.remote.address.is_v4();
-  const std::uint16_t mss = mss_of(std::max(mtu, v4 ? kLeastMtu4 : kLeastMtu6), c.flow.remote.address);
+// What nearly every path passes: RFC 8899's BASE_PLPMTU for UDP over IPv6, with room for a tunnel's header.
+constexpr std::uint16_t kBaseMtu = 1280;
+
+void use_mtu(Connection& c, std::uint16_t mtu) {
+  const std::uint16_t mss = mss_of(mtu, c.flow.remote.address);
   if (mss >= c.snd_mss) return;
   c.snd_mss = mss;
   if (!c.synchronized()) return;
@@ -25,7 +27,22 @@ void on_too_big(Connection& c, std::uint16_t mtu) {
   c.flight.mark_all_lost(false);
 }
 
+void on_too_big(Connection& c, std::uint16_t mtu) {
+  use_mtu(c, std::max(mtu, c.flow.remote.address.is_v4() ? kLeastMtu4 : kLeastMtu6));
+}
+
 }  // namespace
+
+void suspect_black_hole(Connection& c) {
+  constexpr unsigned kTimeouts = 1;  // backed off before this one
+  const SentSegment* head = c.flight.first();
+  if (c.rtt.backoff() < kTimeouts || head == nullptr ||
+      head->size() + kTimestampBytes < mss_of(kBaseMtu, c.flow.remote.address))
+    return;
+  const std::uint16_t before = c.snd_mss;
+  use_mtu(c, kBaseMtu);
+  if (c.snd_mss < before) c.env.stats.black_holes.add();
+}
 
 void icmp_error_arrives(Connection& c, const net::IcmpError& e, Instant now) {
   const SeqNum quoted(e.tcp_seq);

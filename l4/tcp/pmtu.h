@@ -12,4 +12,8 @@ namespace sluice::l4::tcp {
 /// retransmission decides.
 void icmp_error_arrives(Connection& c, const net::IcmpError& e, Instant now);
 
+/// A retransmission timeout: where large segments vanish without a word (RFC 2923, 2.1), the second one for
+/// the same data goes on with segments that pass everywhere.
+void suspect_black_hole(Connection& c);
+
 }  // namespace sluice::l4::tcp

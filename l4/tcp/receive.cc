@@ -155,7 +155,7 @@ void take_text(Connection& c, Segment& s, Instant now) {
   if (s.seq() != c.rcv_nxt) {
     c.env.stats.out_of_order.add();
     note_duplicate(c, s, c.reassembly.known_to(s.seq()));
-    const ReassemblyLimits limits{kReassemblyBlocks, 2 * c.env.config.receive_buffer / 2048};
+    const ReassemblyLimits limits{kReassemblyBlocks, 2 * c.rcv_buffer / 2048};
     if (!c.reassembly.insert(s.seq(), std::move(s.payload), limits, c.env.buffers)) {
       c.env.drops.add(DropReason::kTcpReassemblyFull);
     }
@@ -164,6 +164,7 @@ void take_text(Connection& c, Segment& s, Instant now) {
     return;
   }
   deliver(c, std::move(s.payload));
+  grow_receive_buffer(c, now);
   const bool gap = !c.reassembly.empty();
   if (gap) {
     if (BufChain more = c.reassembly.take(c.rcv_nxt); !more.empty()) deliver(c, std::move(more));

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "l4/tcp/keepalive.h"
+#include "l4/tcp/pmtu.h"
 #include "l4/tcp/recovery.h"
 #include "l4/tcp/reset.h"
 #include "l4/tcp/state.h"
@@ -54,6 +55,7 @@ void on_retransmit_timer(Connection& c, Instant now) {
   } else {
     c.env.stats.timeouts.add();
     on_timeout_loss(c, now);
+    suspect_black_hole(c);
   }
   c.rtt.back_off();
   set_retransmit(c, now);

@@ -16,6 +16,8 @@ class Secrets {
 
   /// RFC 6528: ISN = M + F(flow, key), M a clock of 4 us: grows for one flow, says nothing about another.
   SeqNum isn(const FlowKey& flow, Instant now) const;
+  /// RFC 4987, 3.6: 32 bits that prove that we have said `said` to the flow's peer.
+  std::uint32_t cookie(const FlowKey& flow, std::uint64_t said) const;
   /// RFC 7323, 5.4: where a flow's timestamps start. Without the time, so that they grow over connections of
   /// one flow.
   std::uint32_t timestamp_offset(const FlowKey& flow) const;
@@ -26,8 +28,8 @@ class Secrets {
   std::uint64_t table_seed() const;
 
  private:
-  enum class Purpose : std::uint64_t { kIsn = 1, kTimestamp, kPort, kPortTable, kTable };
-  std::uint64_t hash(Purpose p, const FlowKey& flow) const;
+  enum class Purpose : std::uint64_t { kIsn = 1, kTimestamp, kPort, kPortTable, kTable, kCookie };
+  std::uint64_t hash(Purpose p, const FlowKey& flow, std::uint64_t more = 0) const;
 
   std::uint64_t k0_, k1_;
 };

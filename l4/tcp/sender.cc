@@ -31,10 +31,6 @@ bool send_range(Connection& c, SeqNum seq, std::uint32_t n, bool fin, Instant no
   return true;
 }
 
-std::uint32_t segment_size(const Connection& c) {
-  return c.snd_mss - static_cast<std::uint32_t>(option_bytes(c));
-}
-
 /// RFC 9293, 3.8.6.2.1: whether `n` of `left` bytes are worth a segment. Nagle's rule is off: the proxy
 /// writes whole messages.
 bool worth_sending(const Connection& c, std::uint32_t n, std::uint32_t left, std::uint32_t mss) {
@@ -91,6 +87,10 @@ void send_synchronizing(Connection& c, Instant now) {
 }
 
 }  // namespace
+
+std::uint32_t segment_size(const Connection& c) {
+  return c.snd_mss - static_cast<std::uint32_t>(option_bytes(c));
+}
 
 bool resend(Connection& c, SentSegment& s, SeqNum from, Instant now) {
   const SeqNum text_end = min(s.end, c.queue_end());

@@ -10,6 +10,8 @@ namespace sluice::l4::tcp {
 /// that.
 void output(Connection& c, Instant now);
 
+/// Payload of a full segment with the options of the moment.
+std::uint32_t segment_size(const Connection& c);
 enum class SendResult : std::uint8_t { kSent, kNothingToSend, kPeerWindow, kCongestion, kNoBuffer };
 /// Sends at most one segment from snd_nxt on, if the peer's window and `room` allow; what stood in the way
 /// otherwise.

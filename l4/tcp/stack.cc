@@ -70,40 +70,65 @@ void Stack::Impl::packet_arrives(net::Packet& p, Instant now) {
   }
 }
 
-void Stack::Impl::arrives_without_connection(const FlowKey& flow, const Segment& s, Instant now) {
+void Stack::Impl::arrives_without_connection(const FlowKey& flow, Segment& s, Instant now) {
   SeqNum iss = env_.secrets.isn(flow, now);
+  bool reused = false;
   if (TimeWaitEntry* e = time_wait_.find(flow)) {
     if (!time_wait_.segment_arrives(*e, s, now)) return;
     iss = TimeWaitTable::next_iss(*e, iss);
     if (!acceptor_.listens(flow.local)) return env_.drops.add(DropReason::kTcpNoListener);
     time_wait_.remove(*e);
+    reused = true;
   }
-  if (!s.rst() && acceptor_.listens(flow.local)) return arrives_in_listen(flow, s, iss, now);
+  if (!s.rst() && acceptor_.listens(flow.local)) return arrives_in_listen(flow, s, iss, reused, now);
   // RFC 9293, 3.10.7.1, CLOSED.
   const bool opening = s.syn() && !s.has_ack();
   env_.drops.add(opening ? DropReason::kTcpNoListener : DropReason::kTcpNoConnection);
   answer_with_reset(env_, flow, s);
 }
 
-/// RFC 9293, 3.10.7.2. First step, RST, was the caller's.
-void Stack::Impl::arrives_in_listen(const FlowKey& flow, const Segment& s, SeqNum iss, Instant now) {
-  if (s.has_ack()) {  // second
-    env_.drops.add(DropReason::kTcpNoConnection);
-    return answer_with_reset(env_, flow, s);
-  }
+/// RFC 9293, 3.10.7.2. First step, RST, was the caller's. `reused`: a connection of this flow was in
+/// TIME-WAIT, and only `iss` is known to lie beyond it.
+void Stack::Impl::arrives_in_listen(const FlowKey& flow, Segment& s, SeqNum iss, bool reused, Instant now) {
+  if (s.has_ack()) return acknowledgement_in_listen(flow, s, now);             // second
   if (!s.syn() || s.fin()) return env_.drops.add(DropReason::kTcpBadSegment);  // fourth
-  Backlog& backlog = backlogs_[flow.local];                                    // third: SYN
-  if (backlog.size() >= env_.config.max_backlog && backlog.oldest() != nullptr) {
-    env_.drops.add(DropReason::kTcpBacklogFull);
-    bury(*backlog.oldest());
-  }
-  const std::uint16_t mtu = services_.output.mtu(flow.remote.address);
+  const std::uint16_t mtu = services_.output.mtu(flow.remote.address);         // third: SYN
   if (mtu == 0) return env_.drops.add(DropReason::kNoRoute);
+  Backlog& backlog = backlogs_[flow.local];
+  if (backlog.size() >= env_.config.max_backlog) {
+    env_.drops.add(DropReason::kTcpBacklogFull);
+    if (!reused) {
+      backlog.sent_cookie(now);
+      send_syn_cookie(env_, flow, s, mtu, now);
+      return;
+    }
+    if (backlog.oldest() != nullptr) bury(*backlog.oldest());
+  }
   Socket* socket = make(flow, true);
   if (socket == nullptr) return env_.drops.add(DropReason::kTcpConnectionLimit);
   backlog.add(*socket);
   open_passive(socket->core, iss, s, mtu, now);
   want_output(*socket);
+}
+
+/// Perhaps of a SYN cookie. While there may be such, others get no RST: a client whose handshake's ACK was
+/// lost comes again with a segment that proves itself.
+void Stack::Impl::acknowledgement_in_listen(const FlowKey& flow, Segment& s, Instant now) {
+  const auto backlog = backlogs_.find(flow.local);
+  const bool cookies = backlog != backlogs_.end() && backlog->second.cookies(now);
+  const auto syn = cookies ? check_syn_cookie(env_, flow, s, now) : std::nullopt;
+  if (!syn) {
+    env_.drops.add(DropReason::kTcpNoConnection);
+    return cookies ? void() : answer_with_reset(env_, flow, s);
+  }
+  const std::uint16_t mtu = services_.output.mtu(flow.remote.address);
+  if (mtu == 0) return env_.drops.add(DropReason::kNoRoute);
+  Socket* socket = make(flow, true);
+  if (socket == nullptr) return env_.drops.add(DropReason::kTcpConnectionLimit);
+  env_.stats.syn_cookies_accepted.add();
+  open_from_cookie(socket->core, s.ack() - 1, *syn, mtu, now);
+  segment_arrives(socket->core, s, now);
+  settle(*socket, now);
 }
 
 void Stack::Impl::on_icmp_error(const net::IcmpError& error, Instant now) {

@@ -24,8 +24,12 @@ struct Config {
   std::size_t max_connections = 1u << 20;     ///< TCBs, TIME_WAIT not counted.
   std::size_t max_time_wait = 1u << 16;       ///< Oldest goes first.
   std::size_t max_backlog = 4096;             ///< SYN-RECEIVED a listener endpoint.
-  std::uint32_t receive_buffer = 256 * 1024;  ///< Bytes, largest window offered.
+  std::uint32_t receive_buffer = 256 * 1024;  ///< Bytes, largest window offered at first.
   std::uint32_t send_buffer = 256 * 1024;     ///< Bytes, the soft bound of Stream::send_space.
+  /// What these grow to for a connection whose path holds more: the window while the user keeps up with a
+  /// full one, the send buffer to twice the congestion window. Smaller ones: no growth.
+  std::uint32_t max_receive_buffer = 4 * 1024 * 1024;
+  std::uint32_t max_send_buffer = 4 * 1024 * 1024;
   Duration min_rto = std::chrono::milliseconds(200);
   Duration max_rto = std::chrono::seconds(60);
   Duration time_wait = std::chrono::seconds(60);
@@ -68,8 +72,8 @@ class Stack {
   /// Sends everything that calls since the last flush made ready, as batches. Once a loop.
   void flush(Instant now);
 
-  /// Opens a connection; on_open or on_closed tells the outcome. The source address is `source`, which must be local,
-  /// or the route's; the port is drawn from the worker's range (RFC 6056, 3.3.4).
+  /// Opens a connection; on_open or on_closed tells the outcome. The source address is `source`, which must
+  /// be local, or the route's; the port is drawn from the worker's range (RFC 6056, 3.3.4).
   ConnectResult connect(const Endpoint& remote, StreamEvents* events, Instant now,
                         std::optional<IpAddr> source = std::nullopt);
 

@@ -26,7 +26,8 @@ class Stack::Impl {
   void input(std::span<net::Packet> batch, Instant now);
   void on_icmp_error(const net::IcmpError& error, Instant now);
   void flush(Instant now);
-  ConnectResult connect(const Endpoint& remote, StreamEvents* events, Instant now, std::optional<IpAddr> source);
+  ConnectResult connect(const Endpoint& remote, StreamEvents* events, Instant now,
+                        std::optional<IpAddr> source);
 
   Env& env() { return env_; }
   std::size_t connections() const { return env_.stats.connections_active.get(); }
@@ -46,8 +47,9 @@ class Stack::Impl {
   };
 
   void packet_arrives(net::Packet& p, Instant now);
-  void arrives_without_connection(const FlowKey& flow, const Segment& s, Instant now);
-  void arrives_in_listen(const FlowKey& flow, const Segment& s, SeqNum iss, Instant now);
+  void arrives_without_connection(const FlowKey& flow, Segment& s, Instant now);
+  void arrives_in_listen(const FlowKey& flow, Segment& s, SeqNum iss, bool reused, Instant now);
+  void acknowledgement_in_listen(const FlowKey& flow, Segment& s, Instant now);
   /// Null: a bound was reached.
   Socket* make(const FlowKey& flow, bool passive);
 

@@ -26,6 +26,12 @@ void Stats::visit(MetricSink& sink, std::string_view labels) const {
   total("sluice_tcp_tail_probes_total", "Tail loss probes sent.", tail_probes);
   total("sluice_tcp_spurious_recoveries_total", "Recoveries taken back: nothing had been lost.",
         spurious_recoveries);
+  total("sluice_tcp_black_holes_total",
+        "Connections that went on with small segments after large ones had vanished.", black_holes);
+  total("sluice_tcp_syn_cookies_sent_total", "SYNs answered without a connection, under backlog pressure.",
+        syn_cookies_sent);
+  total("sluice_tcp_syn_cookies_accepted_total", "Connections made from a SYN cookie that came back.",
+        syn_cookies_accepted);
   total("sluice_tcp_resets_in_total", "RSTs received that ended a connection.", resets_in);
   total("sluice_tcp_resets_out_total", "RSTs sent.", resets_out);
   total("sluice_tcp_out_of_order_total", "Segments received above a gap.", out_of_order);

@@ -12,6 +12,8 @@ struct Stats {
   Counter connections_active;  ///< Gauge: TCBs, TIME_WAIT not counted.
   Counter time_wait;           ///< Gauge.
   Counter retransmits, fast_retransmits, timeouts, tail_probes, spurious_recoveries;
+  Counter black_holes;
+  Counter syn_cookies_sent, syn_cookies_accepted;
   Counter resets_in, resets_out;
   Counter out_of_order, duplicate_acks, zero_window_probes, keepalive_probes;
   void visit(MetricSink& sink, std::string_view labels) const;

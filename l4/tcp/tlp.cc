@@ -44,7 +44,7 @@ void tlp_send_probe(Connection& c, Instant now) {
   const SeqNum before = c.snd_nxt;
   c.tlp.again = send_new(c, UINT32_MAX, now) != SendResult::kSent;
   if (c.tlp.again) {
-    const std::uint32_t n = std::min(last->size(), c.congestion.mss);
+    const std::uint32_t n = std::min(last->size(), segment_size(c));
     if (!resend(c, *last, last->end - n, now)) return;
   }
   c.env.stats.tail_probes.add();

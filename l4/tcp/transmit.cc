@@ -86,7 +86,7 @@ bool transmit_syn(Connection& c, Instant now) {
   h.options.mss = c.rcv_mss;
   // An answer repeats only what the peer offered; before that, these say what we want.
   h.options.sack_permitted = c.sack;
-  if (c.window_scaling) h.options.window_scale = window_shift(c.env.config.receive_buffer);
+  if (c.window_scaling) h.options.window_scale = window_shift(c.env.config);
   if (c.timestamps.on)
     h.options.timestamp = Timestamp{c.timestamps.clock(now), answer ? c.timestamps.recent : 0};
   if (answer) {

@@ -15,7 +15,7 @@ void user_send(Connection& c, BufChain data) {
 }
 
 std::size_t user_send_space(const Connection& c) {
-  const std::size_t bound = c.env.config.send_buffer;
+  const std::size_t bound = c.snd_buffer;
   return c.queue.size() >= bound ? 0 : bound - c.queue.size();
 }
 

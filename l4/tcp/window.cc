@@ -7,18 +7,17 @@ namespace sluice::l4::tcp {
 namespace {
 
 /// The largest window that can be offered: the buffer, or what the field can express.
-std::uint32_t most(const Connection& c) {
-  return std::min(c.env.config.receive_buffer, 0xffffu << c.rcv_wscale);
-}
+std::uint32_t most(const Connection& c) { return std::min(c.rcv_buffer, 0xffffu << c.rcv_wscale); }
 
 /// What could be advertised now.
 std::uint32_t free_window(const Connection& c) { return c.charge >= most(c) ? 0 : most(c) - c.charge; }
 
 }  // namespace
 
-std::uint8_t window_shift(std::uint32_t receive_buffer) {
+std::uint8_t window_shift(const Config& config) {
   std::uint8_t shift = 0;
-  while (shift < 14 && (receive_buffer >> shift) > 0xffff) ++shift;
+  while (shift < 14 && (std::max(config.receive_buffer, config.max_receive_buffer) >> shift) > 0xffff)
+    ++shift;
   return shift;
 }
 
@@ -56,7 +55,18 @@ void credit_consumed(Connection& c, std::size_t n) {
   if (short_of && free_window(c) >= window + std::min(most(c) / 2, two)) c.ack_debt.now = true;
 }
 
-bool overcharged(const Connection& c) { return c.charge > 2ull * c.env.config.receive_buffer; }
+bool overcharged(const Connection& c) { return c.charge > 2ull * c.rcv_buffer; }
+
+void grow_receive_buffer(Connection& c, Instant now) {
+  if (now - c.rcv_round_at < c.rtt.srtt()) return;
+  const std::uint32_t bytes = distance(c.rcv_round, c.rcv_nxt);
+  const bool full = bytes >= most(c) / 2 && c.unconsumed <= bytes;
+  if (full && c.rcv_round_at != Instant{} && c.rcv_buffer < c.env.config.max_receive_buffer) {
+    c.rcv_buffer = std::min(2 * c.rcv_buffer, c.env.config.max_receive_buffer);
+  }
+  c.rcv_round = c.rcv_nxt;
+  c.rcv_round_at = now;
+}
 
 void update_send_window(Connection& c, const Segment& s) {
   const bool newer = c.snd_wl1 < s.seq() || (c.snd_wl1 == s.seq() && c.snd_wl2 <= s.ack());

@@ -7,13 +7,13 @@ namespace sluice::l4::tcp {
 
 /// The receive window (RFC 9293, 3.8.6; RFC 7323, 2).
 ///
-/// What the user holds is charged against receive_buffer; what waits for reassembly lies within the window
+/// What the user holds is charged against rcv_buffer; what waits for reassembly lies within the window
 /// already. A buffer counts at least kLeastCharge bytes, however little of it is used: a peer that sends tiny
 /// segments closes its own window instead of pinning 2 KB with each byte.
 inline constexpr std::uint32_t kLeastCharge = 512;
 
 /// Smallest shift with which all of the buffer can be advertised.
-std::uint8_t window_shift(std::uint32_t receive_buffer);
+std::uint8_t window_shift(const Config& config);
 
 /// Bytes that the peer may send beyond rcv_nxt, as last advertised.
 inline std::uint32_t receive_window(const Connection& c) { return distance(c.rcv_nxt, c.rcv_adv); }
@@ -28,6 +28,10 @@ void charge_delivered(Connection& c, const BufChain& data);
 void credit_consumed(Connection& c, std::size_t n);
 /// Whether delivered data holds so much memory that more is refused although it lies within the window.
 bool overcharged(const Connection& c);
+
+/// Once a round trip: twice the buffer when half of it came through and the user kept up, so that the window
+/// is not what limits a long path.
+void grow_receive_buffer(Connection& c, Instant now);
 
 /// RFC 9293, 3.10.7.4, fifth step: SND.WND from a segment that is newer than the last one that set it.
 void update_send_window(Connection& c, const Segment& s);

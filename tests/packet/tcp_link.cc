@@ -75,9 +75,12 @@ void SimLink::transmit(SimHost& from, net::OutPacket& p, Instant now) {
   Instant leaves = now;
   if (model_.bytes_per_second > 0) {
     Instant& busy = busy_until_[&from == &a_];
-    const Duration each(static_cast<std::int64_t>(1e9 * static_cast<double>(bytes.size() + 40) /
-                                                  static_cast<double>(model_.bytes_per_second)));
-    if (busy - now > each * static_cast<std::int64_t>(model_.queue)) {
+    const auto takes = [&](std::size_t n) {
+      return Duration(static_cast<std::int64_t>(1e9 * static_cast<double>(n) /
+                                                static_cast<double>(model_.bytes_per_second)));
+    };
+    const Duration each = takes(bytes.size() + 40);
+    if (busy - now > takes(model_.queue * 1500)) {
       ++lost_;
       return;
     }

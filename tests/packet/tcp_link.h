@@ -22,7 +22,8 @@ struct LinkModel {
   double loss = 0;     ///< Probability for each packet.
   double duplication = 0;
   double bit_error = 0;  ///< A damaged packet never arrives: the checksum is the IP layer's. Counts as loss.
-  std::uint64_t bytes_per_second = 0;  ///< 0: unlimited. A queue of `queue` packets stands before it.
+  std::uint64_t bytes_per_second =
+      0;  ///< 0: unlimited. A queue of `queue` packets of 1500 bytes stands before it.
   std::size_t queue = 64;
   bool strip_sack = false, strip_timestamps = false, strip_scaling = false;  ///< A middlebox on SYNs.
 };

@@ -104,6 +104,17 @@ TEST_F(TcpRecovery, a_lost_tail_is_probed_after_two_round_trips) {
   EXPECT_EQ(stack().stats().timeouts.get(), 0u);
 }
 
+TEST_F(TcpRecovery, a_probe_is_no_longer_than_its_options_leave_room_for) {
+  establish("<mss 1000, sackOK>", 60000, 50ms);
+  user_sends(2000);
+  expect_segments(1, 2, true);
+  at(100ms);
+  send(". 101:201(100) ack 1");  // from now on there is a SACK block in each of our segments
+  expect(". 2001:2001(0) ack 1 <sack 101:201>");
+  expect_at(152ms, "P. 1013:2001(988) ack 1 <sack 101:201>");
+  send(". 1:1(0) ack 2001");
+}
+
 TEST_F(TcpRecovery, a_probe_carries_new_data_when_there_is_some) {
   establish("<mss 1000, sackOK>", 60000, 50ms);
   user_sends(12000);

@@ -129,6 +129,34 @@ TEST_F(TcpRetransmit, packet_too_big_makes_segments_smaller_and_sends_what_was_l
   send(". 1:1(0) ack 2001");
 }
 
+TEST_F(TcpRetransmit, large_segments_that_vanish_without_a_word_are_tried_smaller_after_the_second_timeout) {
+  establish("<mss 1460>");
+  user_sends(2000);
+  expect(". 1:1461(1460)");
+  expect("P. 1461:2001(540)");
+  expect_at(200ms, ". 1:1461(1460)");
+  expect_at(600ms, ". 1:1241(1240)");
+  EXPECT_EQ(stack().stats().black_holes.get(), 1u);
+  at(650ms);
+  send(". 1:1(0) ack 1241");
+  expect("P. 1241:2001(760)");
+  send(". 1:1(0) ack 2001");
+}
+
+TEST_F(TcpRetransmit, small_segments_that_are_lost_do_not_make_segments_smaller) {
+  establish("<mss 1460>");
+  user_sends(1000);
+  expect("P. 1:1001(1000)");
+  expect_at(200ms, "P. 1:1001(1000)");
+  expect_at(600ms, "P. 1:1001(1000)");
+  at(650ms);
+  send(". 1:1(0) ack 1001");
+  user_sends(1460);
+  expect("P. 1001:2461(1460)");
+  send(". 1:1(0) ack 2461");
+  EXPECT_EQ(stack().stats().black_holes.get(), 0u);
+}
+
 TEST_F(TcpRetransmit, packet_too_big_is_not_believed_outside_of_what_is_in_flight_or_below_the_minimum) {
   establish("<mss 1460>");
   user_sends(1460);

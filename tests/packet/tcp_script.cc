@@ -130,6 +130,7 @@ void TcpScript::send(std::span<net::OutPacket> batch, Instant) {
 // ---- The script
 
 TcpScript::TcpScript() : buffers_before_(free_buffers()) {
+  config.max_receive_buffer = config.max_send_buffer = 0;  // a script that wants them to grow says so
   config.secret[0] = 0x0123456789abcdef;
   config.secret[1] = 0xfedcba9876543210;
 }

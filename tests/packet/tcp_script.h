@@ -92,6 +92,8 @@ class TcpScript : public ::testing::Test, public l4::tcp::Acceptor, public net::
   std::uint32_t last_sent_seq() const { return iss_ + sent_.back().segment.seq; }
   /// TSval of the last segment that was expected.
   std::uint32_t last_timestamp() const { return last_timestamp_; }
+  std::uint32_t last_window() const { return sent_.back().segment.window.value_or(0); }
+  Instant started() const { return start_; }
   std::uint32_t first_iss() const { return iss_; }
   void forget_peer();  ///< The next segments belong to a new connection: ISNs are relative to it.
   void icmp(net::IcmpError::Kind kind, std::uint32_t relative_seq, std::uint16_t mtu = 0);

@@ -108,20 +108,74 @@ TEST_F(TcpSecurity, illegal_option_lengths_drop_the_segment) {
   EXPECT_EQ(drops(DropReason::kTcpBadSegment), 1u);
 }
 
-TEST_F(TcpSecurity, full_backlog_drops_the_oldest_half_open_connection) {
-  config.max_backlog = 2;
-  send("S 0:0(0) win 60000 <mss 1000>");
-  expect("S. 0:0(0) ack 1");
-  for (std::uint16_t port : {5001, 5002}) {
-    remote.port = port;
-    forget_peer();
+/// SYN cookies, RFC 4987: with a full backlog.
+class TcpCookies : public TcpScript {
+ protected:
+  void fill_backlog() {
+    config.max_backlog = 1;
+    any_remote = true;  // the half-open connection goes on
+    remote.port = 4999;
     send("S 0:0(0) win 60000 <mss 1000>");
     expect("S. 0:0(0) ack 1");
+    remote.port = 5000;
+    forget_peer();
   }
+};
+
+TEST_F(TcpCookies,
+       a_full_backlog_answers_without_a_connection_and_keeps_all_options_of_a_client_with_timestamps) {
+  fill_backlog();
+  send("S 0:0(0) win 60000 <mss 1400, sackOK, TS val 7 ecr 0, wscale 9>");
+  expect("S. 0:0(0) ack 1 <mss 1460, sackOK, TS, wscale 3>");
+  const std::string echo = std::to_string(last_timestamp());
+  EXPECT_EQ(stack().connections(), 1u);
+  EXPECT_EQ(stack().stats().syn_cookies_sent.get(), 1u);
+  at(100ms);
+  send(". 1:1(0) ack 1 win 100 <TS val 8 ecr " + echo + ">");
   EXPECT_EQ(stack().connections(), 2u);
-  EXPECT_EQ(drops(DropReason::kTcpBacklogFull), 1u);
-  send(". 1:1(0) ack 1");  // the newest completes
+  EXPECT_EQ(stack().stats().syn_cookies_accepted.get(), 1u);
   expect_events({"open"});
+  user_sends(3000);
+  expect(". 1:1369(1368) ack 1 <TS>");  // 1380 of the table, less the option
+  discard_sent();
+  send(". 1001:2001(1000) ack 3001 win 100 <TS val 9 ecr 0>");
+  expect(". 3001:3001(0) ack 1 <TS, sack 1001:2001>");
+  user_aborts();
+  discard_sent();
+  at(31s);
+  discard_sent();
+}
+
+TEST_F(TcpCookies, a_client_without_timestamps_keeps_its_mss_only) {
+  fill_backlog();
+  send("S 0:0(0) win 60000 <mss 536, sackOK, wscale 9>");
+  expect("S. 0:0(0) ack 1 <mss 1460>");
+  send("P. 1:6(5) ack 1 win 60000", "hello");  // the bare ACK was lost: data proves as well
+  expect_events({"open", "data hello"});
+  user_sends(600);
+  expect(". 1:537(536) ack 6");
+  expect("P. 537:601(64) ack 6");
+  user_aborts();
+  discard_sent();
+  at(31s);
+  discard_sent();
+}
+
+TEST_F(TcpCookies, a_forged_or_old_cookie_is_refused) {
+  fill_backlog();
+  send("S 0:0(0) win 60000 <mss 1000>");
+  expect("S. 0:0(0) ack 1");
+  send(". 1:1(0) ack 2");
+  send(". 2:2(0) ack 1");
+  send(". 1:1(0) ack 257");
+  EXPECT_EQ(stack().connections(), 1u);
+  EXPECT_EQ(stack().stats().syn_cookies_accepted.get(), 0u);
+  at(31s);
+  discard_sent();
+  at(260s);
+  send(". 1:1(0) ack 1");
+  expect("R 1:1(0)");  // nor are cookies believed any more when none was sent lately
+  EXPECT_EQ(stack().stats().syn_cookies_accepted.get(), 0u);
 }
 
 TEST_F(TcpSecurity, connection_limit_refuses_silently_and_counts) {

@@ -204,6 +204,38 @@ TEST_F(TcpWindow, writable_comes_when_half_of_the_send_buffer_has_drained) {
   EXPECT_EQ(stream().unsent_or_unacked(), 0u);
 }
 
+TEST_F(TcpWindow, the_window_grows_while_a_full_one_comes_through_each_round_trip_and_the_user_keeps_up) {
+  config.receive_buffer = 4000;
+  config.max_receive_buffer = 10000;
+  establish("<mss 1000>", 60000, 50ms);
+  std::uint32_t seq = 1;
+  const auto window = [&] {
+    for (int i = 0; i < 3; ++i, seq += 1000)
+      send(". " + std::to_string(seq) + ":" + std::to_string(seq + 1000) + "(1000) ack 1");
+    at(now() - started() + 60ms);
+    const std::uint32_t w = last_window();
+    discard_sent();
+    return w;
+  };
+  EXPECT_LE(window(), 4000u);
+  EXPECT_GT(window(), 4000u);
+  EXPECT_LE(window(), 8000u) << "3000 of 8000 is not half";
+}
+
+TEST_F(TcpWindow, the_send_buffer_is_twice_the_congestion_window_up_to_its_bound) {
+  config.send_buffer = 4000;
+  config.max_send_buffer = 25000;
+  establish("<mss 1000>", 60000, 50ms);
+  EXPECT_EQ(stream().send_space(), 4000u);
+  user_sends(10000);
+  at(100ms);
+  send(". 1:1(0) ack 10001");  // the window is 18000 now
+  EXPECT_EQ(stream().send_space(), 25000u);
+  discard_sent();
+  user_aborts();
+  discard_sent();
+}
+
 TEST_F(TcpWindow, keepalive_asks_an_idle_peer_and_gives_up_after_the_last_probe) {
   config.keepalive_idle = 10s;
   config.keepalive_interval = 2s;

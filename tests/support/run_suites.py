@@ -168,8 +168,8 @@ def fuzz_suite(report):
 
 
 def kernel_suite(report):
-    """Our TCP against the kernel's (unittest)."""
-    if not build("check", report, "tests/packet/tcp_echo"):
+    """Our TCP against the kernel's: unittest, then goodput over an emulated link."""
+    if not build("check", report, "tests/packet/tcp_echo", "tests/support/link/link"):
         return
     done = subprocess.run(["/usr/bin/python3", ROOT / "tests/packet/kernel/kernel_test.py",
                            BUILD / "check/tests/packet/tcp_echo"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -183,6 +183,14 @@ def kernel_suite(report):
         print(done.stdout[-6000:])
     if not ran or (done.returncode != 0 and not bad):
         report.fail(f"kernel_test: exit status {done.returncode}")
+    done = subprocess.run(["/usr/bin/python3", ROOT / "tests/packet/kernel/goodput.py", BUILD / "check/tests/packet/tcp_echo",
+                           BUILD / "check/tests/support/link/link", "--quick"], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, errors="replace", timeout=600, check=False)
+    if done.returncode == 0:
+        report.passed += 1
+    else:
+        print(done.stdout[-4000:])
+        report.fail("goodput over an emulated link")
 
 
 SUITES = {

@@ -3,8 +3,11 @@
 """Our TCP against the kernel's, through AF_PACKET on a veth pair between two network namespaces, IPv4 and IPv6, with
 and without loss. Usage: kernel_test.py TCP_ECHO. Needs root; exits 77 (skipped) without."""
 
+import contextlib
 import os
+import random
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -178,6 +181,64 @@ class PassiveOpen(unittest.TestCase):
         s.close()
         time.sleep(0.5)
         self.assertEqual(sum(line == "closed peer_reset" for line in self.peer.lines), before + 1)
+
+
+class Flood(unittest.TestCase):
+    """SYNs with forged sources, as fast as one thread sends them, while real clients come."""
+
+    def test_clients_connect_through_a_flood_of_syns(self):
+        peer = Peer(120)
+        flooding = threading.Event()
+        flooding.set()
+        sent = [0]
+        thread = threading.Thread(target=self.flood, args=(flooding, sent))
+        thread.start()
+        try:
+            while sent[0] < 10_000:  # the backlog of 4,096 is full
+                time.sleep(0.05)
+            good, before = 0, sent[0]
+            for _ in range(300):
+                time.sleep(0.003)
+                with contextlib.suppress(OSError), socket.create_connection(("10.9.0.1", 7), timeout=10) as s:
+                    s.settimeout(10)
+                    s.sendall(b"ping")
+                    good += s.recv(10) == b"ping"
+        finally:
+            flooding.clear()
+            thread.join()
+            peer.stop()
+        print(f"  {good} of 300 through {sent[0]} SYNs")
+        self.assertGreaterEqual(good, 297)
+        self.assertGreater(sent[0], before + 1000)
+
+    @staticmethod
+    def flood(flooding, sent):
+        enter(THEIRS)
+        with open("/proc/net/arp") as table:
+            mac = next(line.split()[3] for line in table if line.startswith("10.9.0.1 "))
+        raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+        raw.bind(("sl1", 0))
+        ethernet = bytes.fromhex(mac.replace(":", "")) + raw.getsockname()[4] + b"\x08\x00"
+        destination = socket.inet_aton("10.9.0.1")
+        random.seed(1)
+        while flooding.is_set():
+            for _ in range(50):
+                source = socket.inet_aton(f"10.9.0.{random.randrange(3, 250)}")
+                tcp = struct.pack("!HHIIBBHHH4s", random.randrange(1024, 65536), 7, random.getrandbits(32), 0, 0x60, 2, 65535,
+                                  0, 0, b"\x02\x04\x05\xb4")
+                total = checksum(source + destination + struct.pack("!HH", 6, len(tcp)) + tcp)
+                tcp = tcp[:16] + struct.pack("!H", total) + tcp[18:]
+                ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(tcp), 0, 0, 64, 6, 0) + source + destination
+                ip = ip[:10] + struct.pack("!H", checksum(ip)) + ip[12:]
+                raw.send(ethernet + ip + tcp)
+            sent[0] += 50
+            time.sleep(0.002)
+
+
+def checksum(data):
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total = (total & 0xffff) + (total >> 16)
+    return ~(total + (total >> 16)) & 0xffff
 
 
 class ActiveOpen(unittest.TestCase):
