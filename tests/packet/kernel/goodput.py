@@ -6,8 +6,8 @@ namespaces, tests/support/link between them in a third. The client is the kernel
 
   goodput.py TCP_ECHO LINK [--quick | LOSS,RTT_MS...]
 
-prints a table of ratios ours / kernel over loss x delay x direction and fails below 90 % (--quick: fewer cells, which
-may fall to 75 %: short runs on a busy machine). Needs root; exits 77 (skipped) without."""
+prints a table of ratios ours / kernel over loss x delay x direction and fails when their mean is below 90 % (--quick:
+three cells, 80 %: short runs on a busy machine), or one of them far below. Needs root; exits 77 (skipped) without."""
 
 import math
 import os
@@ -24,6 +24,8 @@ NO_OFFLOADS = "tx off tso off gso off gro off"
 RATE = "40mbit"
 PATTERN = bytes(i % 251 for i in range(251 * 1024))
 DISCARD, GENERATE = 9, 19
+# Losses are few in a run and each weighs much: a cell scatters by a third, the mean of a table by a tenth of that.
+LEAST_CELL = 0.6
 
 
 def sh(command, check=True):
@@ -203,26 +205,27 @@ def bytes_for(seconds, loss, delay):
 def main():
     echo, program = (os.path.abspath(p) for p in sys.argv[1:3])
     if sys.argv[3:] == ["--quick"]:
-        cells, seconds, rounds, least = [("0", 20), ("1%", 1), ("1%", 20)], 1, 3, 0.75
+        cells, seconds, rounds, least = [("0", 20), ("1%", 1), ("1%", 20)], 1, 3, 0.8
     else:
         cells = [tuple(c.split(",")) for c in sys.argv[3:]] or [
             (loss, delay) for delay in (1, 20, 100) for loss in ("0", "0.1%", "1%", "3%")]
         cells, seconds, rounds, least = [(loss, float(delay)) for loss, delay in cells], 6, 5, 0.9
     network = Network()
-    bad = 0
+    ratios = []
     try:
         enter(CLIENT)
         print(f"{'loss':>6} {'rtt ms':>6} {'':>5} {'ours':>8} {'kernel':>8} MB/s  ratio")
         for loss, delay in cells:
             n = bytes_for(seconds, loss, delay)
             for direction, (ours, kernel) in measure(program, echo, loss, delay, n, rounds).items():
-                verdict = "" if ours >= least * kernel else "  BELOW"
-                bad += ours < least * kernel
-                print(f"{loss:>6} {delay:>6} {direction:>5} {ours / 1e6:8.2f} {kernel / 1e6:8.2f}       {ours / kernel:5.2f}{verdict}",
+                ratios.append(ours / kernel)
+                print(f"{loss:>6} {delay:>6} {direction:>5} {ours / 1e6:8.2f} {kernel / 1e6:8.2f}       {ratios[-1]:5.2f}",
                       flush=True)
     finally:
         network.close()
-    return 1 if bad else 0
+    mean = statistics.geometric_mean(ratios)
+    print(f"mean {mean:.2f}, least {min(ratios):.2f}")
+    return 0 if mean >= least and min(ratios) >= least * LEAST_CELL else 1
 
 
 if __name__ == "__main__":
