@@ -191,8 +191,13 @@ std::string BufChain::to_string() const {
   return out;
 }
 
-void BufChain::clear() {
-  while (head_ != nullptr) pop_front();
+void BufChain::free_all() {
+  for (rte_mbuf* m = head_; m != nullptr;) {
+    rte_mbuf* next = m->next;
+    rte_pktmbuf_free_seg(m);  // unlinks it
+    m = next;
+  }
+  head_ = tail_ = nullptr;
   bytes_ = count_ = 0;
 }
 

@@ -106,7 +106,11 @@ class BufPool {
 class BufChain {
  public:
   BufChain() = default;
-  BufChain(BufChain&& other) noexcept { swap(other); }
+  BufChain(BufChain&& other) noexcept
+      : head_(std::exchange(other.head_, nullptr)),
+        tail_(std::exchange(other.tail_, nullptr)),
+        bytes_(std::exchange(other.bytes_, 0)),
+        count_(std::exchange(other.count_, 0)) {}
   BufChain& operator=(BufChain&& other) noexcept {
     if (this != &other) {
       clear();
@@ -159,7 +163,9 @@ class BufChain {
   /// Drops `n` bytes (<= size()) from the end.
   void drop_back(std::size_t n);
   std::string to_string() const;
-  void clear();
+  void clear() {
+    if (head_ != nullptr) free_all();
+  }
   void swap(BufChain& other) noexcept {
     std::swap(head_, other.head_);
     std::swap(tail_, other.tail_);
@@ -168,6 +174,7 @@ class BufChain {
   }
 
  private:
+  void free_all();
   rte_mbuf* head_ = nullptr;
   rte_mbuf* tail_ = nullptr;
   std::size_t bytes_ = 0;

@@ -12,25 +12,38 @@ std::uint64_t fold(std::uint64_t sum) {
   return (sum & 0xffffu) + (sum >> 16);
 }
 
-/// Sum of 16-bit words in memory order, an odd last byte padded with zero. At most 2^32 bytes.
+std::uint64_t load64(const std::uint8_t* p) {
+  std::uint64_t word;
+  std::memcpy(&word, p, sizeof word);
+  return word;
+}
+
+/// One's complement addition of 64 bits: an add and an add with carry.
+std::uint64_t plus(std::uint64_t a, std::uint64_t b) {
+  a += b;
+  return a + (a < b);
+}
+
+/// One's complement sum of 16-bit words in memory order, an odd last byte padded with zero. One's complement
+/// addition does not care in which width it is done (RFC 1071, 2 (C)), so eight bytes at a time, in chains
+/// that do not wait for one another.
 std::uint64_t sum_words(std::span<const std::uint8_t> bytes) {
-  std::uint64_t sum = 0;
+  std::uint64_t a = 0, b = 0, c = 0, d = 0;
   const std::uint8_t* p = bytes.data();
   std::size_t n = bytes.size();
-  // Two 32-bit halves of each 8 bytes: independent adds, which the compiler turns into vectors.
-  for (; n >= 8; p += 8, n -= 8) {
-    std::uint32_t a, b;
-    std::memcpy(&a, p, 4);
-    std::memcpy(&b, p + 4, 4);
-    sum += a;
-    sum += b;
+  for (; n >= 32; p += 32, n -= 32) {
+    a = plus(a, load64(p));
+    b = plus(b, load64(p + 8));
+    c = plus(c, load64(p + 16));
+    d = plus(d, load64(p + 24));
   }
-  for (; n >= 2; p += 2, n -= 2) {
-    std::uint16_t word;
-    std::memcpy(&word, p, 2);
-    sum += word;
+  for (; n >= 8; p += 8, n -= 8) a = plus(a, load64(p));
+  if (n > 0) {
+    std::uint64_t rest = 0;
+    std::memcpy(&rest, p, n);
+    b = plus(b, rest);
   }
-  return n == 0 ? sum : sum + *p;
+  return plus(plus(a, b), plus(c, d));
 }
 
 }  // namespace
@@ -51,10 +64,17 @@ InternetChecksum& InternetChecksum::add(const BufChain& chain) {
 
 InternetChecksum& InternetChecksum::add_pseudo_header(const IpAddr& source, const IpAddr& destination,
                                                       std::uint8_t protocol, std::uint32_t length) {
-  add({source.wire(), source.wire_size()});
-  add({destination.wire(), destination.wire_size()});
-  const std::uint32_t tail[2] = {be32(length).raw(), be32(protocol).raw()};
-  return add({reinterpret_cast<const std::uint8_t*>(tail), sizeof tail});
+  // The 32-bit words of protocol and length hold no more than these 16-bit ones. The prefix of an IPv4-mapped
+  // address is left out: only its last four bytes are in the header.
+  std::uint64_t sum = plus(be32(length).raw(), be16(protocol).raw());
+  if (source.is_v4()) {
+    sum += (source.word(1) >> 32) + (destination.word(1) >> 32);
+  } else {
+    sum =
+        plus(sum, plus(plus(source.word(0), source.word(1)), plus(destination.word(0), destination.word(1))));
+  }
+  sum_ += fold(sum);
+  return *this;
 }
 
 be16 InternetChecksum::sum() const { return be16::from_raw(static_cast<std::uint16_t>(fold(sum_))); }

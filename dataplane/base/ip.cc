@@ -114,6 +114,7 @@ std::optional<IpPrefix> IpPrefix::parse(std::string_view text) {
 
 bool IpPrefix::contains(const IpAddr& a) const {
   if (a.is_v4() != address.is_v4()) return false;
+  if (a.is_v4()) return (std::uint64_t{a.v4_value() ^ address.v4_value()} >> (32 - length)) == 0;
   const std::uint8_t* left = address.wire();
   const std::uint8_t* right = a.wire();
   const std::size_t whole = length / 8;

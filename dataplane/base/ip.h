@@ -56,11 +56,7 @@ class IpAddr {
   /// "192.0.2.1" or "2001:db8::1"; nothing else (no zone, no brackets, no prefix).
   static std::optional<IpAddr> parse(std::string_view text);
 
-  bool is_v4() const {
-    std::uint64_t high;
-    std::memcpy(&high, bytes_.data(), 8);
-    return high == 0 && bytes_[8] == 0 && bytes_[9] == 0 && bytes_[10] == 0xff && bytes_[11] == 0xff;
-  }
+  bool is_v4() const { return word(0) == 0 && (word(1) & 0xffffffffu) == 0xffff0000u; }
   bool is_v6() const { return !is_v4(); }
   bool is_unspecified() const;
   bool is_multicast() const;
@@ -76,7 +72,17 @@ class IpAddr {
   const std::array<std::uint8_t, 16>& bytes() const { return bytes_; }
   std::string to_string() const;
 
-  friend auto operator<=>(const IpAddr&, const IpAddr&) = default;
+  /// Eight bytes as they stand in memory, `i` 0 or 1: for comparing, hashing and summing, not for their value.
+  std::uint64_t word(int i) const {
+    std::uint64_t w;
+    std::memcpy(&w, bytes_.data() + 8 * i, 8);
+    return w;
+  }
+
+  friend bool operator==(const IpAddr& a, const IpAddr& b) {
+    return a.word(0) == b.word(0) && a.word(1) == b.word(1);
+  }
+  friend auto operator<=>(const IpAddr& a, const IpAddr& b) { return a.bytes_ <=> b.bytes_; }
 
  private:
   std::array<std::uint8_t, 16> bytes_{};
