@@ -34,6 +34,44 @@ bool list_has_token(std::string_view value, std::string_view token) {
   }
 }
 
+FieldName field_name(std::string_view name) {
+  using enum FieldName;
+  const auto is = [name](std::string_view known) {
+    return to_lower(name.front()) == known.front() && equals_ignore_case(name, known);
+  };
+  switch (name.size()) {
+    case 2:
+      return is("te") ? kTe : kOther;
+    case 4:
+      return is("host") ? kHost : kOther;
+    case 6:
+      return is("cookie") ? kCookie : is("expect") ? kExpect : kOther;
+    case 7:
+      return is("upgrade") ? kUpgrade : kOther;
+    case 9:
+      return is("x-real-ip") ? kXRealIp : is("forwarded") ? kForwarded : kOther;
+    case 10:
+      return is("connection") ? kConnection : is("keep-alive") ? kKeepAlive : kOther;
+    case 12:
+      return is("x-request-id") ? kXRequestId : kOther;
+    case 14:
+      return is("content-length") ? kContentLength : is("http2-settings") ? kHttp2Settings : kOther;
+    case 15:
+      return is("x-forwarded-for") ? kXForwardedFor : kOther;
+    case 16:
+      return is("x-forwarded-host")   ? kXForwardedHost
+             : is("x-forwarded-port") ? kXForwardedPort
+             : is("proxy-connection") ? kProxyConnection
+                                      : kOther;
+    case 17:
+      return is("transfer-encoding")   ? kTransferEncoding
+             : is("x-forwarded-proto") ? kXForwardedProto
+                                       : kOther;
+    default:
+      return kOther;
+  }
+}
+
 std::optional<std::string_view> FieldList::find(std::string_view name) const {
   for (const Field& f : *this) {
     if (equals_ignore_case(f.name, name)) return f.value;
@@ -41,13 +79,25 @@ std::optional<std::string_view> FieldList::find(std::string_view name) const {
   return std::nullopt;
 }
 
-bool is_hop_by_hop(std::string_view name, std::span<const std::string_view> connection_values) {
-  static constexpr std::array<std::string_view, 7> kAlways = {
-      "connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade", "http2-settings"};
-  const auto same = [name](std::string_view other) { return equals_ignore_case(name, other); };
-  if (std::any_of(kAlways.begin(), kAlways.end(), same)) return true;
-  return std::any_of(connection_values.begin(), connection_values.end(),
-                     [name](std::string_view list) { return list_has_token(list, name); });
+std::optional<std::string_view> FieldList::find(FieldName id) const {
+  if (!has(id)) return std::nullopt;
+  return std::find_if(begin(), end(), [id](const Field& f) { return f.id == id; })->value;
+}
+
+bool is_hop_by_hop(const Field& field, std::span<const std::string_view> connection_values) {
+  switch (field.id) {
+    case FieldName::kConnection:
+    case FieldName::kHttp2Settings:
+    case FieldName::kKeepAlive:
+    case FieldName::kProxyConnection:
+    case FieldName::kTe:
+    case FieldName::kTransferEncoding:
+    case FieldName::kUpgrade:
+      return true;
+    default:
+      return std::any_of(connection_values.begin(), connection_values.end(),
+                         [&](std::string_view list) { return list_has_token(list, field.name); });
+  }
 }
 
 }  // namespace sluice::l7::http

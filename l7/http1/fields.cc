@@ -7,8 +7,7 @@ namespace sluice::l7::http1 {
 
 // Every index is safe because the text ends with CRLF: neither is a token character or a value character.
 std::string_view parse_field_line(std::string_view& text, http::Field& out) {
-  std::size_t i = 0;
-  while (is_token_char(text[i])) ++i;
+  const std::size_t i = find_not_token(text);
   if (text[i] != ':') {
     // A line that starts with white space folds into the one before (5.2: obs-fold, gone since RFC 7230).
     if (is_ows(text[i])) return i == 0 ? "folded field line" : "white space before the colon";

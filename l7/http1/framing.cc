@@ -9,6 +9,7 @@
 namespace sluice::l7::http1 {
 namespace {
 
+using http::FieldName;
 using http::Framing;
 using http::Method;
 using http::Version;
@@ -22,11 +23,12 @@ struct BodyFields {
 
 BodyFields collect(const http::FieldList& fields) {
   BodyFields out;
+  if (!fields.has(FieldName::kContentLength) && !fields.has(FieldName::kTransferEncoding)) return out;
   for (const http::Field& f : fields) {
-    if (f.name.size() == 14 && http::equals_ignore_case(f.name, "content-length")) {
+    if (f.id == FieldName::kContentLength) {
       ++out.lengths;
       out.length = f.value;
-    } else if (f.name.size() == 17 && http::equals_ignore_case(f.name, "transfer-encoding")) {
+    } else if (f.id == FieldName::kTransferEncoding) {
       ++out.encodings;
       out.encoding = f.value;
     }
@@ -139,9 +141,10 @@ FramingDecision response_framing(std::uint16_t status, Method request_method, Ve
 }
 
 bool wants_keep_alive(Version version, const http::FieldList& fields) {
+  if (!fields.has(FieldName::kConnection)) return version != Version::kHttp10;
   bool close = false, keep = false;
   for (const http::Field& f : fields) {
-    if (f.name.size() != 10 || !http::equals_ignore_case(f.name, "connection")) continue;
+    if (f.id != FieldName::kConnection) continue;
     close = close || http::list_has_token(f.value, "close");
     keep = keep || http::list_has_token(f.value, "keep-alive");
   }

@@ -10,6 +10,7 @@
 namespace sluice::l7::http1 {
 namespace {
 
+using http::FieldName;
 using http::Method;
 using http::RequestHead;
 using http::Version;
@@ -66,8 +67,7 @@ ParseResult parse_version(std::string_view text, RequestLine& out) {
 // method SP request-target SP HTTP-version, with single spaces (RFC 9112, 3: what else could be read must not
 // be).
 ParseResult parse_request_line(std::string_view line, RequestLine& out) {
-  std::size_t i = 0;
-  while (i < line.size() && is_token_char(line[i])) ++i;
+  std::size_t i = find_not_token(line);
   if (i == 0 || i == line.size() || line[i] != ' ') return refuse(400, "bad method");
   out.method = line.substr(0, i);
   line.remove_prefix(i + 1);
@@ -100,26 +100,20 @@ ParseResult take_fields(RequestHead& head) {
   std::string_view host;
   bool has_upgrade = false, connection_upgrade = false;
   for (const http::Field& f : head.fields) {
-    switch (f.name.size()) {
-      case 4:
-        if (http::equals_ignore_case(f.name, "host")) {
-          ++hosts;
-          host = f.value;
-        }
+    switch (f.id) {
+      case FieldName::kHost:
+        ++hosts;
+        host = f.value;
         break;
-      case 6:
-        if (http::equals_ignore_case(f.name, "expect")) {
-          if (!http::equals_ignore_case(f.value, "100-continue")) return refuse(417, "unknown expectation");
-          head.expect_continue = true;
-        }
+      case FieldName::kExpect:
+        if (!http::equals_ignore_case(f.value, "100-continue")) return refuse(417, "unknown expectation");
+        head.expect_continue = true;
         break;
-      case 7:
-        if (http::equals_ignore_case(f.name, "upgrade")) has_upgrade = has_upgrade || !f.value.empty();
+      case FieldName::kUpgrade:
+        has_upgrade = has_upgrade || !f.value.empty();
         break;
-      case 10:
-        if (http::equals_ignore_case(f.name, "connection")) {
-          connection_upgrade = connection_upgrade || http::list_has_token(f.value, "upgrade");
-        }
+      case FieldName::kConnection:
+        connection_upgrade = connection_upgrade || http::list_has_token(f.value, "upgrade");
         break;
       default:
         break;

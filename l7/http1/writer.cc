@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cstring>
 
 #include "l7/http1/scan.h"
 
@@ -41,24 +40,24 @@ void HeadWriter::status_line(std::uint16_t status, std::string_view reason) {
   put("\r\n");
 }
 
-void HeadWriter::field(std::string_view name, std::string_view value) {
-  const std::size_t total = name.size() + value.size() + 4;
-  if (ok_ && current_ && total <= current_.tailroom() && is_token(name) && is_value(value)) {
-    std::uint8_t* at = current_.append(total);
-    std::memcpy(at, name.data(), name.size());
-    at += name.size();
-    std::memcpy(at, ": ", 2);
-    std::memcpy(at + 2, value.data(), value.size());
-    std::memcpy(at + 2 + value.size(), "\r\n", 2);
-    return;
-  }
-  put_checked(name, is_token(name));
-  put(": ");
-  put_checked(value, is_value(value));
-  put("\r\n");
+void HeadWriter::field(LiteralName name, std::string_view value) {
+  ok_ = ok_ && is_value(value);
+  put_field(name.text, value);
 }
 
-void HeadWriter::field(std::string_view name, std::uint64_t value) { field(name, Decimal(value).text()); }
+void HeadWriter::field(LiteralName name, std::uint64_t value) { put_field(name.text, Decimal(value).text()); }
+
+void HeadWriter::put_field(std::string_view name, std::string_view value) {
+  if (name.size() + value.size() + 4 > room()) {
+    for (const std::string_view part : {name, std::string_view(": "), value, std::string_view("\r\n")})
+      put(part);
+    return;
+  }
+  copy(name);
+  copy(": ");
+  copy(value);
+  copy("\r\n");
+}
 
 void HeadWriter::framing(const http::Framing& framing) {
   switch (framing.kind) {
@@ -78,29 +77,34 @@ void HeadWriter::framing(const http::Framing& framing) {
 bool HeadWriter::finish() {
   put("\r\n");
   if (!ok_) return false;
-  full_.push_back(std::move(current_));
+  close_buffer();
   out_.append(std::move(full_));
   return true;
 }
 
-// What does not fit goes on in the next buffer.
-void HeadWriter::put(std::string_view text) {
-  while (ok_ && !text.empty()) {
-    if (!current_ || current_.tailroom() == 0) {
-      full_.push_back(std::move(current_));
-      current_ = pool_.alloc();
-      ok_ = static_cast<bool>(current_);
-      continue;
-    }
-    const std::size_t n = std::min(text.size(), current_.tailroom());
-    std::memcpy(current_.append(n), text.data(), n);
-    text.remove_prefix(n);
-  }
+void HeadWriter::close_buffer() {
+  if (!current_) return;
+  current_.append(static_cast<std::size_t>(at_ - current_.data()));
+  full_.push_back(std::move(current_));
+  at_ = end_ = nullptr;
 }
 
-void HeadWriter::put_checked(std::string_view text, bool fine) {
-  ok_ = ok_ && fine;
-  put(text);
+// What does not fit goes on in the next buffer. Without memory what has no place is left out.
+void HeadWriter::put_across(std::string_view text) {
+  for (;;) {
+    const std::size_t n = std::min(text.size(), room());
+    if (n > 0) copy(text.substr(0, n));
+    text.remove_prefix(n);
+    if (text.empty()) return;
+    close_buffer();
+    current_ = pool_.alloc();
+    if (!current_) {
+      ok_ = false;
+      return;
+    }
+    at_ = current_.data();
+    end_ = at_ + current_.tailroom();
+  }
 }
 
 }  // namespace sluice::l7::http1

@@ -87,7 +87,7 @@ void Exchange::serve(ClientSession& session, const Listener& listener, Instant f
   request_body_.start(request_.framing);
   request_done_ = request_.framing.kind == http::Framing::Kind::kNone;
   awaits_continue_ = request_.expect_continue && !request_done_;
-  const auto given_id = request_.fields.find("x-request-id");
+  const auto given_id = request_.fields.find(http::FieldName::kXRequestId);
   if (given_id && valid_request_id(*given_id)) {
     request_id_size_ = given_id->size();
     std::memcpy(request_id_.data(), given_id->data(), request_id_size_);

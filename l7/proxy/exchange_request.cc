@@ -13,7 +13,7 @@ namespace {
 bool may_upgrade(const http::RequestHead& request) {
   if (!request.upgrade) return false;
   for (const http::Field& f : request.fields) {
-    if (http::equals_ignore_case(f.name, "upgrade") && http::list_has_token(f.value, "h2c")) return false;
+    if (f.id == http::FieldName::kUpgrade && http::list_has_token(f.value, "h2c")) return false;
   }
   return true;
 }

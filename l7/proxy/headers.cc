@@ -11,8 +11,8 @@
 namespace sluice::l7::proxy {
 namespace {
 
-using http::equals_ignore_case;
 using http::Field;
+using http::FieldName;
 using http::FieldList;
 using http::Framing;
 
@@ -20,8 +20,9 @@ using http::Framing;
 class ConnectionValues {
  public:
   explicit ConnectionValues(const FieldList& fields) {
+    if (!fields.has(FieldName::kConnection)) return;
     for (const Field& f : fields) {
-      if (equals_ignore_case(f.name, "connection")) values_[count_++] = f.value;
+      if (f.id == FieldName::kConnection) values_[count_++] = f.value;
     }
   }
   std::span<const std::string_view> span() const { return {values_.data(), count_}; }
@@ -30,47 +31,6 @@ class ConnectionValues {
   std::array<std::string_view, FieldList::kMax> values_;
   std::size_t count_ = 0;
 };
-
-enum class Own : std::uint8_t {
-  kNo,  ///< Passed as it is.
-  kHost,
-  kContentLength,
-  kExpect,
-  kRequestId,
-  kRealIp,
-  kForwardedFor,
-  kForwardedProto,
-  kForwardedHost,
-  kForwardedPort,
-  kForwarded,
-};
-
-/// Fields that we write ourselves or decide about.
-Own classify(std::string_view name) {
-  const auto is = [name](std::string_view other) { return equals_ignore_case(name, other); };
-  switch (name.size()) {
-    case 4:
-      return is("host") ? Own::kHost : Own::kNo;
-    case 6:
-      return is("expect") ? Own::kExpect : Own::kNo;
-    case 9:
-      return is("x-real-ip") ? Own::kRealIp : is("forwarded") ? Own::kForwarded : Own::kNo;
-    case 12:
-      return is("x-request-id") ? Own::kRequestId : Own::kNo;
-    case 14:
-      return is("content-length") ? Own::kContentLength : Own::kNo;
-    case 15:
-      return is("x-forwarded-for") ? Own::kForwardedFor : Own::kNo;
-    case 16:
-      return is("x-forwarded-host")   ? Own::kForwardedHost
-             : is("x-forwarded-port") ? Own::kForwardedPort
-                                      : Own::kNo;
-    case 17:
-      return is("x-forwarded-proto") ? Own::kForwardedProto : Own::kNo;
-    default:
-      return Own::kNo;
-  }
-}
 
 /// What a trusted proxy in front of us said.
 struct Incoming {
@@ -97,37 +57,39 @@ void write_passed_fields(http1::HeadWriter& w, const http::RequestHead& request,
                          const ForwardContext& context, Incoming& in, std::string& forwarded_for) {
   const ConnectionValues connection(request.fields);
   for (const Field& f : request.fields) {
-    const Own own = classify(f.name);
-    if (own == Own::kNo) {
-      if (!http::is_hop_by_hop(f.name, connection.span())) w.field(f.name, f.value);
-      continue;
-    }
-    if (own == Own::kExpect && request.expect_continue) w.field(f.name, f.value);
-    // An empty body said so by the client is said so to the backend (RFC 9110, 8.6).
-    if (own == Own::kContentLength && request.framing.kind == Framing::Kind::kNone)
-      w.field(f.name, std::uint64_t{0});
-    if (!context.trust_forwarded) continue;
-    switch (own) {
-      case Own::kForwardedFor:
+    switch (f.id) {
+      case FieldName::kHost:
+      case FieldName::kXRequestId:
+        break;  // written by us
+      case FieldName::kExpect:
+        if (request.expect_continue) w.pass(f);
+        break;
+      case FieldName::kContentLength:
+        // An empty body said so by the client is said so to the backend (RFC 9110, 8.6).
+        if (request.framing.kind == Framing::Kind::kNone) w.field("Content-Length", std::uint64_t{0});
+        break;
+      case FieldName::kXForwardedFor:
+        if (!context.trust_forwarded) break;
         if (!forwarded_for.empty()) forwarded_for += ", ";
         forwarded_for += f.value;
         break;
-      case Own::kForwardedProto:
-        in.proto = f.value;
+      case FieldName::kXForwardedProto:
+        if (context.trust_forwarded) in.proto = f.value;
         break;
-      case Own::kForwardedHost:
-        in.host = f.value;
+      case FieldName::kXForwardedHost:
+        if (context.trust_forwarded) in.host = f.value;
         break;
-      case Own::kForwardedPort:
-        in.port = f.value;
+      case FieldName::kXForwardedPort:
+        if (context.trust_forwarded) in.port = f.value;
         break;
-      case Own::kRealIp:
-        in.real_ip = f.value;
+      case FieldName::kXRealIp:
+        if (context.trust_forwarded) in.real_ip = f.value;
         break;
-      case Own::kForwarded:
-        w.field(f.name, f.value);
+      case FieldName::kForwarded:
+        if (context.trust_forwarded) w.pass(f);
         break;
       default:
+        if (!http::is_hop_by_hop(f, connection.span())) w.pass(f);
         break;
     }
   }
@@ -139,14 +101,14 @@ void write_response_fields(http1::HeadWriter& w, const http::ResponseHead& respo
   const ConnectionValues connection(response.fields);
   bool length_seen = false;
   for (const Field& f : response.fields) {
-    if (f.name.size() == 14 && equals_ignore_case(f.name, "content-length")) {
+    if (f.id == FieldName::kContentLength) {
       // A list of equal values was accepted as one (RFC 9110, 8.6); one leaves.
       if (keep_content_length && !length_seen)
-        w.field(f.name, f.value.substr(0, f.value.find_first_of(", \t")));
+        w.field("Content-Length", f.value.substr(0, f.value.find_first_of(", \t")));
       length_seen = true;
       continue;
     }
-    if (!http::is_hop_by_hop(f.name, connection.span())) w.field(f.name, f.value);
+    if (!http::is_hop_by_hop(f, connection.span())) w.pass(f);
   }
 }
 
@@ -165,7 +127,7 @@ bool write_upstream_request(const http::RequestHead& request, const ForwardConte
   if (context.upgrade) {
     w.field("Connection", "upgrade");
     for (const Field& f : request.fields) {
-      if (equals_ignore_case(f.name, "upgrade")) w.field("Upgrade", f.value);
+      if (f.id == FieldName::kUpgrade) w.field("Upgrade", f.value);
     }
   }
   w.framing(request.framing);
@@ -183,7 +145,7 @@ bool write_client_response(const http::ResponseHead& response, const ResponseCon
   if (context.upgrade) {
     w.field("Connection", "upgrade");
     for (const Field& f : response.fields) {
-      if (equals_ignore_case(f.name, "upgrade")) w.field("Upgrade", f.value);
+      if (f.id == FieldName::kUpgrade) w.field("Upgrade", f.value);
     }
   } else if (context.close) {
     w.field("Connection", "close");

