@@ -21,8 +21,13 @@ class FlowTable {
 
   std::size_t size() const { return size_; }
 
-  T* find(const FlowKey& flow) const {
-    const std::uint64_t hash = hash_value(flow, seed_);
+  std::uint64_t hash(const FlowKey& flow) const { return hash_value(flow, seed_); }
+  /// For batches: brings in the slot, and later the item that is first there.
+  void prefetch_slot(std::uint64_t hash) const { __builtin_prefetch(&slots_[hash & mask()]); }
+  T* first_at(std::uint64_t hash) const { return slots_[hash & mask()].item; }
+
+  T* find(const FlowKey& flow) const { return find(flow, hash(flow)); }
+  T* find(const FlowKey& flow, std::uint64_t hash) const {
     for (std::size_t i = hash & mask();; i = (i + 1) & mask()) {
       const Slot& s = slots_[i];
       if (s.item == nullptr) return nullptr;
@@ -33,13 +38,13 @@ class FlowTable {
   /// The flow is not in the table.
   void insert(T& item) {
     if ((size_ + 1) * 4 > slots_.size() * 3) grow();
-    place({hash_value(item.key(), seed_), &item});
+    place({hash(item.key()), &item});
     ++size_;
   }
 
   /// The item is in the table.
   void erase(T& item) {
-    std::size_t hole = hash_value(item.key(), seed_) & mask();
+    std::size_t hole = hash(item.key()) & mask();
     while (slots_[hole].item != &item) hole = (hole + 1) & mask();
     for (std::size_t i = (hole + 1) & mask(); slots_[i].item != nullptr; i = (i + 1) & mask()) {
       // A follower may fill the hole unless it lies at or behind its own first choice.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "l4/tcp/stack.h"
 
+#include <algorithm>
+#include <array>
 #include <utility>
 #include <vector>
 
@@ -14,6 +16,18 @@
 #include "l4/tcp/user.h"
 
 namespace sluice::l4::tcp {
+namespace {
+
+constexpr std::size_t kBatch = 64;
+
+/// What an ordinary segment touches: all of it, a cache line at a time.
+void prefetch(const Socket& s) {
+  constexpr std::size_t kLine = 64;
+  const auto* at = reinterpret_cast<const std::uint8_t*>(&s);
+  for (std::size_t i = 0; i < sizeof s; i += kLine) __builtin_prefetch(at + i);
+}
+
+}  // namespace
 
 Stack::Impl::Impl(const Config& config, const WorkerServices& services, Acceptor& acceptor)
     : services_(services),
@@ -45,11 +59,27 @@ Stack::Impl::~Impl() {
 
 void Stack::Impl::input(std::span<net::Packet> batch, Instant now) {
   outbox_.set_time(now);
-  for (net::Packet& p : batch) packet_arrives(p, now);
+  for (; !batch.empty(); batch = batch.subspan(std::min(batch.size(), kBatch))) {
+    arrive(batch.first(std::min(batch.size(), kBatch)), now);
+  }
   deliver(now);
 }
 
-void Stack::Impl::packet_arrives(net::Packet& p, Instant now) {
+/// With many connections nearly every one is far from the core: slots, then sockets, are fetched for all before the first
+/// is needed.
+void Stack::Impl::arrive(std::span<net::Packet> batch, Instant now) {
+  std::array<std::uint64_t, kBatch> hashes;
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    hashes[i] = table_.hash(batch[i].flow);
+    table_.prefetch_slot(hashes[i]);
+  }
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    if (const Socket* s = table_.first_at(hashes[i])) prefetch(*s);
+  }
+  for (std::size_t i = 0; i < batch.size(); ++i) packet_arrives(batch[i], hashes[i], now);
+}
+
+void Stack::Impl::packet_arrives(net::Packet& p, std::uint64_t hash, Instant now) {
   env_.stats.segments_in.add();
   Segment s;
   const auto first = p.chain.empty() ? std::span<const std::uint8_t>() : BufChain::view(p.chain.front());
@@ -62,7 +92,7 @@ void Stack::Impl::packet_arrives(net::Packet& p, Instant now) {
   s.payload = std::move(p.chain);
   s.payload.drop_front(p.header_len);
 
-  if (Socket* socket = table_.find(p.flow)) {
+  if (Socket* socket = table_.find(p.flow, hash)) {
     segment_arrives(socket->core, s, now);
     settle(*socket, now);
   } else {
@@ -214,6 +244,7 @@ void Stack::Impl::settle(Socket& s, Instant now) {
     s.next_event = nullptr;
     (events_ == nullptr ? events_ : events_tail_->next_event) = &s;
     events_tail_ = &s;
+    __builtin_prefetch(s.events);  // who is told when all segments have been worked on
   }
   want_output(s);
 }

@@ -46,7 +46,8 @@ class Stack::Impl {
     std::size_t operator()(const Endpoint& e) const { return hash_value(e, seed); }
   };
 
-  void packet_arrives(net::Packet& p, Instant now);
+  void arrive(std::span<net::Packet> batch, Instant now);
+  void packet_arrives(net::Packet& p, std::uint64_t hash, Instant now);
   void arrives_without_connection(const FlowKey& flow, Segment& s, Instant now);
   void arrives_in_listen(const FlowKey& flow, Segment& s, SeqNum iss, bool reused, Instant now);
   void acknowledgement_in_listen(const FlowKey& flow, Segment& s, Instant now);
