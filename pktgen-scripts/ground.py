@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """The measuring ground: one sluiced, with sluice-pktgen at both of its ports, DPDK to DPDK.
 

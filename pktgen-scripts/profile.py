@@ -106,7 +106,8 @@ def main():
             maps, found = samples(data)
             shares = by_module(program, maps, found)
             total = sum(shares.values())
-            print(f"{shape}: {result['appliance']['cycles_per_request']:,.0f} busy cycles a request, {total:,} samples")
+            per = "request" if result["appliance"].get("cycles_per_request") else "packet"
+            print(f"{shape}: {result['appliance']['cycles_per_' + per]:,.0f} busy cycles a {per}, {total:,} samples")
             for module, n in shares.most_common():
                 if n / total >= 0.005:
                     print(f"  {n / total:5.1%}  {module}")
