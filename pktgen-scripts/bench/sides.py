@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sluice, nginx and HAProxy as load balancers over the same veth network, each in a lab of its own, and what each costs.
 
-Interrupts of the balancer's devices are steered to core 1 (RPS), so that its share of the kernel's work is paid there. What
-nginx and HAProxy cost is the time that core 1 was in use: user, system, interrupts and softirqs. Sluice polls, so the core is
-always in use; its cost is the time of loops that did work, as its own counters tell, and on top the core's interrupts and
+Softirqs of the balancer's devices are steered to core 1 and those of its clients and backends to core 0 (RPS), so that each pays
+its own share of the kernel's work. What nginx and HAProxy cost is the time that core 1 was in use: user, system, interrupts and
+softirqs. Sluice polls, so the core is always in use; its cost is the time of loops that did work, as its own counters tell, and on top the core's interrupts and
 softirqs, although many of them fall into a busy loop and count twice; but never more than the time that the core was in use.
 """
 import contextlib
@@ -83,9 +83,7 @@ class Side:
             self.files = {name: self.lab.static_file(name, size, ("b1",)) for name, size in FILES.items()}
             for kind in KEYS:
                 certificate(self.lab.folder, kind)
-            for port in ("wan", "lan"):
-                self.lab.lb_run("sh", "-c", f"echo {1 << machine.LB_CORE:x} > "
-                                            f"/sys/class/net/{self.lab.device(port)}/queues/rx-0/rps_cpus")
+            self.steer()
             self.serve()
             machine.settle(self.lab.backend_pids["b1"].pid, machine.LOAD_CORE)
             for scheme, port in PORTS.items():
@@ -93,6 +91,15 @@ class Side:
         except BaseException:
             self.close()
             raise
+
+    def steer(self):
+        """What arrives at the balancer is received on its core, and what arrives at the others on theirs, whoever sent it."""
+        places = self.lab.namespaces
+        for where, device, core in ((places["lb"], self.lab.device("wan"), machine.LB_CORE),
+                                    (places["lb"], self.lab.device("lan"), machine.LB_CORE),
+                                    (places["cl"], "eth0", machine.LOAD_CORE), (places["sw"], "lb", machine.LOAD_CORE),
+                                    (places["sw"], "b1", machine.LOAD_CORE), (places["b1"], "eth0", machine.LOAD_CORE)):
+            where.run("sh", "-c", f"echo {1 << core:x} > /sys/class/net/{device}/queues/rx-0/rps_cpus")
 
     def serve(self):
         raise NotImplementedError
