@@ -40,6 +40,8 @@ std::string_view port_suffix(std::string_view authority) {
 bool write_local_reply(const LocalReply& reply, const ReplyContext& context, BufChain& out, BufPool& pool) {
   http1::HeadWriter w(out, pool);
   w.status_line(reply.status, {});
+  w.field("Server", "sluice");
+  w.field("Date", context.date);  // RFC 9110, 6.6.1
   // RFC 9110, 15.3.5 and 15.4.5: no content, whatever the configuration says.
   const bool bodiless = reply.status == 204 || reply.status == 304;
   if (!bodiless) {

@@ -24,6 +24,7 @@ struct LocalReply {
 struct ReplyContext {
   bool head_request = false;  ///< No body, but its length (RFC 9110, 9.3.2).
   bool close = false;
+  std::string_view date;  ///< Now, as in a Date field.
   http::Version version = http::Version::kHttp11;
 };
 

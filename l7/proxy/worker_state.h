@@ -9,6 +9,7 @@
 
 #include "dataplane/base/object_pool.h"
 #include "dataplane/base/timer_wheel.h"
+#include "l7/proxy/http_date.h"
 #include "l7/proxy/proxy_app.h"
 #include "l7/route/path.h"
 #include "l7/route/router.h"
@@ -65,6 +66,7 @@ struct WorkerState {
   const Snapshot* snapshot = nullptr;
   route::Scratch scratch;
   std::array<char, route::kMaxPath> path_buffer;
+  HttpDate date;
   std::string text;  ///< For header values that are put together; keeps its room.
   bool draining = false;
 

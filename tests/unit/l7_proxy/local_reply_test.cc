@@ -35,10 +35,12 @@ TEST_F(LocalReplyTest, TheDefaultActionDecidesWhenNoRuleDoes) {
 }
 
 TEST_F(LocalReplyTest, AFixedResponseIsSentAsConfigured) {
+  worker->date = HttpDate([] { return std::int64_t{784111777}; });
   decide(FixedResponseAction{503, "application/json", "{}"});
   EXPECT_EQ(
       ask("GET / HTTP/1.1\r\nHost: h\r\n\r\n"),
-      "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}");
+      "HTTP/1.1 503 Service Unavailable\r\nServer: sluice\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+      "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}");
 }
 
 TEST_F(LocalReplyTest, HeadGetsTheHeadOfAFixedResponseOnly) {
@@ -49,8 +51,30 @@ TEST_F(LocalReplyTest, HeadGetsTheHeadOfAFixedResponseOnly) {
 }
 
 TEST_F(LocalReplyTest, AFixed204HasNoBody) {
+  worker->date = HttpDate([] { return std::int64_t{784111777}; });
   decide(FixedResponseAction{204, "text/plain", "never"});
-  EXPECT_EQ(ask("GET / HTTP/1.1\r\nHost: h\r\n\r\n"), "HTTP/1.1 204 No Content\r\n\r\n");
+  EXPECT_EQ(ask("GET / HTTP/1.1\r\nHost: h\r\n\r\n"), 
+            "HTTP/1.1 204 No Content\r\nServer: sluice\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n");
+}
+
+TEST(HttpDateTest, FormatsLeapDaysAndTheFirstAndLastSecondOfADay) {
+  const auto text = [](std::int64_t t) {
+    const auto out = HttpDate::format(t);
+    return std::string(out.data(), out.size());
+  };
+  EXPECT_EQ(text(0), "Thu, 01 Jan 1970 00:00:00 GMT");
+  EXPECT_EQ(text(951868799), "Tue, 29 Feb 2000 23:59:59 GMT");
+  EXPECT_EQ(text(4102444800), "Fri, 01 Jan 2100 00:00:00 GMT");
+}
+
+TEST(HttpDateTest, LooksAtTheWallClockOnceASecond) {
+  static std::int64_t calls;
+  calls = 0;
+  HttpDate date([] { return ++calls; });
+  Instant now{5s};
+  EXPECT_EQ(date.at(now).substr(17, 8), "00:00:01");
+  EXPECT_EQ(date.at(now + 999ms).substr(17, 8), "00:00:01");
+  EXPECT_EQ(date.at(now + 1s).substr(17, 8), "00:00:02");
 }
 
 TEST_F(LocalReplyTest, ABodyLargerThanASegmentIsWhole) {
