@@ -50,7 +50,10 @@ Result<Answer> request(const Target& target, const std::string& method, const st
   lines.add("Expect:");
   if (!target.token.empty()) lines.add("Authorization: Bearer " + target.token);
   for (const auto& h : headers) lines.add(h);
-  const std::string url = target.server + path;
+  std::string url = target.server + path;
+  if (target.override_manager && method != "GET") {
+    url += (path.find('?') == path.npos ? "?" : "&") + std::string("override_manager=true");
+  }
   curl_easy_setopt(curl.get(), CURLOPT_URL, url.c_str());
   curl_easy_setopt(curl.get(), CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(curl.get(), CURLOPT_NOPROXY, "127.0.0.1,::1,localhost");

@@ -15,6 +15,7 @@ struct Target {
   std::string token;
   std::string ca_file;  ///< PEM; empty: the system's.
   bool insecure = false;
+  bool override_manager = false;  ///< Changes also what carries another's ownership mark.
   long timeout_s = 60;
 };
 

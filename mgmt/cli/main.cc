@@ -71,6 +71,8 @@ void add_global(CLI::App& cli, Options& o) {
                  "PEM file to verify the server by (default: api.crt of the data folder)")
       ->envname("SLUICE_CACERT");
   cli.add_flag("-k,--insecure", o.target.insecure, "Do not verify the server's certificate");
+  cli.add_flag("--override-manager", o.target.override_manager,
+               "Change also what a program looks after (managed_by); it may undo the change");
   cli.add_option("--data-folder", o.data_folder, "Where a local sluiced keeps its token and certificate")
       ->envname("SLUICE_DATA_FOLDER")
       ->capture_default_str();

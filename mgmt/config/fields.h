@@ -20,6 +20,7 @@ void fields(V& v, X& x) {
   v.required("id", x.id);
   v.required("scheme", x.scheme);
   v.required("ranges", x.ranges);
+  v.optional("managed_by", x.managed_by);
 }
 
 template <class V, Of<LoadBalancer> X>
@@ -28,6 +29,7 @@ void fields(V& v, X& x) {
   v.optional("name", x.name);
   v.optional("scheme", x.scheme);
   v.optional("addresses", x.addresses);
+  v.optional("managed_by", x.managed_by);
 }
 
 template <class V, Of<WeightedGroupRef> X>
@@ -80,6 +82,7 @@ void fields(V& v, X& x) {
   v.optional("max_requests_per_connection", x.max_requests_per_connection);
   v.optional("trust_forwarded_headers", x.trust_forwarded_headers);
   v.optional("access_log", x.access_log);
+  v.optional("managed_by", x.managed_by);
 }
 
 template <class V, Of<PathMatch> X>
@@ -111,6 +114,7 @@ void fields(V& v, X& x) {
   v.optional("paths", x.paths);
   v.optional("conditions", x.conditions);
   v.required("action", x.action);
+  v.optional("managed_by", x.managed_by);
 }
 
 template <class V, Of<Member> X>
@@ -148,6 +152,7 @@ void fields(V& v, X& x) {
   v.optional("keep_alive_ms", x.keep_alive_ms);
   v.optional("max_idle_per_worker", x.max_idle_per_worker);
   v.optional("connect_attempts", x.connect_attempts);
+  v.optional("managed_by", x.managed_by);
 }
 
 template <class V, Of<Certificate> X>
@@ -155,6 +160,7 @@ void fields(V& v, X& x) {
   v.required("id", x.id);
   v.required("certificate", x.certificate);
   v.secret("private_key", x.private_key);
+  v.optional("managed_by", x.managed_by);
 }
 
 /// The "type" member of each action, in the order of the variant.

@@ -151,18 +151,20 @@ SplitPath split(std::string_view path) {
 
 }  // namespace
 
-std::vector<FieldError> errors_for_document(std::vector<FieldError> errors, const json& document) {
+std::vector<FieldError> errors_for_document(std::vector<FieldError> errors, const json& document,
+                                            std::string_view at) {
   for (FieldError& e : errors) {
-    const SplitPath at = split(e.path);
-    if (at.kind.empty() || !document.is_object()) continue;
-    const auto array = document.find(at.kind);
+    const SplitPath path = split(e.path);
+    if (path.kind.empty() || !document.is_object()) continue;
+    const auto array = document.find(path.kind);
     if (array == document.end() || !array->is_array()) continue;
     for (std::size_t i = 0; i < array->size(); ++i) {
       const json& item = (*array)[i];
       if (!item.is_object()) continue;
       const auto id = item.find("id");
-      if (id == item.end() || !id->is_string() || id->get_ref<const std::string&>() != at.id) continue;
-      e.path = "/" + std::string(at.kind) + "/" + std::to_string(i) + std::string(at.rest);
+      if (id == item.end() || !id->is_string() || id->get_ref<const std::string&>() != path.id) continue;
+      e.path =
+          std::string(at) + "/" + std::string(path.kind) + "/" + std::to_string(i) + std::string(path.rest);
       break;
     }
   }

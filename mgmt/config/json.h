@@ -89,8 +89,9 @@ struct KindOf<Certificate> {
 /// The engine names fields by id ("/rules/shop/paths/0/value"), because it sees the model and not what was sent.
 /// These turn such paths into pointers of what the client sent; paths that are not in it stay as they are (a
 /// server group that a rule still needs: "/rules/shop/action/server_groups/0/server_group").
-/// For a whole config: ids become array indices, "/rules/3/paths/0/value".
-std::vector<FieldError> errors_for_document(std::vector<FieldError> errors, const nlohmann::json& document);
+/// For a whole config: ids become array indices, "/rules/3/paths/0/value". `at`: where it stands in what was sent ("/put").
+std::vector<FieldError> errors_for_document(std::vector<FieldError> errors, const nlohmann::json& document,
+                                            std::string_view at = {});
 /// For one resource of T: "/paths/0/value".
 std::vector<FieldError> errors_for_resource(std::vector<FieldError> errors, std::string_view kind_member,
                                             std::string_view id);

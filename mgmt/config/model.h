@@ -11,13 +11,15 @@
 /// The desired state as plain values. REST, the store and later the ingress controller all speak this; validate()
 /// judges it, compile() turns it into a snapshot. Durations are milliseconds, as in the JSON ("..._ms"). Every resource
 /// has an `id` of its own choosing or a generated one ([A-Za-z0-9._-], 1 to 128 characters), unique within its kind.
-/// JSON names are the member names.
+/// JSON names are the member names. `managed_by` is an ownership mark: a program's name, whose objects others do not edit by
+/// accident (mgmt/rest/manager.h).
 namespace sluice::mgmt::config {
 
 struct AddressPool {
   std::string id;
   std::string scheme;               ///< "internet" or "internal"
   std::vector<std::string> ranges;  ///< "192.0.2.10-192.0.2.20", "192.0.2.0/28", "2001:db8::10"
+  std::string managed_by;
   friend bool operator==(const AddressPool&, const AddressPool&) = default;
 };
 
@@ -26,6 +28,7 @@ struct LoadBalancer {
   std::string name;
   std::string scheme = "internet";
   std::vector<std::string> addresses;  ///< VIPs. Empty: one is taken from a pool of the scheme and kept.
+  std::string managed_by;
   friend bool operator==(const LoadBalancer&, const LoadBalancer&) = default;
 };
 
@@ -69,6 +72,7 @@ struct Listener {
   std::uint32_t max_requests_per_connection = 10000;
   bool trust_forwarded_headers = false;
   bool access_log = true;
+  std::string managed_by;
   friend bool operator==(const Listener&, const Listener&) = default;
 };
 
@@ -97,6 +101,7 @@ struct Rule {
   std::vector<PathMatch> paths;
   std::vector<ValueMatch> conditions;
   Action action;
+  std::string managed_by;
   friend bool operator==(const Rule&, const Rule&) = default;
 };
 
@@ -124,6 +129,7 @@ struct ServerGroup {
   HealthCheck health_check;
   std::uint32_t connect_timeout_ms = 5000, request_timeout_ms = 60000, keep_alive_ms = 60000;
   std::uint32_t max_idle_per_worker = 320, connect_attempts = 3;
+  std::string managed_by;
   friend bool operator==(const ServerGroup&, const ServerGroup&) = default;
 };
 
@@ -131,6 +137,7 @@ struct Certificate {
   std::string id;
   std::string certificate;  ///< PEM chain, leaf first
   std::string private_key;  ///< PEM; written, stored, never shown again
+  std::string managed_by;
   friend bool operator==(const Certificate&, const Certificate&) = default;
 };
 

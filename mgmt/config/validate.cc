@@ -102,11 +102,12 @@ void check_certificates(ErrorList& errors, const Pointer& root, const Config& co
 }
 
 template <class T>
-void check_ids(ErrorList& errors, const Pointer& root, const Config& config) {
+void check_common(ErrorList& errors, const Pointer& root, const Config& config) {
   const Pointer kind_at = root / KindOf<T>::kMember;
   for (const auto& [id, item] : config.*KindOf<T>::kMap) {
     const Pointer at = kind_at / id;
     if (!is_id(id) || item.id != id) errors.add(at / "id", kIdRule);
+    check_text(errors, at / "managed_by", item.managed_by, 128);
   }
 }
 
@@ -115,12 +116,12 @@ void check_ids(ErrorList& errors, const Pointer& root, const Config& config) {
 std::vector<FieldError> validate(const Config& config) {
   ErrorList errors;
   const Pointer root;
-  check_ids<AddressPool>(errors, root, config);
-  check_ids<LoadBalancer>(errors, root, config);
-  check_ids<Listener>(errors, root, config);
-  check_ids<Rule>(errors, root, config);
-  check_ids<ServerGroup>(errors, root, config);
-  check_ids<Certificate>(errors, root, config);
+  check_common<AddressPool>(errors, root, config);
+  check_common<LoadBalancer>(errors, root, config);
+  check_common<Listener>(errors, root, config);
+  check_common<Rule>(errors, root, config);
+  check_common<ServerGroup>(errors, root, config);
+  check_common<Certificate>(errors, root, config);
 
   check_pools(errors, root, config);
   check_load_balancers(errors, root, config);

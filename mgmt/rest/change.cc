@@ -72,7 +72,10 @@ std::variant<ApplyOptions, Reply> change_options(const Call& call) {
     if (*dry != "true" && *dry != "false") return problem(400, "dry_run: expected true or false");
     out.dry_run = *dry == "true";
   }
-  if (auto bad = unknown_parameters(call, {"dry_run"})) return std::move(*bad);
+  if (const auto force = call.parameter("override_manager"); force && *force != "true" && *force != "false") {
+    return problem(400, "override_manager: expected true or false");
+  }
+  if (auto bad = unknown_parameters(call, {"dry_run", "override_manager"})) return std::move(*bad);
   return out;
 }
 

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
+#include <functional>
+#include <map>
+#include <set>
 
 #include "mgmt/config/validate.h"
 #include "mgmt/engine/keep_keys.h"
 #include "mgmt/rest/certificate_facts.h"
 #include "mgmt/rest/change.h"
+#include "mgmt/rest/manager.h"
 #include "mgmt/rest/resource_kind.h"
 
 // The whole desired state as one document, and its history.
@@ -63,6 +68,31 @@ Reply applied(const ApplyResult& result, const json& changes) {
       .with("Sluice-Outcome", std::string(outcome_name(result.outcome)));
 }
 
+struct Edited {
+  ApplyResult result;
+  json changes;
+  std::optional<Reply> refusal;
+};
+
+/// The transaction of all handlers here: `change` makes the next state out of a copy of the running one.
+Edited edit(Engine& engine, const Call& call, const ApplyOptions& options,
+            const std::function<void(Config&)>& change) {
+  Edited out;
+  out.result = engine.edit(
+      [&](Config& config) -> std::vector<config::FieldError> {
+        const auto before = engine.current();
+        change(config);
+        config::fill_defaults(config);  // so that what is default on both sides is no difference
+        keep_private_keys(config, *before);
+        out.refusal = managed_by_another(call, *before, config);
+        if (out.refusal) return {{"", "refused"}};
+        out.changes = changes_between(*before, config);
+        return {};
+      },
+      options);
+  return out;
+}
+
 Reply get_config(Engine& engine, const Call& call) {
   if (auto bad = unknown_parameters(call, {})) return std::move(*bad);
   // The revision is read on both sides of the state: when a change came between, again.
@@ -90,18 +120,70 @@ Reply put_config(Engine& engine, const Call& call) {
   if (!parsed.ok())
     return refused({ApplyResult::Outcome::kInvalid, engine.revision(), {}, {}}, parsed.errors);
 
-  json changes;
-  const ApplyResult result = engine.edit(
-      [&](Config& config) {
-        config::fill_defaults(parsed.value);  // so that what is default on both sides is no difference
-        keep_private_keys(parsed.value, config);
-        changes = changes_between(config, parsed.value);
-        config = std::move(parsed.value);
-        return std::vector<config::FieldError>{};
-      },
-      std::get<ApplyOptions>(options));
-  if (!succeeded(result)) return refused(result, config::errors_for_document(result.errors, document));
-  return applied(result, changes);
+  const Edited edited = edit(engine, call, std::get<ApplyOptions>(options),
+                             [&](Config& config) { config = std::move(parsed.value); });
+  if (edited.refusal) return *edited.refusal;
+  if (!succeeded(edited.result))
+    return refused(edited.result, config::errors_for_document(edited.result.errors, document));
+  return applied(edited.result, edited.changes);
+}
+
+/// {"rules": ["a", "b"]}
+std::vector<config::FieldError> read_deletions(const json& document,
+                                               std::map<std::string, std::set<std::string>>& out) {
+  if (!document.is_object()) return {{"/delete", "must be an object"}};
+  for (const auto& [member, ids] : document.items()) {
+    const std::string at = "/delete/" + member;
+    const auto kinds = resource_kinds();
+    if (std::none_of(kinds.begin(), kinds.end(), [&, m = member](const auto& k) { return k.member == m; }))
+      return {{at, "is no kind of resource"}};
+    if (!ids.is_array()) return {{at, "must be an array"}};
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      if (!ids[i].is_string()) return {{fmt::format("{}/{}", at, i), "must be a text"}};
+      out[member].insert(ids[i]);
+    }
+  }
+  return {};
+}
+
+/// Some objects put and some deleted, in one transaction. What is to be deleted may be gone already.
+Reply patch_config(Engine& engine, const Call& call) {
+  auto options = change_options(call);
+  if (auto* bad = std::get_if<Reply>(&options)) return std::move(*bad);
+  auto expected = expected_revision(call);
+  if (auto* bad = std::get_if<Reply>(&expected)) return std::move(*bad);
+  std::get<ApplyOptions>(options).expected_revision = std::get<0>(expected);
+  auto body = read_json(call);
+  if (auto* bad = std::get_if<Reply>(&body)) return std::move(*bad);
+  json& document = std::get<json>(body);
+  const auto invalid = [&](std::vector<config::FieldError> errors) {
+    return refused({ApplyResult::Outcome::kInvalid, engine.revision(), {}, {}}, errors);
+  };
+  if (!document.is_object()) return invalid({{"", "must be an object"}});
+  for (const auto& [member, value] : document.items()) {
+    if (member != "put" && member != "delete")
+      return invalid({{"/" + member, "is unknown; expected put, delete"}});
+  }
+  json put = document.value("put", json::object());
+  drop_all_status(put);
+  auto parsed = config::config_from_json(put);
+  for (auto& e : parsed.errors) e.path.insert(0, "/put");
+  if (!parsed.ok()) return invalid(parsed.errors);
+  std::map<std::string, std::set<std::string>> deletions;
+  if (const auto errors = read_deletions(document.value("delete", json::object()), deletions);
+      !errors.empty())
+    return invalid(errors);
+
+  const Edited edited = edit(engine, call, std::get<ApplyOptions>(options), [&](Config& config) {
+    for (const ResourceKind& kind : resource_kinds()) {
+      for (const std::string& id : deletions[kind.member]) kind.erase(config, id);
+      kind.merge(config, parsed.value);
+    }
+  });
+  if (edited.refusal) return *edited.refusal;
+  if (!succeeded(edited.result))
+    return refused(edited.result, config::errors_for_document(edited.result.errors, put, "/put"));
+  return applied(edited.result, edited.changes);
 }
 
 Reply audit(Engine& engine, const Call& call) {
@@ -164,15 +246,10 @@ Reply rollback(Engine& engine, const Call& call) {
   auto& o = std::get<ApplyOptions>(options);
   o.expected_revision = std::get<0>(expected);
   o.comment = "rollback to revision " + call.captured[0];
-  json changes;
-  const ApplyResult result = engine.edit(
-      [&](Config& running) {
-        changes = changes_between(running, std::get<Config>(config));
-        running = std::get<Config>(config);
-        return std::vector<config::FieldError>{};
-      },
-      o);
-  return succeeded(result) ? applied(result, changes) : refused(result, result.errors);
+  const Edited edited = edit(engine, call, o, [&](Config& running) { running = std::get<Config>(config); });
+  if (edited.refusal) return *edited.refusal;
+  return succeeded(edited.result) ? applied(edited.result, edited.changes)
+                                  : refused(edited.result, edited.result.errors);
 }
 
 }  // namespace
@@ -183,6 +260,8 @@ void add_config_routes(RouteTable& table, const Api& api) {
       {"GET", "/api/v1/config", Role::kViewer, [&engine](const Call& c) { return get_config(engine, c); }});
   table.add(
       {"PUT", "/api/v1/config", Role::kAdmin, [&engine](const Call& c) { return put_config(engine, c); }});
+  table.add({"PATCH", "/api/v1/config", Role::kAdmin,
+             [&engine](const Call& c) { return patch_config(engine, c); }});
   table.add({"GET", "/api/v1/audit", Role::kViewer, [&engine](const Call& c) { return audit(engine, c); }});
   table.add({"GET", "/api/v1/revisions", Role::kViewer,
              [&engine](const Call& c) { return list_revisions(engine, c); }});

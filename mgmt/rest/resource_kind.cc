@@ -41,6 +41,13 @@ ResourceKind make_kind(std::vector<ListFilter> filters) {
     return std::vector<FieldError>{};
   };
   k.erase = [](Config& c, const std::string& id) { (c.*kMap).erase(id); };
+  k.merge = [](Config& into, Config& from) {
+    for (auto& [id, value] : from.*kMap) (into.*kMap).insert_or_assign(id, std::move(value));
+  };
+  k.manager = [](const Config& c, const std::string& id) {
+    const auto found = (c.*kMap).find(id);
+    return found == (c.*kMap).end() ? std::string() : found->second.managed_by;
+  };
   k.difference = [](const Config& before, const Config& after) {
     ResourceKind::Difference d;
     for (const auto& [id, value] : after.*kMap) {

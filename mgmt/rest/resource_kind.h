@@ -39,6 +39,10 @@ struct ResourceKind {
   /// Creates or replaces from JSON. `id` empty: the body's own or a generated one; comes back filled.
   std::function<std::vector<config::FieldError>(config::Config&, const Json& document, std::string& id)> put;
   std::function<void(config::Config&, const std::string& id)> erase;
+  /// Moves all of `from` into `into`, in place of those of the same id.
+  std::function<void(config::Config& into, config::Config& from)> merge;
+  /// The ownership mark; empty: none, or there is no `id`.
+  std::function<std::string(const config::Config&, const std::string& id)> manager;
   /// What both states hold but differently, or only one of them.
   struct Difference {
     std::vector<std::string> created, changed, deleted;

@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "mgmt/rest/change.h"
+#include "mgmt/rest/manager.h"
 #include "mgmt/rest/resource_kind.h"
 
 // Create, read, replace, patch and delete, once for all kinds of resource.
@@ -147,8 +148,11 @@ Reply Resource::create(const Call& call) const {
         }
         id.clear();
         std::vector<FieldError> errors = kind_.put(config, document, id);
-        if (errors.empty()) edited = view(config, id);
-        return errors;
+        if (!errors.empty()) return errors;
+        refusal = managed_by_another(call, kind_, *engine_.current(), config, {id});
+        if (refusal) return {{"", "refused"}};
+        edited = view(config, id);
+        return {};
       },
       std::get<ApplyOptions>(options));
   if (refusal) return std::move(*refusal);
@@ -177,8 +181,11 @@ Reply Resource::write(const Call& call, const std::string& id, const Edit& make)
         drop_status(kind_, std::get<json>(document));
         std::string named = id;
         auto errors = kind_.put(config, std::get<json>(document), named);
-        if (errors.empty()) edited = view(config, id);
-        return errors;
+        if (!errors.empty()) return errors;
+        refusal = managed_by_another(call, kind_, *engine_.current(), config, {id});
+        if (refusal) return {{"", "refused"}};
+        edited = view(config, id);
+        return {};
       },
       std::get<ApplyOptions>(options));
   if (refusal) return std::move(*refusal);
@@ -224,6 +231,7 @@ Reply Resource::remove(const Call& call) const {
                                   users.size() > 1 ? fmt::format(" (and {} more)", users.size() - 1) : ""),
                       users);
         }
+        if (!refusal) refusal = managed_by_another(call, kind_, config, config, {id});
         if (refusal) return {{"", "refused"}};
         kind_.erase(config, id);
         return {};

@@ -65,7 +65,7 @@ TEST_F(RestServer, a_viewer_reads_and_changes_nothing) {
 TEST_F(RestServer, names_the_methods_of_a_path_and_what_it_does_not_have) {
   const Reply r = call("DELETE", "/api/v1/config");
   EXPECT_EQ(r.status, 405);
-  EXPECT_EQ(r.headers.at("allow"), "GET, HEAD, PUT");
+  EXPECT_EQ(r.headers.at("allow"), "GET, HEAD, PUT, PATCH");
   EXPECT_EQ(call("POST", "/healthz", "{}").status, 405);
   EXPECT_EQ(call("GET", "/api/v1/nothing").status, 404);
   EXPECT_EQ(call("GET", "/").status, 404);
