@@ -3,17 +3,22 @@
 # Installs what is missing of the Debian packages that a group needs: deps.sh GROUP...
 #   build: compile and run sluiced    demo: what demo.sh shows it with    test: what the suites use
 #   bench: what is measured against   vm: the suite in a virtual machine
+#   kubernetes: an API server to try sluice-ingress with
 # Asks dpkg first, so that a second run costs nothing and needs neither root nor a network.
 set -euo pipefail
 
 build=(g++ meson ninja-build pkg-config ccache
   libdpdk-dev dpdk libhyperscan-dev libipsec-mb-dev libssl-dev libconfig++-dev libnghttp2-dev
-  libcpp-httplib-dev nlohmann-json3-dev libsqlite3-dev libcurl4-openssl-dev libspdlog-dev libfmt-dev libcli11-dev)
+  libcpp-httplib-dev nlohmann-json3-dev libsqlite3-dev libcurl4-openssl-dev libspdlog-dev libfmt-dev libcli11-dev libyaml-cpp-dev)
 demo=(nginx-light iproute2 iputils-ping iptables ethtool curl openssl jq procps python3)
 test=(libgtest-dev libgmock-dev libbenchmark-dev clang libclang-rt-14-dev clang-format git
   nghttp2-client wrk haproxy python3-pytest python3-pytest-timeout python3-scapy tcpdump sqlite3)
 bench=(nginx-light haproxy dpdk-dev nghttp2-client libipsec-mb-dev)  # dpdk-dev: dpdk-testpmd
 vm=(qemu-system-x86 busybox-static kmod binutils)
+
+# The API server is built from Debian's source package (tests/kubernetes/apiserver.sh).
+kubernetes=(golang-go golang-github-modern-go-reflect2-dev dpkg-dev etcd-server)
+command -v kubectl >/dev/null || kubernetes+=(kubernetes-client)
 
 [ -r /etc/os-release ] && . /etc/os-release
 if [ "${VERSION_CODENAME:-}" = trixie ]; then test=("${test[@]/libclang-rt-14-dev/libclang-rt-dev}"); fi
@@ -26,7 +31,8 @@ for group in "$@"; do
     test) wanted+=("${test[@]}") ;;
     bench) wanted+=("${bench[@]}") ;;
     vm) wanted+=("${vm[@]}") ;;
-    *) echo "deps.sh: unknown group '$group' (build, demo, test, bench, vm)" >&2; exit 2 ;;
+    kubernetes) wanted+=("${kubernetes[@]}") ;;
+    *) echo "deps.sh: unknown group '$group' (build, demo, test, bench, vm, kubernetes)" >&2; exit 2 ;;
   esac
 done
 

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "mgmt/ingress/appliance/appliance.h"
+#include "mgmt/ingress/k8s/event_recorder.h"
+#include "mgmt/ingress/k8s/lease.h"
+#include "mgmt/ingress/settings.h"
+#include "mgmt/ingress/status_writer.h"
+#include "mgmt/ingress/watched_cluster.h"
+
+namespace sluice::mgmt::ingress {
+
+/// The loop of it all: cluster and appliances as known -> translate() -> appliances, Events, status. It runs
+/// whenever either side has changed, always over everything; nothing is remembered that could not be read
+/// again.
+class Controller {
+ public:
+  Controller(HttpLoop& loop, const Settings& settings);
+
+  void start();
+  /// Hands over to another controller; the data plane stays as it is. `done` comes soon, in any case.
+  void stop(std::function<void()> done);
+  std::string metrics() const;
+  /// Follows or leads, and knows the cluster and an appliance.
+  bool ready() const;
+
+ private:
+  void changed();
+  void reconcile();
+  bool appliances_known() const;
+  bool acknowledged(std::uint64_t version) const;
+  std::vector<std::string> addresses_of(const std::string& load_balancer) const;
+  void write_back();
+  std::vector<Notice> refusal_notices() const;
+
+  HttpLoop& loop_;
+  const Settings settings_;
+  EventRecorder events_;
+  StatusWriter status_;
+  WatchedCluster cluster_;
+  std::list<Appliance> appliances_;
+  std::optional<LeaseElection> lease_;
+  HttpLoop::Clock::time_point started_{};
+  HttpLoop::Id scheduled_ = 0;
+  bool stopping_ = false;
+  std::shared_ptr<const Wanted> wanted_;
+  std::uint64_t last_version_ = 0;  ///< Never given twice, also over several leaderships.
+  std::uint64_t reconciles_ = 0;
+  double last_seconds_ = 0;
+  std::map<std::string, std::size_t> notices_;  ///< By reason.
+};
+
+}  // namespace sluice::mgmt::ingress

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "mgmt/ingress/model/backends.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "dataplane/base/ip.h"
+#include "mgmt/config/address_range.h"
+#include "mgmt/config/json.h"
+#include "mgmt/config/names.h"
+#include "mgmt/ingress/model/ids.h"
+
+namespace sluice::mgmt::ingress {
+namespace {
+
+constexpr std::size_t kMaxMembers = 4096;  // Of one group, in the REST API.
+
+const Service::Port* find_port(const Service& service, const Backend& backend) {
+  const auto it = std::find_if(service.ports.begin(), service.ports.end(), [&](const Service::Port& p) {
+    return backend.port_name.empty() ? p.number == backend.port_number : p.name == backend.port_name;
+  });
+  return it == service.ports.end() ? nullptr : &*it;
+}
+
+std::string port_text(const Backend& b) {
+  return b.port_name.empty() ? std::to_string(b.port_number) : b.port_name;
+}
+
+/// Which requests an endpoint gets.
+enum class Use { kNone, kDraining, kAll };
+
+Use use_of(const EndpointSlice::Endpoint& e) {
+  if (e.ready)
+    return Use::kAll;  // Also one that terminates, when its Service publishes addresses that are not ready.
+  return e.serving && e.terminating ? Use::kDraining : Use::kNone;
+}
+
+using Found = std::map<Endpoint, Use>;
+
+/// Members of one address family, by address and port; where slices disagree, the better use.
+Found find_members(const std::map<std::string, EndpointSlice>& slices, const std::string& family,
+                   const Service::Port& port, std::size_t& refused) {
+  Found out;
+  for (const auto& [name, slice] : slices) {
+    if (slice.address_type != family) continue;
+    for (const auto& slice_port : slice.ports) {
+      // Slices name their ports as the Service does; the number is that of the pods, which may differ from
+      // slice to slice.
+      if (slice_port.name != port.name) continue;
+      const std::uint32_t number = slice_port.number != 0 ? slice_port.number : port.number;
+      for (const auto& e : slice.endpoints) {
+        const Use use = use_of(e);
+        if (use == Use::kNone) continue;
+        for (const std::string& text : e.addresses) {
+          const auto address = IpAddr::parse(text);
+          if (!address || !config::is_unicast(*address) || number == 0) {
+            ++refused;
+            continue;
+          }
+          Use& at = out.try_emplace({*address, static_cast<std::uint16_t>(number)}, use).first->second;
+          at = std::max(at, use);
+        }
+      }
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+void Backends::add_members(const Ingress& ingress, const Service& service, const Service::Port& port,
+                           const std::string& family, config::ServerGroup& group) {
+  const auto slices = cluster_.slices.find(service.meta.key);
+  if (slices == cluster_.slices.end()) return;
+  std::size_t refused = 0;
+  const std::string first = !family.empty() && family != "dual" ? family
+                            : service.primary_family == "IPv6"  ? "IPv6"
+                                                                : "IPv4";
+  Found found = find_members(slices->second, first, port, refused);
+  // A pod of a dual-stack Service is in both families' slices: taken twice, it would get twice its share.
+  if (family == "dual" || (family.empty() && found.empty()))
+    found.merge(find_members(slices->second, first == "IPv4" ? "IPv6" : "IPv4", port, refused));
+
+  const bool any_ready =
+      std::any_of(found.begin(), found.end(), [](const auto& m) { return m.second == Use::kAll; });
+  for (const auto& [endpoint, use] : found) {
+    if (group.members.size() == kMaxMembers) {
+      notices_.warn(ingress.meta.key, "TooManyEndpoints",
+                    "Service " + service.meta.key.name + " has more than " + std::to_string(kMaxMembers) +
+                        " endpoints; the others are left out.");
+      break;
+    }
+    // With nobody ready, those that end but still serve are better than a 503.
+    group.members.push_back({.id = endpoint.to_string(),
+                             .address = endpoint.address.to_string(),
+                             .port = endpoint.port,
+                             .drain = any_ready && use == Use::kDraining});
+  }
+  if (refused != 0) {
+    notices_.warn(ingress.meta.key, "InvalidEndpoint",
+                  "Service " + service.meta.key.name + ": " + std::to_string(refused) +
+                      " addresses are no unicast addresses with a port, and are left out.");
+  }
+}
+
+std::string Backends::group_for(const Ingress& ingress, const Backend& backend,
+                                const IngressSettings& settings) {
+  const std::string& ns = ingress.meta.key.ns;
+  const std::string port = port_text(backend);
+  std::string id = make_id({options_.cluster, ns, backend.service, port});
+  static const config::ServerGroup kDefault;
+  if (settings.server_group != kDefault || !settings.backend_family.empty()) {
+    id += "_" + short_hash(config::to_json(settings.server_group).dump() + settings.backend_family);
+  }
+  const auto service = cluster_.services.find({ns, backend.service});
+  const Service::Port* service_port =
+      service == cluster_.services.end() ? nullptr : find_port(service->second, backend);
+  // Each Ingress gets its own notice, also when another has made the group.
+  if (service == cluster_.services.end()) {
+    notices_.warn(ingress.meta.key, "ServiceNotFound",
+                  "Service " + backend.service + " does not exist; its requests are answered 503.");
+  } else if (service->second.type == "ExternalName") {
+    notices_.warn(ingress.meta.key, "ExternalNameRefused",
+                  "Service " + backend.service +
+                      " is an ExternalName, which is not followed; its requests are answered 503.");
+    service_port = nullptr;
+  } else if (service_port == nullptr) {
+    notices_.warn(
+        ingress.meta.key, "ServicePortNotFound",
+        "Service " + backend.service + " has no TCP port " + port + "; its requests are answered 503.");
+  }
+  const auto [entry, fresh] = model_.server_groups.try_emplace(id, settings.server_group);
+  if (!fresh) return id;
+  config::ServerGroup& group = entry->second;
+  group.id = id;
+  group.name = ns + "/" + backend.service + ":" + port;
+  if (group.name.size() > 512 || config::has_control_characters(group.name)) group.name.clear();
+  group.managed_by = options_.mark();
+  if (service_port != nullptr)
+    add_members(ingress, service->second, *service_port, settings.backend_family, group);
+  return id;
+}
+
+}  // namespace sluice::mgmt::ingress

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "mgmt/ingress/model/notice.h"
+#include "mgmt/ingress/model/objects.h"
+
+namespace sluice::mgmt::ingress {
+
+struct Options {
+  std::string cluster =
+      "k8s";  ///< Prefix of ids and part of the ownership mark: one a cluster that shares appliances.
+  std::vector<std::string> controllers = {
+      "sluice.dev/ingress"};   ///< spec.controller of classes that are ours.
+  bool without_class = false;  ///< Take Ingresses that name no class, too.
+  std::string mark() const { return "sluice-ingress/" + cluster; }
+};
+
+/// How an Ingress came to be ours.
+struct Selected {
+  std::string class_name;                ///< Empty: it names none.
+  const SluiceConfig* config = nullptr;  ///< Parameters of the class, when it has some.
+};
+
+/// None: it is another's, and to be left alone. A class of ours whose parameters are missing counts as one
+/// without.
+std::optional<Selected> select(const Ingress& ingress, const Cluster& cluster, const Options& options,
+                               Notices& notices);
+
+}  // namespace sluice::mgmt::ingress

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "mgmt/ingress/model/instances.h"
+
+#include <algorithm>
+
+#include "mgmt/ingress/model/ids.h"
+
+namespace sluice::mgmt::ingress {
+namespace {
+
+IngressSettings settings_of(const Ingress& ingress, const Selected& selected, Notices& notices) {
+  IngressSettings out;
+  if (const SluiceConfig* c = selected.config) {
+    out.load_balancer_id = c->load_balancer_id;
+    out.load_balancer = c->load_balancer;
+    out.listener = c->listener;
+    out.server_group = c->server_group;
+    // A template's id would make equal settings differ.
+    out.load_balancer.id = out.listener.id = out.listener.load_balancer = out.server_group.id = "";
+    out.force_override = c->force_override;
+    out.preserve_on_delete = c->preserve_on_delete;
+    for (const std::string& p : c->problems)
+      notices.warn(ingress.meta.key, "InvalidParameters", "SluiceConfig " + c->meta.key.text() + ": " + p);
+  }
+  apply_alibaba_annotations(ingress.meta, out, notices);
+  return out;
+}
+
+const config::LoadBalancer* find_load_balancer(const std::vector<const config::Config*>& appliances,
+                                               const std::string& id) {
+  for (const config::Config* c : appliances) {
+    const auto found = c->load_balancers.find(id);
+    if (found != c->load_balancers.end()) return &found->second;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+bool older(const Ingress& a, const Ingress& b) {
+  return std::tie(a.meta.created, a.meta.key) < std::tie(b.meta.created, b.meta.key);
+}
+
+std::map<std::string, Instance> find_instances(const Cluster& cluster,
+                                               const std::vector<const config::Config*>& appliances,
+                                               const Options& options, Translation& out, Notices& notices) {
+  std::map<std::string, Instance> instances;
+  for (const auto& [key, ingress] : cluster.ingresses) {
+    const auto selected = select(ingress, cluster, options, notices);
+    if (!selected) continue;
+    out.ingresses[key].deleting = ingress.meta.deleting;
+    Candidate candidate{&ingress, settings_of(ingress, *selected, notices)};
+    const IngressSettings& s = candidate.settings;
+    const bool chosen = !s.load_balancer_id.empty();
+    const std::string id =
+        chosen ? s.load_balancer_id
+               : make_id({options.cluster, selected->class_name.empty() ? "default" : selected->class_name,
+                          s.load_balancer.scheme});
+    const config::LoadBalancer* there = find_load_balancer(appliances, id);
+    if (chosen && there == nullptr) {
+      notices.warn(key, "LoadBalancerNotFound",
+                   "No appliance has a load balancer \"" + id.substr(0, 128) + "\".");
+      continue;
+    }
+    Instance& instance = instances[id];
+    instance.id = id;
+    // One that was kept when its mark went is the user's from then on.
+    instance.own = there == nullptr || there->managed_by == options.mark();
+    (ingress.meta.deleting ? instance.deleting : instance.live).push_back(std::move(candidate));
+  }
+  for (auto& [id, instance] : instances) {
+    for (auto* list : {&instance.live, &instance.deleting}) {
+      std::sort(list->begin(), list->end(),
+                [](const Candidate& a, const Candidate& b) { return older(*a.ingress, *b.ingress); });
+    }
+  }
+  return instances;
+}
+
+bool claim_ports(const Instance& instance, const std::vector<const config::Config*>& appliances,
+                 const Options& options, Translation& out, Notices& notices) {
+  std::set<std::string> in_the_way;
+  std::string what;
+  bool serving = false;
+  for (const config::Config* c : appliances) {
+    for (const auto& [id, listener] : c->listeners) {
+      if (listener.load_balancer != instance.id) continue;
+      if (listener.managed_by == options.mark()) {
+        serving = true;
+        continue;
+      }
+      if (listener.port != 80 && listener.port != 443) continue;
+      if (in_the_way.insert(id).second)
+        what += (what.empty() ? "" : ", ") + ("\"" + id + "\" has port " + std::to_string(listener.port));
+    }
+  }
+  const bool forced = std::any_of(instance.live.begin(), instance.live.end(),
+                                  [](const Candidate& c) { return c.settings.force_override; });
+  if (forced) out.taken_over.merge(in_the_way);
+  // One appliance of a fleet that is in another's hands must not take the Ingresses off the others: it
+  // refuses by itself.
+  if (in_the_way.empty() || forced || serving) return true;
+  for (const Candidate& c : instance.live) {
+    notices.warn(
+        c.ingress->meta.key, "PortConflict",
+        "Load balancer \"" + instance.id + "\" has listeners of others, nothing was changed: " + what + ".");
+  }
+  return false;
+}
+
+}  // namespace sluice::mgmt::ingress

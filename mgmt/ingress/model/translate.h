@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "mgmt/config/model.h"
+#include "mgmt/ingress/model/class_selection.h"
+#include "mgmt/ingress/model/notice.h"
+#include "mgmt/ingress/model/objects.h"
+
+/// The one pure step: what the cluster says, to what appliances shall hold. No clock, no network, no state.
+namespace sluice::mgmt::ingress {
+
+struct Translation {
+  /// Everything that shall carry our mark, and nothing else; load balancers that the user made are referred
+  /// to only. A load balancer without addresses takes one from the appliance's pool.
+  config::Config model;
+  /// Listeners of others that go, with their rules, because an Ingress overrides them.
+  std::set<std::string> taken_over;
+  /// Load balancers that stay when our mark goes.
+  std::set<std::string> released;
+
+  struct Outcome {
+    std::string load_balancer;  ///< Where it is served; empty: nowhere, a notice says why.
+    bool deleting = false;
+  };
+  std::map<ObjectKey, Outcome> ingresses;  ///< Those that are ours.
+  std::map<std::string, ObjectKey>
+      origins;                  ///< "rules/ID" and the like: whose fault it is when it is refused.
+  std::set<ObjectKey> secrets;  ///< To be read.
+  std::vector<Notice> notices;
+};
+
+/// `appliances`: the whole state of each, as read last; for load balancers that exist and listeners of
+/// others.
+Translation translate(const Cluster& cluster, const std::vector<const config::Config*>& appliances,
+                      const Options& options);
+
+}  // namespace sluice::mgmt::ingress

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "mgmt/ingress/status_writer.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "mgmt/ingress/log.h"
+
+namespace sluice::mgmt::ingress {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kAtOnce = 16;
+
+std::string path_of(const Ingress& ingress) {
+  return "/apis/networking.k8s.io/v1/namespaces/" + ingress.meta.key.ns + "/ingresses/" +
+         ingress.meta.key.name;
+}
+
+}  // namespace
+
+void StatusWriter::set_addresses(const Ingress& ingress, const std::vector<std::string>& addresses) {
+  if (ingress.addresses == addresses) return;
+  json list = json::array();
+  for (const std::string& a : addresses) list.push_back({{"ip", a}});
+  add({ingress.meta.key.text() + " status", path_of(ingress) + "/status",
+       json{{"status", {{"loadBalancer", {{"ingress", addresses.empty() ? json(nullptr) : list}}}}}}.dump()});
+}
+
+void StatusWriter::set_finalizer(const Ingress& ingress, bool present) {
+  auto list = ingress.meta.finalizers;
+  const auto ours = std::find(list.begin(), list.end(), kFinalizer);
+  if ((ours != list.end()) == present) return;
+  if (present) {
+    list.push_back(kFinalizer);
+  } else {
+    list.erase(ours);
+  }
+  // The list is replaced whole: only as long as nobody else has changed the object.
+  add({ingress.meta.key.text() + " finalizer", path_of(ingress),
+       json{{"metadata", {{"finalizers", list}, {"resourceVersion", ingress.meta.resource_version}}}}
+           .dump()});
+}
+
+void StatusWriter::add(Patch patch) {
+  const auto sent = on_its_way_.find(patch.key);
+  if (sent != on_its_way_.end()) return;  // Its answer changes the object, and that brings us here again.
+  const std::string key = patch.key;
+  queue_.insert_or_assign(key, std::move(patch));
+  while (on_its_way_.size() < kAtOnce && !queue_.empty()) send_next();
+}
+
+void StatusWriter::send_next() {
+  const Patch patch = std::move(queue_.extract(queue_.begin()).mapped());
+  HttpRequest r;
+  r.method = "PATCH";
+  r.path = patch.path;
+  r.headers.push_back("Content-Type: application/merge-patch+json");
+  r.body = patch.body;
+  r.timeout = std::chrono::seconds(10);
+  on_its_way_[patch.key] = patch.body;
+  loop_.start(server_, std::move(r), [this, key = patch.key](HttpResponse response) {
+    on_its_way_.erase(key);
+    ++(response.good() ? written_ : failed_);
+    // 404: it is gone; 409: it has changed. Both reach us by the watch.
+    if (!response.good() && response.status != 404 && response.status != 409)
+      log_line("warning", "status",
+               {{"object", key},
+                {"error", response.status == 0 ? response.error : std::to_string(response.status)}});
+    if (!queue_.empty()) send_next();
+  });
+}
+
+}  // namespace sluice::mgmt::ingress
