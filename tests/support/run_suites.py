@@ -193,6 +193,16 @@ def kernel_suite(report):
         report.fail("goodput over an emulated link")
 
 
+def kubernetes_suite(report):
+    """sluice-ingress between a real kube-apiserver, which is built first where it is not cached, and real appliances."""
+    deps = subprocess.run([ROOT / "tests/support/deps.sh", "kubernetes"], check=False)
+    built = deps.returncode == 0 and subprocess.run(["nice", ROOT / "tests/kubernetes/apiserver.sh"], check=False).returncode == 0
+    if not built:
+        report.fail("kubernetes: no API server")
+    elif build("release", report, "mgmt/daemon/sluiced", "mgmt/ingress/sluice-ingress"):
+        pytest_suite("tests/kubernetes")(report)
+
+
 SUITES = {
     "lint": pytest_suite("tests/lint"),
     "unit": gtest_suite("unit"),
@@ -204,6 +214,7 @@ SUITES = {
     "pktgen": pytest_suite("tests/pktgen", flavour="release"),
     "sanitizer": pytest_suite("tests/e2e", flavour="check", environment={"SLUICE_BUILD": "check"},
                               arguments=("-m", "sanitizer")),
+    "kubernetes": kubernetes_suite,
 }
 
 

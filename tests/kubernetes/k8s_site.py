@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole of it: a cluster, an appliance, a controller, and pods in the lab's backend namespaces."""
+import json
+import subprocess
+import sys
+
+import cluster as kube
+from lab import BACKENDS, ROOT, Lab, wait_for
+
+POOL = "10.77.0.120-10.77.0.129"
+
+
+class Site:
+    def __init__(self, watch_cache=True):
+        self.cluster = self.lab = self.controller = None
+        self.pods = {}
+        self.next_address = 0
+        try:
+            self.cluster = kube.Cluster(watch_cache)
+            self.cluster.install()
+            self.lab = make_lab("sk", 18443)
+            self.controller = kube.Controller(self.cluster, [self.lab], self.lab.build)
+            wait_for(lambda: self.controller.metric("sluice_ingress_ready") == 1, 60, "the controller:\n" + self.controller.text())
+        except BaseException:
+            self.close()
+            raise
+
+    # -- pods
+
+    def start_pod(self, name, service):
+        """A pod that answers; returns its address. Serving before this returns."""
+        backend = list(BACKENDS)[self.next_address % len(BACKENDS)]
+        netns = self.lab.namespaces[backend]
+        address = f"10.78.0.{30 + self.next_address % 200}"
+        self.next_address += 1
+        netns.ip("address", "replace", f"{address}/24", "dev", "eth0")
+        process = netns.start(sys.executable, ROOT / "tests/kubernetes/pod.py", name, service, address, 3000)
+        self.pods[address] = process
+        wait_for(lambda: subprocess.run(netns.command("curl", "-sfo", "/dev/null", f"http://{address}:3000/"), check=False)
+                 .returncode == 0, 20, f"pod {name}")
+        return address
+
+    def stop_pod(self, address, wait=True):
+        process = self.pods.pop(address)
+        process.terminate()
+        if wait:
+            process.wait(20)
+        return process
+
+    def deploy(self, name, namespace, replicas=1, **kwargs):
+        """A Service with as many pods, as a Deployment would give it; returns their addresses."""
+        addresses = [self.start_pod(f"{name}-{i}", name) for i in range(replicas)]
+        self.cluster.apply(kube.service(name, namespace), kube.endpoint_slice(name, addresses, namespace, **kwargs))
+        return addresses
+
+    # -- waiting and asking
+
+    def address_of(self, ingress, seconds=20):
+        """The address that kubectl would show."""
+        def addresses():
+            there = self.cluster.get(ingress)
+            return [i["ip"] for i in ((there or {}).get("status", {}).get("loadBalancer", {}).get("ingress") or [])]
+        return wait_for(addresses, seconds, f"address of {ingress['metadata']['name']}; controller:\n"
+                        + self.controller.text()[-2000:])[0]
+
+    def serve(self, *objects):
+        """Applies, and waits until all of it is served; the address."""
+        self.cluster.apply(*objects)
+        ingresses = [o for o in objects if o["kind"] == "Ingress"]
+        address = self.address_of(ingresses[-1])
+        self.settle()
+        return address
+
+    def settle(self, controller=None, seconds=20):
+        """Until the appliance has whatever the cluster asks for now."""
+        controller = controller or self.controller
+        versions = []
+
+        def settled():
+            versions.append((controller.metric("sluice_ingress_appliance_in_sync"),
+                             controller.metric("sluice_ingress_watch_events_total"),
+                             controller.metric("sluice_ingress_status_writes_total")))
+            # Metrics are a second old at most: two equal looks, that long apart.
+            return len(versions) > 24 and versions[-1][0] and len(set(versions[-24:])) == 1
+        wait_for(settled, seconds, "the appliance to follow")
+
+    def curl(self, url, address, *args, check=True):
+        """(status, parsed JSON or text, headers) of a request to that host at that address."""
+        host = url.split("/")[2]
+        done = self.lab.curl("-k", "-i", "--connect-to", f"{host}::{address}:", *args, url, check=False)
+        if done.returncode != 0:
+            if check:
+                raise RuntimeError(f"curl {url}: {done.returncode} {done.stderr}")
+            return 0, done.stderr, {}
+        head, _, body = done.stdout.partition("\n\n") if "\r\n\r\n" not in done.stdout else done.stdout.partition("\r\n\r\n")
+        lines = head.splitlines()
+        headers = {k.strip().lower(): v.strip() for k, _, v in (line.partition(":") for line in lines[1:])}
+        status = int(lines[0].split()[1])
+        return status, json.loads(body) if body.startswith("{") else body, headers
+
+    def clear(self, namespace):
+        for kind in ("ingresses", "services", "endpointslices"):
+            group = {"services": "/api/v1", "ingresses": "/apis/networking.k8s.io/v1"}.get(kind, "/apis/discovery.k8s.io/v1beta1")
+            self.cluster.request("DELETE", f"{group}/namespaces/{namespace}/{kind}")
+        path = f"/apis/networking.k8s.io/v1/namespaces/{namespace}/ingresses"
+        wait_for(lambda: not self.cluster.ok("GET", path)["items"], 30, "finalizers to be removed")
+        for address in list(self.pods):
+            self.stop_pod(address, wait=False)
+
+    def close(self):
+        if self.controller:
+            self.controller.stop()
+        if self.lab:
+            self.lab.close()
+        if self.cluster:
+            self.cluster.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def make_lab(prefix, port, pool=POOL):
+    """An appliance beside us, with an address pool."""
+    lab = Lab(prefix=prefix, own_namespace=False, api_port=port)
+    try:
+        lab.start()
+        lab.api.apply({"address_pools": [{"id": "public", "scheme": "internet", "ranges": [pool]},
+                                         {"id": "private", "scheme": "internal", "ranges": ["10.77.0.140-10.77.0.149"]}]})
+    except BaseException:
+        lab.close()
+        raise
+    return lab
