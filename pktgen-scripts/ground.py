@@ -21,6 +21,8 @@ import time
 import urllib.request
 from pathlib import Path
 
+from hugepages import HugePages
+
 ROOT = Path(__file__).resolve().parents[1]
 VIP4, VIP6 = "10.77.0.100", "fd77::100"
 API_PORTS = iter(range(18443 + os.getpid() % 1000 * 8, 65000))
@@ -59,6 +61,7 @@ class Ground:
         self.api_port = next(API_PORTS)
         self.folder = Path(tempfile.mkdtemp(prefix=f"sluice-ground{os.environ.get('SLUICE_LAB_TAG', '')}-"))
         self.sluiced = None
+        self.pages = HugePages(2 * memory_mb) if huge_pages else None  # of sluiced and of one generator
         try:
             self._start()
             self.configure(key)
@@ -202,6 +205,8 @@ class Ground:
     def close(self):
         if self.sluiced is not None:
             self.stop()
+        if self.pages is not None:
+            self.pages.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self):

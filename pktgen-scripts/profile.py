@@ -9,11 +9,13 @@ what lies in headers of DPDK or of the C++ library counts for the file of ours t
 """
 import argparse
 import collections
+import concurrent.futures
 import os
 import re
 import subprocess
 import sys
-import threading
+import time
+from pathlib import Path
 
 from ground import ROOT, Ground
 
@@ -32,14 +34,13 @@ def worker_thread(pid):
 
 def record(ground, shape, seconds, out):
     """Runs the shape and samples the worker in the middle of it; what the generator measured."""
-    perf = threading.Timer(1.5, lambda: subprocess.run(
-        ["perf", "record", "-q", "-e", "cpu-clock", "-F", "9973", "-t", worker_thread(ground.sluiced.pid), "-o", out, "--",
-         "sleep", str(seconds)], check=False))
-    perf.start()
-    try:
-        return ground.run(shape, "--seconds", seconds + 1, "--warmup", 1)
-    finally:
-        perf.join()
+    command = ["perf", "record", "-q", "-e", "cpu-clock", "-F", "9973", "-t", worker_thread(ground.sluiced.pid), "-o", str(out),
+               "--", "sleep", str(seconds)]
+    with concurrent.futures.ThreadPoolExecutor(1) as beside:
+        perf = beside.submit(lambda: time.sleep(1.5) or subprocess.run(command, check=True))
+        result = ground.run(shape, "--seconds", seconds + 1, "--warmup", 1)
+        perf.result()  # its failure is ours
+    return result
 
 
 def samples(data):
@@ -101,11 +102,13 @@ def main():
     program = ROOT / "build/release/mgmt/daemon/sluiced"
     with Ground(options.driver) as ground:
         for shape in options.shapes:
-            data = ground.folder / "perf.data"
+            data = ground.folder / f"{Path(shape).stem}.data"
             result = record(ground, shape, options.seconds, data)
             maps, found = samples(data)
             shares = by_module(program, maps, found)
             total = sum(shares.values())
+            if total == 0:
+                raise RuntimeError(f"{shape}: no samples")
             per = "request" if result["appliance"].get("cycles_per_request") else "packet"
             print(f"{shape}: {result['appliance']['cycles_per_' + per]:,.0f} busy cycles a {per}, {total:,} samples")
             for module, n in shares.most_common():

@@ -10,7 +10,10 @@ namespace sluice {
 /// The time stamp counter as an Instant. All workers share one origin, so that their times can be compared.
 class TscClock {
  public:
-  TscClock() : origin_(rte_rdtsc()), hz_(rte_get_tsc_hz()), scale_(static_cast<std::uint64_t>((Wide{1'000'000'000} << 32) / hz_)) {}
+  TscClock()
+      : origin_(rte_rdtsc()),
+        hz_(rte_get_tsc_hz()),
+        scale_(static_cast<std::uint64_t>((Wide{1'000'000'000} << 32) / hz_)) {}
   static std::uint64_t cycles() { return rte_rdtsc(); }
   Instant at(std::uint64_t cycles) const {
     const Wide scaled = Wide{cycles - origin_} * scale_;

@@ -12,8 +12,8 @@ namespace sluice::l7::proxy {
 namespace {
 
 using http::Field;
-using http::FieldName;
 using http::FieldList;
+using http::FieldName;
 using http::Framing;
 
 /// The values of all Connection fields, which name further fields that stay on their hop.

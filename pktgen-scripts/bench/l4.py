@@ -15,9 +15,11 @@ from bench import machine
 from bench.figures import BenchError, compare
 from bench.ground_side import GroundSide, PKTGEN
 from bench.runner import DAEMON, benchmark
+from hugepages import HugePages
 
 BUILD = (*DAEMON, PKTGEN)
 PEERS = ("dpdk-testpmd", "openssl")
+MEMORY_MB = 256
 TESTPMD_MAC = "02:00:00:00:00:01"  # it takes every frame
 
 
@@ -28,10 +30,11 @@ class Testpmd:
         self.share_core = share_core
         self.folder = Path(tempfile.mkdtemp(prefix="sluice-testpmd-"))
         self.device = f"socket={self.folder}/port.sock,socket-abstract=no"
+        self.pages = HugePages(2 * MEMORY_MB)  # its own and a generator's
         self.said = open(self.folder / "log", "w+", encoding="utf-8")
         self.process = subprocess.Popen(
             ["nice", "-n", str(machine.PRIORITY), "stdbuf", "-oL", "dpdk-testpmd", "-l", f"{machine.LOAD_CORE},{machine.LB_CORE}", "--main-lcore",
-             str(machine.LOAD_CORE), "--in-memory", f"--file-prefix=sluice-testpmd{mode}", "--no-pci", "-m", "256",
+             str(machine.LOAD_CORE), "--in-memory", f"--file-prefix=sluice-testpmd{mode}", "--no-pci", "-m", str(MEMORY_MB),
              "--vdev", f"net_memif0,role=server,{self.device}", "--", "-i", "--nb-cores=1", f"--forward-mode={mode}",
              "--record-core-cycles", "--total-num-mbufs=16384"],
             stdin=subprocess.PIPE, stdout=self.said, stderr=subprocess.STDOUT, text=True)
@@ -75,7 +78,7 @@ class Testpmd:
     def generator(self, shape, seconds):
         command = machine.on_core(machine.LOAD_CORE, machine.program(PKTGEN), "--shape", shape, "--core", machine.LOAD_CORE,
                                   "--clients", f"net_memif0,role=client,{self.device}", "--target", "10.77.0.100",
-                                  "--target-mac", TESTPMD_MAC, "--seconds", seconds, "--warmup", 0.3, "--memory", 256,
+                                  "--target-mac", TESTPMD_MAC, "--seconds", seconds, "--warmup", 0.3, "--memory", MEMORY_MB,
                                   "--json", self.folder / "result.json", *(["--share-core"] if self.share_core else []))
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
@@ -88,6 +91,7 @@ class Testpmd:
                 self.process.kill()
                 self.process.wait()
         self.said.close()
+        self.pages.close()
         subprocess.run(["rm", "-rf", self.folder], check=True)
 
 

@@ -3,42 +3,16 @@
 import contextlib
 import socket
 import time
-from pathlib import Path
 
 from bench import machine
 from bench.figures import BenchError, bound
 from bench.runner import benchmark
 from bench.sides import certificate, sluice_config
+from hugepages import HugePages
 from tests.support.lab import VIP4, Lab, wait_for
 
 LIMIT_S = 2.0
 MEMORY_MB = 512  # of the lab's sluiced
-
-
-class HugePages:
-    """At least so many megabytes of free 2 MB pages, while this is open."""
-
-    COUNT = Path("/proc/sys/vm/nr_hugepages")
-
-    def __init__(self, megabytes):
-        self.before = int(self.COUNT.read_text())
-        lacking = megabytes // 2 - self.free()
-        if lacking > 0:
-            self.COUNT.write_text(str(self.before + lacking))
-        if self.free() * 2 < megabytes:
-            self.close()
-            raise BenchError(f"the kernel has no {megabytes} MB of free 2 MB hugepages")
-
-    @staticmethod
-    def free():
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("HugePages_Free:"):
-                return int(line.split()[1])
-        return 0
-
-    def close(self):
-        if int(self.COUNT.read_text()) > self.before:
-            self.COUNT.write_text(str(self.before))
 
 
 def ask(lab):

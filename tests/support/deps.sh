@@ -13,7 +13,7 @@ build=(g++ meson ninja-build pkg-config ccache
 demo=(nginx-light iproute2 iputils-ping iptables ethtool curl openssl jq procps python3)
 test=(libgtest-dev libgmock-dev libbenchmark-dev clang libclang-rt-14-dev clang-format git
   nghttp2-client wrk haproxy python3-pytest python3-pytest-timeout python3-scapy tcpdump sqlite3)
-bench=(nginx-light haproxy dpdk-dev nghttp2-client libipsec-mb-dev)  # dpdk-dev: dpdk-testpmd
+bench=(nginx-light haproxy dpdk-dev nghttp2-client libipsec-mb-dev linux-perf)  # dpdk-dev: dpdk-testpmd
 vm=(qemu-system-x86 busybox-static kmod binutils)
 
 # The API server is built from Debian's source package (tests/kubernetes/apiserver.sh).
