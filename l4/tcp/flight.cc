@@ -8,7 +8,9 @@ namespace sluice::l4::tcp {
 using State = SentSegment::State;
 
 SentSegment* Flight::make(SeqNum begin, SeqNum end, SentSegment* after) {
-  SentSegment* s = count_ < kMaxSegments ? pool_->create() : nullptr;
+  // The last quarter is for first records: a connection that has none could send nothing.
+  const bool may = count_ == 0 || (count_ < kMaxSegments && pool_->live() < pool_->limit() / 4 * 3);
+  SentSegment* s = may ? pool_->create() : nullptr;
   if (s == nullptr) return nullptr;
   s->begin = begin;
   s->end = end;

@@ -59,6 +59,8 @@ class Flight {
  public:
   using Pool = ObjectPool<SentSegment>;
   static constexpr std::uint16_t kMaxSegments = 4096;
+  /// SACKed ranges up to which blocks may cut records; more would be for nobody but who wants to waste them.
+  static constexpr std::uint16_t kMaxCutRanges = 256;
 
   explicit Flight(Pool& pool) : pool_(&pool) {}
   Flight(const Flight&) = delete;
@@ -114,6 +116,7 @@ class Flight {
     const std::uint32_t before = sacked();
     for (SentSegment* s = find(block.begin); s != nullptr && s->begin < block.end; s = s->by_seq.next) {
       if (s->state == SentSegment::State::kSacked) continue;
+      if ((s->begin < block.begin || s->end > block.end) && sacked_ranges_ >= kMaxCutRanges) break;
       if (s->begin < block.begin && (s = split(*s, block.begin)) == nullptr) break;
       if (s->end > block.end && split(*s, block.end) == nullptr) break;
       delivered(*s);

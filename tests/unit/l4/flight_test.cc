@@ -78,13 +78,30 @@ TEST_F(FlightTest, lost_neighbours_are_cut_to_the_segment_size_of_the_moment) {
 
 TEST_F(FlightTest, without_a_place_segments_share_a_record_and_no_byte_is_lost_track_of) {
   for (int i = 0; i < 80; ++i) send(10, Instant(1s));
-  EXPECT_EQ(f.segments(), 64u);
+  EXPECT_EQ(f.segments(), 48u) << "the rest is for connections that have none";
   EXPECT_EQ(f.in_flight(), 800u);
   EXPECT_EQ(f.last()->end, SeqNum(1800));
   EXPECT_EQ(sack(1795, 1800), 0u) << "cannot be split";
   EXPECT_EQ(ack(1800), 800u);
   EXPECT_TRUE(f.empty());
   EXPECT_EQ(pool.live(), 0u);
+}
+
+TEST_F(FlightTest, records_run_out_for_those_who_have_many_first) {
+  send(1000, Instant(1s));
+  for (std::uint32_t i = 0; i < 100; ++i) sack(1001 + 2 * i, 1002 + 2 * i);
+  Flight other{pool};
+  EXPECT_TRUE(other.sent(SeqNum(1), SeqNum(2), Instant(1s)));
+}
+
+TEST(Flight, reports_of_single_bytes_are_recorded_up_to_a_bound) {
+  Flight::Pool pool{65536};
+  Flight f{pool};
+  f.sent(SeqNum(1), SeqNum(3001), Instant(1s));
+  f.sent(SeqNum(3001), SeqNum(4001), Instant(1s));
+  for (std::uint32_t i = 0; i < 1000; ++i) f.sack(block(2 + 2 * i, 3 + 2 * i), [](const SentSegment&) {});
+  EXPECT_EQ(f.sacked_ranges(), Flight::kMaxCutRanges);
+  EXPECT_EQ(f.sack(block(3001, 4001), [](const SentSegment&) {}), 1000u) << "a whole segment";
 }
 
 TEST_F(FlightTest, a_receiver_that_takes_its_reports_back_leaves_all_lost) {
