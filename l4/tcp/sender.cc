@@ -55,10 +55,13 @@ bool fits(Connection& c, std::uint32_t n, std::uint32_t room) {
 SendResult send_lost(Connection& c, Instant now) {
   SentSegment& s = *c.flight.first_lost();
   const std::uint32_t window = distance(s.begin, c.snd_una + c.snd_wnd);
-  if (window == 0) return SendResult::kPeerWindow;
-  c.flight.resize_lost(s, std::min(segment_size(c), window));
-  if (!fits(c, s.size(), congestion_room(c))) return SendResult::kCongestion;
-  return resend(c, s, s.begin, now) ? SendResult::kSent : SendResult::kNoBuffer;
+  const bool fin_only = s.begin == c.queue_end();  // takes no room, as in send_new
+  if (window == 0 && !fin_only) return SendResult::kPeerWindow;
+  const std::uint32_t most = std::min(segment_size(c), std::max(window, 1u));
+  c.flight.resize_lost(s, most);
+  const std::uint32_t n = std::min(s.size(), most);  // less when there was no place to cut it
+  if (!fits(c, n, congestion_room(c))) return SendResult::kCongestion;
+  return resend(c, s, s.begin, s.begin + n, now) ? SendResult::kSent : SendResult::kNoBuffer;
 }
 
 /// Everything that both windows allow: what was lost (RFC 6675, NextSeg (1)), then what is new (2).
@@ -92,11 +95,11 @@ std::uint32_t segment_size(const Connection& c) {
   return c.snd_mss - static_cast<std::uint32_t>(option_bytes(c));
 }
 
-bool resend(Connection& c, SentSegment& s, SeqNum from, Instant now) {
-  const SeqNum text_end = min(s.end, c.queue_end());
+bool resend(Connection& c, SentSegment& s, SeqNum from, SeqNum to, Instant now) {
+  const SeqNum text_end = min(to, c.queue_end());
   const std::uint32_t n = distance(from, text_end);
-  if (!send_range(c, from, n, s.end > text_end, now)) return false;
-  undo_sent_again(c, static_cast<std::uint32_t>(s.end - from), now);
+  if (!send_range(c, from, n, to > text_end, now)) return false;
+  undo_sent_again(c, static_cast<std::uint32_t>(to - from), now);
   if (c.recovery.phase == Recovery::Phase::kFast) c.recovery.prr.sent(n);
   c.flight.sent_again(s, now);
   return true;

@@ -16,7 +16,7 @@ enum class SendResult : std::uint8_t { kSent, kNothingToSend, kPeerWindow, kCong
 /// Sends at most one segment from snd_nxt on, if the peer's window and `room` allow; what stood in the way
 /// otherwise.
 SendResult send_new(Connection& c, std::uint32_t room, Instant now);
-/// Sends a segment again, from `from` on. False: no buffer.
-bool resend(Connection& c, SentSegment& s, SeqNum from, Instant now);
+/// Sends [from, to) of a segment again. False: no buffer.
+bool resend(Connection& c, SentSegment& s, SeqNum from, SeqNum to, Instant now);
 
 }  // namespace sluice::l4::tcp

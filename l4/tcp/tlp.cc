@@ -45,7 +45,7 @@ void tlp_send_probe(Connection& c, Instant now) {
   c.tlp.again = send_new(c, UINT32_MAX, now) != SendResult::kSent;
   if (c.tlp.again) {
     const std::uint32_t n = std::min(last->size(), segment_size(c));
-    if (!resend(c, *last, last->end - n, now)) return;
+    if (!resend(c, *last, last->end - n, last->end, now)) return;
   }
   c.env.stats.tail_probes.add();
   c.tlp.end = c.snd_nxt;

@@ -129,6 +129,26 @@ TEST_F(TcpRetransmit, packet_too_big_makes_segments_smaller_and_sends_what_was_l
   send(". 1:1(0) ack 2001");
 }
 
+TEST_F(TcpRetransmit, what_shares_a_record_that_cannot_be_cut_is_sent_again_by_segments) {
+  establish();
+  const auto fill = [&] {  // Flight::kMaxSegments, with one more
+    for (int i = 0; i < 4095; ++i) user_sends("x");
+    discard_sent();
+  };
+  fill();
+  user_sends(2000);  // the second segment finds no record of its own
+  expect(". 4096:5096(1000)");
+  expect("P. 5096:6096(1000)");
+  send(". 1:1(0) ack 4096");
+  fill();
+  expect_at(200ms, ". 4096:5096(1000) ack 1");
+  send(". 1:1(0) ack 5096");
+  expect(". 5096:6096(1000) ack 1");
+  discard_sent();
+  user_aborts();
+  discard_sent();
+}
+
 TEST_F(TcpRetransmit, large_segments_that_vanish_without_a_word_are_tried_smaller_after_the_second_timeout) {
   establish("<mss 1460>");
   user_sends(2000);

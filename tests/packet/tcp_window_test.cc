@@ -135,6 +135,19 @@ TEST_F(TcpWindow, a_probe_that_is_accepted_counts_as_sent) {
   send(". 1:1(0) ack 1501 win 2000");
 }
 
+TEST_F(TcpWindow, a_lost_fin_is_sent_again_into_a_closed_window) {
+  establish("<mss 1000>", 1000);
+  user_sends(1000);
+  expect("P. 1:1001(1000) ack 1");
+  user_shuts_down();
+  expect("F. 1001:1001(0) ack 1");
+  send(". 1:1(0) ack 1001 win 0");
+  expect_at(200ms, "F. 1001:1001(0) ack 1");
+  expect_at(600ms, "F. 1001:1001(0) ack 1");
+  send("F. 1:1(0) ack 1002 win 0");
+  expect(". 1002:1002(0) ack 2");
+}
+
 TEST_F(TcpWindow, probes_that_nobody_answers_end_the_connection) {
   config.user_timeout = 2s;
   establish("<mss 1000>", 1000);
