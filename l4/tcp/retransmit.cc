@@ -87,7 +87,7 @@ void probe_answered(Connection& c, Instant now) {
 }
 
 void arm_after_output(Connection& c, SendResult r, Instant now) {
-  if (c.deadlines.persist) return;
+  if (c.deadlines.persist) return arm_retransmit(c, now);  // a recovery may have stopped it
   if (c.flight.in_flight() > 0) return arm_retransmit(c, now);
   if (r == SendResult::kPeerWindow) {
     c.deadlines.persist = true;

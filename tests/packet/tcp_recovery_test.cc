@@ -325,6 +325,25 @@ TEST_F(TcpRecovery, f_rto_goes_back_to_retransmission_when_duplicates_come) {
   discard_sent();
 }
 
+TEST_F(TcpRecovery, a_recovery_that_begins_while_the_window_is_probed_does_not_stop_the_probes) {
+  establish("<mss 1000, sackOK>", 60000, 50ms);
+  user_sends(5000);
+  expect_segments(1, 5, true);
+  user_shuts_down();  // or the answers to probes start the timer
+  expect("F. 5001:5001(0)");
+  at(100ms);
+  send(". 1:1(0) ack 1 win 1000 <sack 2001:5001>");
+  expect(". 1:1001(1000)");
+  send(". 1:1(0) ack 1 win 0");
+  expect_nothing_until(310ms);                              // the timeout found no window
+  send(". 1:1(0) ack 1 win 0 <sack 1:1001, sack 1:1001>");  // undone; 1001 is found lost again
+  EXPECT_EQ(stack().stats().spurious_recoveries.get(), 1u);
+  EXPECT_EQ(stack().stats().fast_retransmits.get(), 2u);
+  expect_at(510ms, ". 1:2(1) ack 1");
+  user_aborts();
+  discard_sent();
+}
+
 // ---- The receiver's part
 
 TEST_F(TcpRecovery, what_comes_twice_is_reported_once_by_d_sack) {
