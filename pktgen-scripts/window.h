@@ -39,8 +39,8 @@ struct Results {
   Counter bytes;       ///< Of bodies and heads, received by clients.
   std::array<Counter, static_cast<std::size_t>(Failure::kCount)> failures;
   std::string first_failure;  ///< In words.
-  Histogram latency;
-  std::uint64_t behind = 0;  ///< Open loop: operations that were due at the end and had not started.
+  Histogram latency;          ///< Open loop: with the ages of what had not completed at the end.
+  std::uint64_t behind = 0;   ///< Open loop: operations that were due at the end and had not started.
 
   void fail(Failure f, std::string why) {
     if (failed() == 0) first_failure = std::move(why);

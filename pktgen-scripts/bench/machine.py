@@ -53,14 +53,17 @@ def busiest(core):
     return ", ".join(f"{r[3]} ({r[2]})" for r in rows if r[0] == str(core))[:120] or "unknown"
 
 
+LOCK = Path(os.environ.get("SLUICE_BENCH_LOCK", "/run/lock/sluice-bench"))
+
+
 @contextlib.contextmanager
 def only_bench():
     """One benchmark at a time on a machine; released by the kernel however we end."""
-    with open("/run/lock/sluice-bench", "w", encoding="utf-8") as lock:
+    with open(LOCK, "w", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as taken:
-            raise BenchError(f"core {LB_CORE} is taken: another benchmark is running (/run/lock/sluice-bench)") from taken
+            raise BenchError(f"core {LB_CORE} is taken: another benchmark is running ({LOCK})") from taken
         yield
 
 
@@ -87,11 +90,28 @@ def preferred_session():
             weigh_session("self", before)
 
 
+def family(pid):
+    """A process and its children."""
+    children = subprocess.run(["pgrep", "-P", str(pid)], stdout=subprocess.PIPE, text=True, check=False).stdout.split()
+    return [pid, *map(int, children)]
+
+
+def process_seconds(pid):
+    """User and system time so far of a process and its children, those that have ended included (proc_pid_stat(5))."""
+    user = system = 0
+    for process in family(pid):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+            own_user, own_system, ended_user, ended_system = map(int, fields[11:15])
+            user, system = user + own_user + ended_user, system + own_system + ended_system
+    tick = os.sysconf("SC_CLK_TCK")
+    return user / tick, system / tick
+
+
 def settle(pid, core=None):
     """Priority, and with `core` the place, of a process, its threads and its children."""
     weigh_session(pid)
-    children = subprocess.run(["pgrep", "-P", str(pid)], stdout=subprocess.PIPE, text=True, check=False).stdout.split()
-    for process in (str(pid), *children):
+    for process in family(pid):
         for task in os.listdir(f"/proc/{process}/task"):
             with contextlib.suppress(ProcessLookupError):
                 os.setpriority(os.PRIO_PROCESS, int(task), PRIORITY)

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <rte_errno.h>
 #include <rte_launch.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -41,6 +42,7 @@ auto on_core(Work&& work) {
   const unsigned lcore = port::lcore_of_worker(0);
   rte_eal_remote_launch(
       [](void* p) {
+        prctl(PR_SET_NAME, "sluice-worker0");  // as Worker::run does: another generator sees the core taken
         auto& j = *static_cast<Job*>(p);
         j.outcome.emplace(j.work());
         return 0;

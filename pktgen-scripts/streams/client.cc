@@ -42,6 +42,10 @@ Failure failure_of(Verdict v) {
 
 bool Client::slow() const { return app_.shape().read_rate != 0; }
 
+bool Client::operating() const {
+  return state_ == State::kBusy || (state_ == State::kOpening && app_.shape().connection_each());
+}
+
 // ---- What the application starts
 
 void Client::open(Instant now) {

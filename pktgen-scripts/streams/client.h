@@ -40,6 +40,10 @@ class Client final : public l4::StreamEvents {
   /// The application lost patience.
   void timed_out(Instant now);
   State state() const { return state_; }
+  /// An operation has begun, perhaps with its connection, and has not completed.
+  bool operating() const;
+  /// When the operation was meant to begin.
+  Instant intended() const { return intended_; }
 
   // l4::StreamEvents
   void on_open(Instant now) override;

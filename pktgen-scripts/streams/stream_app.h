@@ -84,6 +84,7 @@ class StreamApp final : public App, public l4::tcp::Acceptor {
 
   void move(Client& c, List<Client>* to);
   void take_window(Instant now);
+  void count_unfinished(Instant now);
   void admit();
   void open_connections(Instant now);
   void start_operations(Instant now);

@@ -87,6 +87,18 @@ def test_what_a_packet_shape_has_no_use_for_is_refused(ground, arguments, target
     assert problem.value.status == 2
 
 
+def test_a_core_that_a_packet_generator_has_is_not_taken_by_another(ground):
+    first = ground.command("l4-udp", "--seconds", "4", "--warmup", "0", "--rate", "1000")
+    with subprocess.Popen(first, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
+        threads = Path(f"/proc/{running.pid}/task")
+        wait_for(lambda: any((t / "comm").read_text() == "sluice-worker0\n" for t in threads.iterdir()), 3, "its worker")
+        second = subprocess.run([word for word in first if word != "--share-core"], stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, text=True, check=False, timeout=60)
+        said, _ = running.communicate()
+    assert running.returncode == 0, said
+    assert second.returncode != 0 and f"a worker of process {running.pid} (sluice-pktgen)" in second.stdout
+
+
 def test_a_real_client_is_served_during_a_syn_flood():
     """The flood comes over the client's own cable, from addresses that nobody has."""
     route = 'routes = ( { destination = "198.18.0.0/15"; gateway = "10.77.0.2"; } );'
