@@ -27,6 +27,7 @@ void Cubic::begin_epoch(const CongestionWindow& w, Instant now) {
 
 void Cubic::on_ack(CongestionWindow& w, const AckEvent& e) {
   if (w.cwnd < w.ssthresh) {
+    epoch_ = false;  // after an idle restart: the old one ends
     if (first_slow_start_) return hystart_.on_ack(w, e);
     w.cwnd += std::min(e.bytes, e.limit * w.mss);
     return;

@@ -101,6 +101,20 @@ TEST(Cubic, time_in_which_the_window_was_not_in_use_does_not_count) {
   EXPECT_LT(w.cwnd, before + 40'000);
 }
 
+TEST(Cubic, a_window_that_started_anew_does_not_leap_to_where_the_old_one_was) {
+  Cubic cc;
+  CongestionWindow w{.cwnd = 20'000, .mss = 1000};
+  w.ssthresh = w.cwnd = cc.on_loss(w, 20'000);
+  Instant now(1s);
+  std::uint32_t una = 0;
+  for (int i = 0; i < 200; ++i) round_trip(cc, w, now, 1ms, una);
+  ASSERT_GT(w.cwnd, 100'000u);
+  w.cwnd = 10'000;  // RFC 5681, 4.1
+  while (w.cwnd < w.ssthresh) cc.on_ack(w, {.bytes = 1000, .srtt = 1ms, .now = now});
+  cc.on_ack(w, {.bytes = 1000, .srtt = 1ms, .now = now});
+  EXPECT_LE(w.cwnd, w.ssthresh + 1000);
+}
+
 TEST(HyStart, leaves_slow_start_five_rounds_after_the_round_trip_has_grown) {
   Cubic cc;
   CongestionWindow w{.cwnd = 16'000, .mss = 1000};
