@@ -82,6 +82,7 @@ void on_forward(Connection& c, const AckNews& news, Instant now) {
   c.queue.acknowledge(std::min<std::size_t>(news.acked, c.queue.sent()));
   c.progress_at = now;
   c.tlp.restart = true;
+  if (c.deadlines.persist) c.rtt.reset_back_off();  // it was that of the probes
   restart_retransmit(c, now);
   if (c.send_blocked && c.queue.size() <= c.snd_buffer / 2) {
     c.send_blocked = false;

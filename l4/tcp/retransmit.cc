@@ -35,6 +35,7 @@ void probe_window(Connection& c, Instant now) {
   BufChain byte;
   if (c.queue.sent() > 0) {
     byte = c.queue.share_sent(0, 1, c.env.buffers);
+    c.flight.first()->again = true;
   } else if (c.flight.has_place()) {
     byte = c.queue.send_next(1, c.env.buffers);
     if (byte.empty()) return;

@@ -135,6 +135,20 @@ TEST_F(TcpWindow, a_probe_that_is_accepted_counts_as_sent) {
   send(". 1:1(0) ack 1501 win 2000");
 }
 
+TEST_F(TcpWindow, the_answer_to_a_repeated_probe_is_no_round_trip_and_ends_the_back_off) {
+  establish("<mss 1000>", 1000);
+  user_sends(1500);
+  expect(". 1:1001(1000) ack 1");
+  send(". 1:1(0) ack 1001 win 0");
+  expect_at(200ms, ". 1001:1002(1) ack 1");
+  expect_at(600ms, ". 1001:1002(1) ack 1");
+  at(650ms);
+  send(". 1:1(0) ack 1002 win 2000");  // to either (Karn)
+  expect("P. 1002:1501(499) ack 1");
+  expect_at(850ms, "P. 1002:1501(499) ack 1");
+  send(". 1:1(0) ack 1501 win 2000");
+}
+
 TEST_F(TcpWindow, a_lost_fin_is_sent_again_into_a_closed_window) {
   establish("<mss 1000>", 1000);
   user_sends(1000);
