@@ -116,6 +116,8 @@ void on_acknowledgement(Connection& c, const AckNews& ack, Instant now) {
   }
   const bool recovered = r.phase != Phase::kOpen && c.snd_una >= r.point;
   if (recovered) leave(c);
+  // It follows, or it would seem to lie ahead after 2 GiB.
+  if (r.phase == Phase::kOpen) r.point = max(r.point, c.snd_una);
   std::uint32_t newly_lost = 0;
   if (c.sack) {
     rack_adapt_window(c, news.duplicate.has_value(), recovered);
@@ -127,6 +129,7 @@ void on_acknowledgement(Connection& c, const AckNews& ack, Instant now) {
     enter_fast_recovery(c, news);
   } else if (probe_lost && r.phase == Phase::kOpen) {
     reduce(c, c.outstanding() + news.acked);  // RFC 8985, 7.4.2: repaired already
+    c.undo.armed = false;                     // so nothing sent again later says anything of it
     w.cwnd = w.ssthresh;
     return;
   }
