@@ -48,13 +48,12 @@ void take_syn(Connection& c, const Segment& s, Instant now) {
 /// Karn's rule for SYNs: timed when sent once, or by the timestamp that comes back.
 void take_handshake_rtt(Connection& c, const Segment& s, Instant now) {
   const auto& t = s.header.options.timestamp;
-  if (c.from_cookie) return;  // nobody knows when the SYN,ACK was sent
   const std::uint32_t ms = t ? c.timestamps.clock(now) - t->echo : 0;
-  if (c.rtt.backoff() == 0) {
+  if (c.rtt.backoff() == 0 && !c.from_cookie) {
     c.rtt.sample(now - c.last_sent_at);
   } else if (c.timestamps.on && t && t->echo != 0 && ms < 60'000) {
-    c.rtt.sample(std::chrono::milliseconds(std::max(ms, 1u)));
-  } else {
+    c.rtt.sample(std::chrono::milliseconds(std::max(ms, 1u)));  // a cookie's is at most 32 ms early
+  } else if (!c.from_cookie) {
     c.rtt.assume_three_seconds();
   }
 }

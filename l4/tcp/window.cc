@@ -58,7 +58,7 @@ void credit_consumed(Connection& c, std::size_t n) {
 bool overcharged(const Connection& c) { return c.charge > 2ull * c.rcv_buffer; }
 
 void grow_receive_buffer(Connection& c, Instant now) {
-  if (now - c.rcv_round_at < c.rtt.srtt()) return;
+  if (!c.rtt.has_sample() || now - c.rcv_round_at < c.rtt.srtt()) return;
   const std::uint32_t bytes = distance(c.rcv_round, c.rcv_nxt);
   const bool full = bytes >= most(c) / 2 && c.unconsumed <= bytes;
   if (full && c.rcv_round_at != Instant{} && c.rcv_buffer < c.env.config.max_receive_buffer) {

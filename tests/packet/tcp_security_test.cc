@@ -161,6 +161,27 @@ TEST_F(TcpCookies, a_client_without_timestamps_keeps_its_mss_only) {
   discard_sent();
 }
 
+TEST_F(TcpCookies, the_round_trip_is_measured_by_the_timestamp_and_the_window_grows) {
+  config.receive_buffer = 4000;
+  config.max_receive_buffer = 10000;
+  fill_backlog();
+  send("S 0:0(0) win 60000 <mss 1400, sackOK, TS val 7 ecr 0, wscale 9>");
+  expect("S. 0:0(0) ack 1");
+  const std::string ts = "<TS val 8 ecr " + std::to_string(last_timestamp()) + ">";
+  at(50ms);
+  send(". 1:1(0) ack 1 win 100 " + ts);
+  for (std::uint32_t seq = 1; seq < 9000; seq += 1000) {
+    send(". " + std::to_string(seq) + ":" + std::to_string(seq + 1000) + "(1000) ack 1 win 100 " + ts);
+    if (seq % 3000 == 2001) at(now() - started() + 100ms);
+  }
+  EXPECT_GT(last_window(), 4000u);
+  discard_sent();
+  user_aborts();
+  discard_sent();
+  at(31s);
+  discard_sent();
+}
+
 TEST_F(TcpCookies, a_forged_or_old_cookie_is_refused) {
   fill_backlog();
   send("S 0:0(0) win 60000 <mss 1000>");
