@@ -24,6 +24,16 @@ struct Env {
   Env(const Config& c, BufPool& b, DropCounters& d, SegmentOut& o)
       : config(c), buffers(b), drops(d), out(o), secrets(c.secret[0], c.secret[1]) {}
 
+  /// Whether most packet buffers, which the workers share, are free: only then may a connection keep more
+  /// than the first bounds of Config allow. Counting is not cheap: once a millisecond.
+  bool plenty_of_buffers(Instant now) {
+    if (now >= next_count_) {
+      plenty_ = buffers.available() > at_start_ / 2;
+      next_count_ = now + std::chrono::milliseconds(1);
+    }
+    return plenty_;
+  }
+
   const Config config;
   BufPool& buffers;
   DropCounters& drops;
@@ -34,6 +44,11 @@ struct Env {
   // segments of a connection share a record.
   Reassembly::Pool blocks{1u << 18};
   Flight::Pool flight{1u << 20};
+
+ private:
+  const unsigned at_start_ = buffers.available();  ///< Free ones: all but those that the ports wait with.
+  Instant next_count_{Instant::min()};
+  bool plenty_ = true;
 };
 
 }  // namespace sluice::l4::tcp

@@ -155,7 +155,8 @@ void take_text(Connection& c, Segment& s, Instant now) {
   if (s.seq() != c.rcv_nxt) {
     c.env.stats.out_of_order.add();
     note_duplicate(c, s, c.reassembly.known_to(s.seq()));
-    const ReassemblyLimits limits{kReassemblyBlocks, 2 * c.rcv_buffer / 2048};
+    const std::uint32_t bound = c.env.plenty_of_buffers(now) ? c.rcv_buffer : c.env.config.receive_buffer;
+    const ReassemblyLimits limits{kReassemblyBlocks, 2 * bound / 2048};
     if (!c.reassembly.insert(s.seq(), std::move(s.payload), limits, c.env.buffers)) {
       c.env.drops.add(DropReason::kTcpReassemblyFull);
     }

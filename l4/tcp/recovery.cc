@@ -54,7 +54,8 @@ void grow(Connection& c, const AckNews& news, Instant now) {
              .now = now};
   if (c.recovery.phase == Phase::kTimeout) e.limit = 1;  // RFC 3465, 2.3
   c.congestion_control.on_ack(w, e);
-  c.snd_buffer = std::max(c.snd_buffer, std::min(c.env.config.max_send_buffer, 2 * w.cwnd));
+  const std::uint32_t buffer = std::min(c.env.config.max_send_buffer, 2 * w.cwnd);
+  if (buffer > c.snd_buffer && c.env.plenty_of_buffers(now)) c.snd_buffer = buffer;
 }
 
 /// The receiver took back what it had SACKed (RFC 2018, 8): it acknowledges up to a block, but not the block.

@@ -61,8 +61,9 @@ void grow_receive_buffer(Connection& c, Instant now) {
   if (!c.rtt.has_sample() || now - c.rcv_round_at < c.rtt.srtt()) return;
   const std::uint32_t bytes = distance(c.rcv_round, c.rcv_nxt);
   const bool full = bytes >= most(c) / 2 && c.unconsumed <= bytes;
-  if (full && c.rcv_round_at != Instant{} && c.rcv_buffer < c.env.config.max_receive_buffer) {
-    c.rcv_buffer = std::min(2 * c.rcv_buffer, c.env.config.max_receive_buffer);
+  const std::uint32_t bound = c.env.config.max_receive_buffer;
+  if (full && c.rcv_round_at != Instant{} && c.rcv_buffer < bound && c.env.plenty_of_buffers(now)) {
+    c.rcv_buffer = std::min(2 * c.rcv_buffer, bound);
   }
   c.rcv_round = c.rcv_nxt;
   c.rcv_round_at = now;

@@ -263,6 +263,27 @@ TEST_F(TcpWindow, the_send_buffer_is_twice_the_congestion_window_up_to_its_bound
   discard_sent();
 }
 
+TEST_F(TcpWindow, buffers_do_not_grow_while_most_packet_memory_is_in_use) {
+  config.send_buffer = config.receive_buffer = 4000;
+  config.max_send_buffer = config.max_receive_buffer = 25000;
+  establish("<mss 1000>", 60000, 50ms);
+  std::vector<Buf> others;
+  for (unsigned n = buffers().available() * 3 / 4; n > 0; --n) others.push_back(buffers().alloc());
+  for (std::uint32_t seq = 1; seq < 9000; seq += 1000) {
+    send(". " + std::to_string(seq) + ":" + std::to_string(seq + 1000) + "(1000) ack 1");
+    if (seq % 3000 == 2001) at(now() - started() + 60ms);
+  }
+  EXPECT_LE(last_window(), 4000u);
+  discard_sent();
+  user_sends(10000);
+  at(now() - started() + 50ms);
+  send(". 9001:9001(0) ack 10001");
+  EXPECT_EQ(stream().send_space(), 4000u);
+  discard_sent();
+  user_aborts();
+  discard_sent();
+}
+
 TEST_F(TcpWindow, keepalive_asks_an_idle_peer_and_gives_up_after_the_last_probe) {
   config.keepalive_idle = 10s;
   config.keepalive_interval = 2s;
