@@ -65,8 +65,8 @@ void Stack::Impl::input(std::span<net::Packet> batch, Instant now) {
   deliver(now);
 }
 
-/// With many connections nearly every one is far from the core: slots, then sockets, are fetched for all before the first
-/// is needed.
+/// With many connections nearly every one is far from the core: slots, then sockets, are fetched for all
+/// before the first is needed.
 void Stack::Impl::arrive(std::span<net::Packet> batch, Instant now) {
   std::array<std::uint64_t, kBatch> hashes;
   for (std::size_t i = 0; i < batch.size(); ++i) {
