@@ -17,8 +17,9 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason="needs root: network namespaces"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site():
+    """One a file: test_faults makes sites of its own, and all have the same names."""
     with Site() as s:
         yield s
 
