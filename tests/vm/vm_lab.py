@@ -64,6 +64,9 @@ class VmLab(Lab):
             for address in own:
                 netns.ip("address", "add", address, "dev", "eth0", *(["nodad"] if ":" in address else []))
             netns.ip("link", "set", "eth0", "up")
+        # With software RSS, QEMU never wakes a tap queue whose packet found another queue's ring full: what a client has in
+        # flight fits into the ring.
+        self.namespaces["cl"].run("sysctl", "-qw", "net.ipv4.tcp_wmem=4096 65536 131072")
         self.lb = self.namespaces["mg"]  # where the API is spoken from
 
     # -- machine
