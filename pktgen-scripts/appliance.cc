@@ -73,6 +73,20 @@ Result<ApplianceCounters> Appliance::read() const {
   return counters;
 }
 
+Result<std::optional<ApplianceCounters>> counters_of(const std::optional<Appliance>& appliance) {
+  if (!appliance) return std::optional<ApplianceCounters>();
+  const auto now = appliance->read();
+  if (!now) return now.error();
+  return std::optional(*now);
+}
+
+Result<std::optional<ApplianceCounters>> spent_since(const std::optional<Appliance>& appliance,
+                                                     const std::optional<ApplianceCounters>& before) {
+  auto now = counters_of(appliance);
+  if (now && *now) **now = (*now)->since(*before);
+  return now;
+}
+
 Result<ApplianceCounters> parse_counters(const std::string& text) {
   std::map<std::string_view, double> sums;
   for (std::string_view rest = text; !rest.empty();) {

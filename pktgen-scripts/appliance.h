@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "dataplane/base/result.h"
@@ -28,6 +29,12 @@ class Appliance {
  private:
   std::string url_, token_;
 };
+
+/// Of an appliance that may not be named: then nothing.
+Result<std::optional<ApplianceCounters>> counters_of(const std::optional<Appliance>& appliance);
+/// What it has done since `before`, which counters_of() gave.
+Result<std::optional<ApplianceCounters>> spent_since(const std::optional<Appliance>& appliance,
+                                                     const std::optional<ApplianceCounters>& before);
 
 /// From Prometheus' text.
 Result<ApplianceCounters> parse_counters(const std::string& text);

@@ -148,23 +148,17 @@ Status Run::settle() {
 
 Result<Measurement> Run::window(const Load& load, double seconds, Window*& out) {
   Measurement m;
-  ApplianceCounters before;
-  if (appliance_) {
-    auto counters = appliance_->read();
-    if (!counters) return counters.error();
-    before = *counters;
-  }
+  const auto before = counters_of(appliance_);
+  if (!before) return before.error();
   const std::uint64_t dropped = engine_.dropped();
   const Engine::Cycles cycles = engine_.cycles();
   Window& w = engine_.enter(load);
   out = &w;
   if (Status s = pause(w, seconds, !options_.find_rate); !s) return s.error();
   const Engine::Cycles then = engine_.cycles();
-  if (appliance_) {
-    auto counters = appliance_->read();
-    if (!counters) return counters.error();
-    m.appliance = counters->since(before);
-  }
+  const auto spent = spent_since(appliance_, *before);
+  if (!spent) return spent.error();
+  m.appliance = *spent;
   m.connections = engine_.gauges().connections;
   engine_.enter(pause_load());
   const Results& r = w.results;
@@ -197,12 +191,8 @@ Result<Measurement> Run::steady() {
 /// The measured window is the opening; then they are held, and asked.
 Result<Measurement> Run::idle() {
   Measurement m;
-  ApplianceCounters before;
-  if (appliance_) {
-    auto counters = appliance_->read();
-    if (!counters) return counters.error();
-    before = *counters;
-  }
+  const auto before = counters_of(appliance_);
+  if (!before) return before.error();
   Window& opening = engine_.enter(pause_load());
   if (Status s = open_all(opening); !s) return s.error();
   Window& held = engine_.enter(pause_load());
@@ -210,11 +200,9 @@ Result<Measurement> Run::idle() {
   m.count = opening.results.opened.get() + 1;  // with the probe's
   m.bytes = opening.results.bytes.get();
   if (Status s = pause(held, options_.seconds, true); !s) return s.error();
-  if (appliance_) {
-    auto counters = appliance_->read();
-    if (!counters) return counters.error();
-    m.appliance = counters->since(before);
-  }
+  const auto spent = spent_since(appliance_, *before);
+  if (!spent) return spent.error();
+  m.appliance = *spent;
   m.connections = engine_.gauges().connections;
   Window& asked = engine_.enter({.clients = shape_.connections, .operations = shape_.connections});
   const auto all = [&] { return asked.results.operations.get() >= shape_.connections; };

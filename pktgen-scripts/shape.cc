@@ -2,15 +2,12 @@
 #include "pktgen-scripts/shape.h"
 
 #include <algorithm>
-#include <libconfig.h++>
 
-#include "mgmt/daemon/settings.h"
+#include "pktgen-scripts/shape_file.h"
 
 namespace sluice::pktgen {
 namespace {
 
-using mgmt::daemon::BootstrapError;
-using mgmt::daemon::SettingErrors;
 using mgmt::daemon::SettingGroup;
 
 constexpr long long kMaxConnections = 4'000'000, kMaxBody = 1 << 28, kMillion = 1'000'000;
@@ -74,29 +71,12 @@ void read_shape(SettingGroup& g, Shape& out) {
   if (out.tls.resume && out.kind != Shape::Kind::kConnect) g.error("tls", "resume is for kind \"connect\"");
 }
 
-template <class Read>
-Result<Shape> read_with(const std::string& name, Read&& read) {
-  libconfig::Config file;
-  file.setAutoConvert(false);
+Result<Shape> read_with(const std::string& name, const std::function<void(libconfig::Config&)>& load) {
   Shape out;
   out.name = std::filesystem::path(name).stem();
-  std::vector<BootstrapError> errors;
-  try {
-    read(file);
-    SettingErrors collected(name);
-    SettingGroup root(file.getRoot(), "", collected);
-    read_shape(root, out);
-    root.finish();
-    errors = collected.take();
-  } catch (const libconfig::ParseException& e) {
-    errors.push_back({name, static_cast<unsigned>(e.getLine()), "", e.getError()});
-  } catch (const libconfig::FileIOException&) {
-    errors.push_back({name, 0, "", "cannot be read"});
-  }
-  if (errors.empty()) return out;
-  std::string all;
-  for (const BootstrapError& e : errors) all += (all.empty() ? "" : "\n") + e.to_string();
-  return Error{all};
+  if (Status s = read_shape_file(name, load, [&](SettingGroup& root) { read_shape(root, out); }); !s)
+    return s.error();
+  return out;
 }
 
 }  // namespace

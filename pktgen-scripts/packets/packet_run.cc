@@ -158,15 +158,12 @@ Status Run::find_target() {
 Result<PacketMeasurement> Run::measure_at(double rate, double seconds) {
   PacketMeasurement m;
   m.offered = rate;
-  Result<ApplianceCounters> before = ApplianceCounters{};
-  if (appliance_) before = appliance_->read();
+  const auto before = counters_of(appliance_);
   if (!before) return before.error();
   m.load = on_core([&] { return load_->run(rate, duration_of(seconds)); });
-  if (appliance_) {
-    auto after = appliance_->read();
-    if (!after) return after.error();
-    m.appliance = after->since(*before);
-  }
+  const auto spent = spent_since(appliance_, *before);
+  if (!spent) return spent.error();
+  m.appliance = *spent;
   if (!m.load.tally.fault.empty()) return Error{"received " + m.load.tally.fault};
   if (m.load.sent == 0) return Error{"no packet could be sent: the port takes none"};
   return m;

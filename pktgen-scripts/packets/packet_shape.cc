@@ -2,15 +2,12 @@
 #include "pktgen-scripts/packets/packet_shape.h"
 
 #include <filesystem>
-#include <libconfig.h++>
 
-#include "mgmt/daemon/settings.h"
+#include "pktgen-scripts/shape_file.h"
 
 namespace sluice::pktgen::packets {
 namespace {
 
-using mgmt::daemon::BootstrapError;
-using mgmt::daemon::SettingErrors;
 using mgmt::daemon::SettingGroup;
 
 constexpr long long kMinFrame = 60, kMaxFrame = 1514, kMaxWeight = 1000, kMaxRound = 4096;
@@ -68,29 +65,12 @@ void read_shape(SettingGroup& g, PacketShape& out) {
   }
 }
 
-template <class Read>
-Result<PacketShape> read_with(const std::string& name, Read&& read) {
-  libconfig::Config file;
-  file.setAutoConvert(false);
+Result<PacketShape> read_with(const std::string& name, const std::function<void(libconfig::Config&)>& load) {
   PacketShape out;
   out.name = std::filesystem::path(name).stem();
-  std::vector<BootstrapError> errors;
-  try {
-    read(file);
-    SettingErrors collected(name);
-    SettingGroup root(file.getRoot(), "", collected);
-    read_shape(root, out);
-    root.finish();
-    errors = collected.take();
-  } catch (const libconfig::ParseException& e) {
-    errors.push_back({name, static_cast<unsigned>(e.getLine()), "", e.getError()});
-  } catch (const libconfig::FileIOException&) {
-    errors.push_back({name, 0, "", "cannot be read"});
-  }
-  if (errors.empty()) return out;
-  std::string all;
-  for (const BootstrapError& e : errors) all += (all.empty() ? "" : "\n") + e.to_string();
-  return Error{all};
+  if (Status s = read_shape_file(name, load, [&](SettingGroup& root) { read_shape(root, out); }); !s)
+    return s.error();
+  return out;
 }
 
 }  // namespace
