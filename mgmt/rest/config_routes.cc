@@ -106,22 +106,35 @@ Reply get_config(Engine& engine, const Call& call) {
   }
 }
 
-Reply put_config(Engine& engine, const Call& call) {
+struct DocumentChange {
+  ApplyOptions options;
+  json document;
+};
+
+/// What every change by a document begins with: how, at which revision, and what.
+std::variant<DocumentChange, Reply> read_change(const Call& call) {
   auto options = change_options(call);
   if (auto* bad = std::get_if<Reply>(&options)) return std::move(*bad);
   auto expected = expected_revision(call);
   if (auto* bad = std::get_if<Reply>(&expected)) return std::move(*bad);
-  std::get<ApplyOptions>(options).expected_revision = std::get<0>(expected);
   auto body = read_json(call);
   if (auto* bad = std::get_if<Reply>(&body)) return std::move(*bad);
-  json& document = std::get<json>(body);
+  DocumentChange out{std::move(std::get<ApplyOptions>(options)), std::move(std::get<json>(body))};
+  out.options.expected_revision = std::get<0>(expected);
+  return out;
+}
+
+Reply put_config(Engine& engine, const Call& call) {
+  auto read = read_change(call);
+  if (auto* bad = std::get_if<Reply>(&read)) return std::move(*bad);
+  auto& [options, document] = std::get<DocumentChange>(read);
   drop_all_status(document);
   auto parsed = config::config_from_json(document);
   if (!parsed.ok())
     return refused({ApplyResult::Outcome::kInvalid, engine.revision(), {}, {}}, parsed.errors);
 
-  const Edited edited = edit(engine, call, std::get<ApplyOptions>(options),
-                             [&](Config& config) { config = std::move(parsed.value); });
+  const Edited edited =
+      edit(engine, call, options, [&](Config& config) { config = std::move(parsed.value); });
   if (edited.refusal) return *edited.refusal;
   if (!succeeded(edited.result))
     return refused(edited.result, config::errors_for_document(edited.result.errors, document));
@@ -148,14 +161,9 @@ std::vector<config::FieldError> read_deletions(const json& document,
 
 /// Some objects put and some deleted, in one transaction. What is to be deleted may be gone already.
 Reply patch_config(Engine& engine, const Call& call) {
-  auto options = change_options(call);
-  if (auto* bad = std::get_if<Reply>(&options)) return std::move(*bad);
-  auto expected = expected_revision(call);
-  if (auto* bad = std::get_if<Reply>(&expected)) return std::move(*bad);
-  std::get<ApplyOptions>(options).expected_revision = std::get<0>(expected);
-  auto body = read_json(call);
-  if (auto* bad = std::get_if<Reply>(&body)) return std::move(*bad);
-  json& document = std::get<json>(body);
+  auto read = read_change(call);
+  if (auto* bad = std::get_if<Reply>(&read)) return std::move(*bad);
+  auto& [options, document] = std::get<DocumentChange>(read);
   const auto invalid = [&](std::vector<config::FieldError> errors) {
     return refused({ApplyResult::Outcome::kInvalid, engine.revision(), {}, {}}, errors);
   };
@@ -174,7 +182,7 @@ Reply patch_config(Engine& engine, const Call& call) {
       !errors.empty())
     return invalid(errors);
 
-  const Edited edited = edit(engine, call, std::get<ApplyOptions>(options), [&](Config& config) {
+  const Edited edited = edit(engine, call, options, [&](Config& config) {
     for (const ResourceKind& kind : resource_kinds()) {
       for (const std::string& id : deletions[kind.member]) kind.erase(config, id);
       kind.merge(config, parsed.value);
