@@ -6,6 +6,7 @@
 
 #include "mgmt/config/json.h"
 #include "mgmt/ingress/log.h"
+#include "mgmt/ingress/model/json_access.h"
 
 namespace sluice::mgmt::ingress {
 namespace {
@@ -15,11 +16,6 @@ using Clock = HttpLoop::Clock;
 
 /// How often an appliance that nobody changes is asked whether somebody did.
 constexpr std::chrono::seconds kLookAgain{5};
-
-std::string text(const json& object, const char* name) {
-  const auto found = object.is_object() ? object.find(name) : object.end();
-  return !object.is_object() || found == object.end() || !found->is_string() ? "" : found->get<std::string>();
-}
 
 /// "/put/rules/3/hosts/0" to the object that was sent: {"rules", 3}.
 std::optional<std::pair<std::string, std::size_t>> sent_object(const std::string& path) {

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "mgmt/ingress/model/base64.h"
+#include "mgmt/ingress/model/json_access.h"
 #include "mgmt/ingress/yaml.h"
 
 namespace sluice::mgmt::ingress {
@@ -29,10 +30,6 @@ struct Reader {
   std::filesystem::path folder;
   std::string problem;
 
-  std::string text(const json& from, const char* name) {
-    const json value = from.value(name, json());
-    return value.is_string() ? value.get<std::string>() : "";
-  }
   std::string file(const json& from, const char* name) {
     const std::string path = text(from, name);
     return path.empty() || path.front() == '/' ? path : (folder / path).string();
@@ -60,12 +57,12 @@ Result<Server> read_kubeconfig(const json& document, const std::filesystem::path
 
   Reader r{folder, {}};
   Server out;
-  out.url = r.text(cluster, "server");
+  out.url = text(cluster, "server");
   while (!out.url.empty() && out.url.back() == '/') out.url.pop_back();
   out.ca_file = r.file(cluster, "certificate-authority");
   out.ca_pem = r.data(cluster, "certificate-authority-data");
   out.insecure = cluster.value("insecure-skip-tls-verify", false);
-  out.token = r.text(user, "token");
+  out.token = text(user, "token");
   out.token_file = r.file(user, "tokenFile");
   out.client_certificate = r.data(user, "client-certificate-data");
   out.client_key = r.data(user, "client-key-data");

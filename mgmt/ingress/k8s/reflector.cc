@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "mgmt/ingress/log.h"
+#include "mgmt/ingress/model/json_access.h"
 
 namespace sluice::mgmt::ingress {
 namespace {
@@ -29,17 +30,6 @@ std::string escape(const std::string& text) {
     }
   }
   return out;
-}
-
-const json& member(const json& object, const char* name) {
-  static const json kNull;
-  const auto found = object.is_object() ? object.find(name) : object.end();
-  return !object.is_object() || found == object.end() ? kNull : *found;
-}
-
-std::string text(const json& object, const char* name) {
-  const json& found = member(object, name);
-  return found.is_string() ? found.get<std::string>() : "";
 }
 
 }  // namespace

@@ -7,30 +7,18 @@
 #include "mgmt/config/validate.h"
 #include "mgmt/ingress/model/base64.h"
 #include "mgmt/ingress/model/certificate_check.h"
+#include "mgmt/ingress/model/json_access.h"
 
 namespace sluice::mgmt::ingress {
 namespace {
 
 using nlohmann::json;
 
-/// The member of an object; a null when there is none, or `object` is none.
-const json& member(const json& object, const char* name) {
-  static const json kNull;
-  if (!object.is_object()) return kNull;
-  const auto found = object.find(name);
-  return found == object.end() ? kNull : *found;
-}
-
 const json& list(const json& object, const char* name) {
   static const json kEmpty = json::array();
   const json& found = member(object, name);
   return found.is_array() ? found : kEmpty;
 }
-
-std::string text(const json& value) {
-  return value.is_string() ? value.get_ref<const std::string&>() : std::string();
-}
-std::string text(const json& object, const char* name) { return text(member(object, name)); }
 
 bool truth(const json& object, const char* name, bool otherwise) {
   const json& found = member(object, name);
