@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import shutil
-import signal
 import ssl
 import subprocess
 import sys
@@ -21,10 +20,11 @@ import time
 import urllib.request
 from pathlib import Path
 
-from hugepages import HugePages
-
 ROOT = Path(__file__).resolve().parents[1]
-VIP4, VIP6 = "10.77.0.100", "fd77::100"
+sys.path[:0] = [str(ROOT), str(ROOT / "pktgen-scripts")]
+from hugepages import HugePages  # noqa: E402
+from tests.support.lab import VIP4, VIP6, samples, stop  # noqa: E402
+
 API_PORTS = iter(range(18443 + os.getpid() % 1000 * 8, 65000))
 
 CONF = """
@@ -151,12 +151,7 @@ class Ground:
 
     def metric(self, name, **labels):
         """Sum over the samples of a metric whose labels contain these."""
-        total = 0.0
-        for line in self.api("GET", "/metrics").splitlines():
-            head, _, value = line.rpartition(" ")
-            if (head == name or head.startswith(name + "{")) and all(f'{k}="{v}"' in head for k, v in labels.items()):
-                total += float(value)
-        return total
+        return sum(samples(self.api("GET", "/metrics"), name, **labels))
 
     def resident_mb(self):
         """What sluiced holds in memory, hugepages not counted."""
@@ -192,15 +187,9 @@ class Ground:
     def stop(self, seconds=20):
         """Ends sluiced in good order; its exit status."""
         process, self.sluiced = self.sluiced, None
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(seconds)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        status = stop(process, seconds)
         self.log.close()
-        return process.returncode
+        return status
 
     def close(self):
         if self.sluiced is not None:

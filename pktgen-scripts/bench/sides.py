@@ -170,9 +170,11 @@ def foreign_seconds(spent):
 class Peer(Side):
     """On kernel sockets. All time of the core is its cost, so the core must have been its own."""
 
-    def __init__(self, prefix, anyway=False):
+    prefix = ""
+
+    def __init__(self, anyway=False):
         self.anyway, self.process = anyway, None
-        super().__init__(prefix)
+        super().__init__(self.prefix)
 
     def launch(self, *command):
         self.process = self.lab.lb.start("nice", "-n", machine.PRIORITY, *command, stderr=subprocess.DEVNULL)
@@ -194,10 +196,7 @@ class Peer(Side):
 
 
 class Nginx(Peer):
-    name = "nginx"
-
-    def __init__(self, anyway=False):
-        super().__init__("sbn", anyway)
+    name, prefix = "nginx", "sbn"
 
     def serve(self):
         self.kernel_network()
@@ -209,10 +208,7 @@ class Nginx(Peer):
 
 
 class Haproxy(Peer):
-    name = "haproxy"
-
-    def __init__(self, anyway=False):
-        super().__init__("sbh", anyway)
+    name, prefix = "haproxy", "sbh"
 
     def serve(self):
         self.kernel_network()

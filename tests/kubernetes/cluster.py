@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from lab import ROOT, run, stop, wait_for
+from lab import ROOT, run, samples, stop, wait_for
 
 ADMIN, CONTROLLER = "admin-token", "controller-token"
 MANIFESTS = ROOT / "mgmt/ingress/manifests"
@@ -275,12 +275,8 @@ class Controller:
             text = connection.getresponse().read().decode()
         except OSError:
             return None
-        total = None
-        for line in text.splitlines():
-            head, _, value = line.rpartition(" ")
-            if (head == name or head.startswith(name + "{")) and all(f'{k}="{v}"' in head for k, v in labels.items()):
-                total = (total or 0) + float(value)
-        return total
+        found = list(samples(text, name, **labels))
+        return sum(found) if found else None
 
     def text(self):
         return self.log.read_text(errors="replace")

@@ -13,18 +13,15 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "support"), str(Path(_
 import cluster as kube  # noqa: E402
 from k8s_site import Site  # noqa: E402
 from lab import wait_for  # noqa: E402
+from steps import Steps  # noqa: E402
 
 HOST = "shop.demo.test"
 
 
-class Show:
+class Show(Steps):
     def __init__(self, site):
+        super().__init__()
         self.site = site
-        self.failed = 0
-
-    def check(self, what, good, detail=""):
-        print(f"  {'ok  ' if good else 'FAIL'} {what}" + (f"\n       {detail.strip()}" if detail else ""), flush=True)
-        self.failed += not good
 
     def kubectl_apply(self, *objects):
         document = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
@@ -111,8 +108,7 @@ def main():
             except KeyboardInterrupt:
                 print()
         show.clean_up()
-    print("All of it worked." if not show.failed else f"{show.failed} step(s) failed.")
-    return 1 if show.failed else 0
+    return show.verdict()
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.support.lab import BACKENDS, VIP4, VIP6, Lab, run, wait_for  # noqa: E402
+from tests.support.steps import Steps  # noqa: E402
 
 SHOP, DOCS = "shop.demo.test", "docs.demo.test"
 
@@ -55,16 +56,12 @@ def make_certificate(folder):
     return (folder / "cert.pem").read_text(), (folder / "key.pem").read_text()
 
 
-class Show:
-    """Runs and prints the steps; remembers whether all of them were right."""
+class Show(Steps):
+    """The steps, and how each is checked."""
 
     def __init__(self, lab):
+        super().__init__()
         self.lab = lab
-        self.failed = 0
-
-    def check(self, what, good, detail=""):
-        print(f"  {'ok  ' if good else 'FAIL'} {what}" + (f"\n       {detail.strip()}" if detail else ""), flush=True)
-        self.failed += not good
 
     def curl(self, what, expected, *args):
         done = self.lab.curl("--cacert", str(self.lab.folder / "cert.pem"), *args, check=False, timeout=10)
@@ -169,8 +166,7 @@ def main():
             print()
         status = lab.stop()
         show.check("graceful stop", status == 0, f"exit status {status}")
-    print("All of it worked." if not show.failed else f"{show.failed} step(s) failed.")
-    return 1 if show.failed else 0
+    return show.verdict()
 
 
 if __name__ == "__main__":

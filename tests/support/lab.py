@@ -113,6 +113,14 @@ def stop(process, seconds=5):
     return process.returncode
 
 
+def samples(text, name, **labels):
+    """Values of a metric in Prometheus' text format whose labels contain these."""
+    for line in text.splitlines():
+        head, _, value = line.rpartition(" ")
+        if (head == name or head.startswith(name + "{")) and all(f'{k}="{v}"' in head for k, v in labels.items()):
+            yield float(value)
+
+
 class Api:
     """The REST API of a sluiced, spoken from inside its namespace."""
 
@@ -150,13 +158,7 @@ class Api:
 
     def metric(self, name, **labels):
         """Sum over the samples of a metric whose labels contain these."""
-        _, _, text = self.request("GET", "/metrics")
-        total = 0.0
-        for line in text.splitlines():
-            head, _, value = line.rpartition(" ")
-            if (head == name or head.startswith(name + "{")) and all(f'{k}="{v}"' in head for k, v in labels.items()):
-                total += float(value)
-        return total
+        return sum(samples(self.request("GET", "/metrics")[2], name, **labels))
 
 
 class Lab:
