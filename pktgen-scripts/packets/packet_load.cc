@@ -249,6 +249,7 @@ void PacketLoad::disconnect() {
   }
   while (clients_.clogged() && clock_.now() < latest) clients_.flush();
   clients_.drop_waiting();
+  linger(ignored, kQuiet);  // with our port go those that the other end has not taken out of the shared ring
 }
 
 std::optional<MacAddr> resolve(WireEnd& end, rte_mempool* buffers, std::uint32_t own, std::uint32_t wanted,
