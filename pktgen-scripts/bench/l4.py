@@ -13,12 +13,14 @@ import time
 from pathlib import Path
 
 from bench import machine
+from bench.distance import PROGRAM as DISTANCE
+from bench.distance import at_one_distance
 from bench.figures import BenchError, compare
 from bench.ground_side import GroundSide, PKTGEN
 from bench.runner import DAEMON, benchmark
 from hugepages import HugePages
 
-BUILD = (*DAEMON, PKTGEN)
+BUILD = (*DAEMON, PKTGEN, DISTANCE)
 PEERS = ("dpdk-testpmd", "openssl")
 MEMORY_MB = 256
 WARMUP_S = 0.3
@@ -128,9 +130,9 @@ def l4_forward(run):
     shapes = {"udp": "l4-udp", "segments": "l4-segments", "established": "l4-established", "imix": "l4-imix"}
     ground = GroundSide.of(run)
     sides = {name: lambda s=shape: received_cycles(ground.run(s, run.seconds)) for name, shape in shapes.items()}
-    values = run.interleave({**sides, "macswap": lambda: testpmd_round(run, "macswap")})
+    values, apart = at_one_distance({**sides, "macswap": lambda: testpmd_round(run, "macswap")}, run)
     for name in shapes:
-        yield compare(f"l4-forward.receive-{name}", "busy cycles a packet", values[name], "macswap", values["macswap"],
+        yield compare(f"l4-forward.receive-{name}", f"busy cycles a packet, cores {apart:.0f} apart", values[name], "macswap", values["macswap"],
                       less=True, command=run.command)
 
 
@@ -143,8 +145,8 @@ def l4_connect(run):
     def connect():
         a = ground.run("tcp-connect", run.seconds)["appliance"]
         return a["connections"] / a["busy_seconds"], a["busy_cycles"] / a["packets_received"]
-    values = run.interleave({"sluice": connect, "5tswap": lambda: testpmd_round(run, "5tswap")})
+    values, apart = at_one_distance({"sluice": connect, "5tswap": lambda: testpmd_round(run, "5tswap")}, run)
     yield compare("l4-connect.tcp", "connections per busy core-second", [v[0] for v in values["sluice"]], "design",
-                  [1e6] * run.rounds, 1.0, command=run.command)
-    yield compare("l4-connect.packet", "busy cycles a packet", [v[1] for v in values["sluice"]], "5tswap", values["5tswap"],
+                  [1e6] * len(values["sluice"]), 1.0, command=run.command)
+    yield compare("l4-connect.packet", f"busy cycles a packet, cores {apart:.0f} apart", [v[1] for v in values["sluice"]], "5tswap", values["5tswap"],
                   less=True, command=run.command)

@@ -114,7 +114,7 @@ class Appliance final : public l4::StreamEvents {
 /// {"handshakes":...}: rates of l7/tls and of the library by themselves, a second of the server's time.
 std::string measure_handshakes(const std::string& certificate, const std::string& key, bool resumed,
                                double seconds);
-/// Bytes a second of l7/tls, of IPsec-MB and of OpenSSL's EVP, sealing and opening AES-128-GCM records.
+/// For `seconds` in all: bytes a second of l7/tls, of IPsec-MB and of OpenSSL's EVP, sealing and opening AES-128-GCM records.
 std::string measure_records(double seconds);
 
 }  // namespace sluice::primitives

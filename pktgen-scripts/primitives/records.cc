@@ -189,7 +189,8 @@ std::string measure_records(double seconds) {
   for (const std::size_t record : {std::size_t{16384}, std::size_t{1024}}) {
     Batch b(record);
     Rates seal, open;
-    while (seal.evp.seconds() + open.evp.seconds() < seconds) {  // in turns, a window each
+    const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds / 2);
+    while (std::chrono::steady_clock::now() < end) {  // in turns, a window each
       connection.seal(b, seal.sluice);
       timed(seal.ipsec_mb, [&] { ipsec_mb.seal(b); });
       timed(open.ipsec_mb, [&] { ipsec_mb.open(b); });

@@ -8,13 +8,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "pktgen-scripts")]
 
-from bench import figures, l4, latency, machine, runner, sides  # noqa: E402
+from bench import distance, figures, l4, latency, machine, runner, sides  # noqa: E402
 
 KEYS = {"name", "value", "unit", "peer", "peer_value", "ratio", "target", "ok", "spread", "command"}
 
@@ -113,6 +114,26 @@ def test_rounds_are_interleaved(fake):
 
     assert runner.main(["--rounds", "2"]) == 0
     assert order == ["a", "b", "a", "b"]
+
+
+def rounds_at(*probes):
+    """Rounds of one side whose value counts up, with what the distance was before and after each."""
+    left, count = list(probes), iter(range(100))
+    return distance.at_one_distance({"a": lambda: next(count)}, SimpleNamespace(rounds=2, note=print), probe=lambda: left.pop(0))
+
+
+def test_rounds_of_two_distances_between_the_cores_are_not_mixed():
+    assert rounds_at(250, 260, 1000, 1100, 240, 255) == ({"a": [0, 2]}, pytest.approx(251.25))
+
+
+def test_a_round_under_which_the_cores_moved_is_measured_again():
+    assert rounds_at(250, 1000, 250, 250, 250, 250)[0] == {"a": [1, 2]}
+
+
+def test_cores_that_never_stay_give_fewer_rounds_or_none():
+    assert rounds_at(250, 250, *[250, 1000] * 5)[0] == {"a": [0]}
+    with pytest.raises(figures.BenchError, match="moved the cores"):
+        rounds_at(*[250, 1000] * 6)
 
 
 @pytest.mark.parametrize("arguments", [["no-such-benchmark"], ["start", "--rounds", "0"], ["start", "--json", "/no/such/f"],
