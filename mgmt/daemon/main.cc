@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
+#include <malloc.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -43,6 +44,16 @@ int next_signal(const sigset_t& set) {
   return s;
 }
 
+/// A change of 100,000 rules makes and drops millions of small objects. glibc's defaults spend a sixth of its time on growing
+/// a thread's arena by single pages, on giving them back, and on merging its lists of small free chunks again and again.
+/// Workers allocate nothing while they run.
+void tune_heap() {
+  mallopt(M_ARENA_MAX, 1);
+  mallopt(M_TOP_PAD, 64 << 20);
+  mallopt(M_TRIM_THRESHOLD, 256 << 20);
+  mallopt(M_MXFAST, 0);
+}
+
 [[noreturn]] void stop_at_once(Daemon& daemon) {
   spdlog::warn("stopped at once: running requests are cut off");
   daemon.flush_records();
@@ -61,6 +72,7 @@ bool drain_or_stop(Daemon& daemon, const sigset_t& set) {
 }
 
 int run(const Bootstrap& config) {
+  tune_heap();
   const sigset_t set = watched_signals();
   sigprocmask(SIG_BLOCK, &set, nullptr);  // threads inherit it: signals come to sigwait() and nowhere else
   signal(SIGPIPE, SIG_IGN);

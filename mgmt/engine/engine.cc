@@ -47,9 +47,8 @@ class EngineImpl final : public Engine {
 
   Status start(Rcu& rcu) override;
   void stop() override;
-  ApplyResult apply(Config next, const ApplyOptions& options) override;
-  ApplyResult edit(const std::function<std::vector<FieldError>(Config&)>& change,
-                   const ApplyOptions& options) override;
+  ApplyResult apply(Config next, const ApplyOptions& options, const Change& change) override;
+  ApplyResult edit(const Change& change, const ApplyOptions& options) override;
 
   std::shared_ptr<const Config> current() const override { return state()->config; }
   std::uint64_t revision() const override { return state()->revision; }
@@ -73,6 +72,7 @@ class EngineImpl final : public Engine {
   // All below under change_mutex_.
   compile::Output compile_now(std::shared_ptr<const Config> config, const compile::Program* previous,
                               compile::Slots& slots) const;
+  ApplyResult apply_locked(Config next, const ApplyOptions& options, const Change& change);
   std::optional<ApplyResult> conflict(const ApplyOptions& options) const;
   ApplyResult change_to(Config next, const ApplyOptions& options);
   ApplyResult finish(ApplyResult result, const ApplyOptions& options);
@@ -134,18 +134,20 @@ void EngineImpl::stop() {
   rcu_ = nullptr;
 }
 
-ApplyResult EngineImpl::apply(Config next, const ApplyOptions& options) {
+ApplyResult EngineImpl::apply(Config next, const ApplyOptions& options, const Change& change) {
   const std::lock_guard lock(change_mutex_);
-  if (auto refused = conflict(options)) return finish(std::move(*refused), options);
-  return finish(change_to(std::move(next), options), options);
+  return apply_locked(std::move(next), options, change);
 }
 
-ApplyResult EngineImpl::edit(const std::function<std::vector<FieldError>(Config&)>& change,
-                             const ApplyOptions& options) {
+ApplyResult EngineImpl::edit(const Change& change, const ApplyOptions& options) {
   const std::lock_guard lock(change_mutex_);
+  return apply_locked(*state()->config, options, change);
+}
+
+ApplyResult EngineImpl::apply_locked(Config next, const ApplyOptions& options, const Change& change) {
   if (auto refused = conflict(options)) return finish(std::move(*refused), options);
-  Config next = *state()->config;
-  std::vector<FieldError> errors = change(next);
+  std::vector<FieldError> errors;
+  if (change) errors = change(next);
   if (!errors.empty()) return finish({Outcome::kInvalid, revision(), std::move(errors), {}}, options);
   return finish(change_to(std::move(next), options), options);
 }

@@ -71,11 +71,13 @@ class Engine {
   virtual Status start(Rcu& rcu) = 0;
   virtual void stop() = 0;
 
-  virtual ApplyResult apply(config::Config next, const ApplyOptions& options) = 0;
-  /// Read, change and apply as one step, serialised against all other changes. `change` edits the copy and returns
-  /// errors (paths relative to the document that the caller got) to refuse.
-  virtual ApplyResult edit(const std::function<std::vector<config::FieldError>(config::Config&)>& change,
-                           const ApplyOptions& options) = 0;
+  /// Edits a state and returns errors (paths relative to the document that the caller got) to refuse.
+  using Change = std::function<std::vector<config::FieldError>(config::Config&)>;
+  /// As one step, serialised against all other changes: `change`, if any, may still look at the running state
+  /// and adapt `next` or refuse it.
+  virtual ApplyResult apply(config::Config next, const ApplyOptions& options, const Change& change = {}) = 0;
+  /// The same with a copy of the running state for `change` to edit.
+  virtual ApplyResult edit(const Change& change, const ApplyOptions& options) = 0;
 
   virtual std::shared_ptr<const config::Config> current() const = 0;
   virtual std::uint64_t revision() const = 0;

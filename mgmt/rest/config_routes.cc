@@ -49,12 +49,10 @@ void drop_all_status(json& document) {
   }
 }
 
-json changes_between(const Config& before, const Config& after) {
+json as_json(const std::vector<KindDifference>& differing) {
   json out = json::object();
-  for (const ResourceKind& kind : resource_kinds()) {
-    const auto d = kind.difference(before, after);
-    if (d.created.empty() && d.changed.empty() && d.deleted.empty()) continue;
-    out[kind.member] = {{"created", d.created}, {"changed", d.changed}, {"deleted", d.deleted}};
+  for (const auto& [kind, ids] : differing) {
+    out[kind->member] = {{"created", ids.created}, {"changed", ids.changed}, {"deleted", ids.deleted}};
   }
   return out;
 }
@@ -74,23 +72,16 @@ struct Edited {
   std::optional<Reply> refusal;
 };
 
-/// The transaction of all handlers here: `change` makes the next state out of a copy of the running one.
-Edited edit(Engine& engine, const Call& call, const ApplyOptions& options,
-            const std::function<void(Config&)>& change) {
-  Edited out;
-  out.result = engine.edit(
-      [&](Config& config) -> std::vector<config::FieldError> {
-        const auto before = engine.current();
-        change(config);
-        config::fill_defaults(config);  // so that what is default on both sides is no difference
-        keep_private_keys(config, *before);
-        out.refusal = managed_by_another(call, *before, config);
-        if (out.refusal) return {{"", "refused"}};
-        out.changes = changes_between(*before, config);
-        return {};
-      },
-      options);
-  return out;
+/// What the transactions of all handlers here end with, under the engine's lock: may the caller change that, and what is it?
+std::vector<config::FieldError> inspect(Engine& engine, const Call& call, Config& next, Edited& out) {
+  const auto before = engine.current();
+  config::fill_defaults(next);  // so that what is default on both sides is no difference
+  keep_private_keys(next, *before);
+  const auto differing = differences(*before, next);
+  out.refusal = managed_by_another(call, differing, *before, next);
+  if (out.refusal) return {{"", "refused"}};
+  out.changes = as_json(differing);
+  return {};
 }
 
 Reply get_config(Engine& engine, const Call& call) {
@@ -124,6 +115,13 @@ std::variant<DocumentChange, Reply> read_change(const Call& call) {
   return out;
 }
 
+Edited replace(Engine& engine, const Call& call, const ApplyOptions& options, Config next) {
+  Edited out;
+  out.result =
+      engine.apply(std::move(next), options, [&](Config& c) { return inspect(engine, call, c, out); });
+  return out;
+}
+
 Reply put_config(Engine& engine, const Call& call) {
   auto read = read_change(call);
   if (auto* bad = std::get_if<Reply>(&read)) return std::move(*bad);
@@ -133,8 +131,7 @@ Reply put_config(Engine& engine, const Call& call) {
   if (!parsed.ok())
     return refused({ApplyResult::Outcome::kInvalid, engine.revision(), {}, {}}, parsed.errors);
 
-  const Edited edited =
-      edit(engine, call, options, [&](Config& config) { config = std::move(parsed.value); });
+  const Edited edited = replace(engine, call, options, std::move(parsed.value));
   if (edited.refusal) return *edited.refusal;
   if (!succeeded(edited.result))
     return refused(edited.result, config::errors_for_document(edited.result.errors, document));
@@ -182,12 +179,15 @@ Reply patch_config(Engine& engine, const Call& call) {
       !errors.empty())
     return invalid(errors);
 
-  const Edited edited = edit(engine, call, options, [&](Config& config) {
+  Edited edited;
+  const auto change = [&](Config& next) {
     for (const ResourceKind& kind : resource_kinds()) {
-      for (const std::string& id : deletions[kind.member]) kind.erase(config, id);
-      kind.merge(config, parsed.value);
+      for (const std::string& id : deletions[kind.member]) kind.erase(next, id);
+      kind.merge(next, parsed.value);
     }
-  });
+    return inspect(engine, call, next, edited);
+  };
+  edited.result = engine.edit(change, options);
   if (edited.refusal) return *edited.refusal;
   if (!succeeded(edited.result))
     return refused(edited.result, config::errors_for_document(edited.result.errors, put, "/put"));
@@ -240,7 +240,7 @@ Reply get_revision(Engine& engine, const Call& call) {
     if (r.revision == number) body = revision_json(r);
   }
   body["config"] = config::to_json(std::get<Config>(config), config::Secrets::kHide);
-  body["changes_to_running"] = changes_between(std::get<Config>(config), *engine.current());
+  body["changes_to_running"] = as_json(differences(std::get<Config>(config), *engine.current()));
   return json_reply(200, body);
 }
 
@@ -254,7 +254,7 @@ Reply rollback(Engine& engine, const Call& call) {
   auto& o = std::get<ApplyOptions>(options);
   o.expected_revision = std::get<0>(expected);
   o.comment = "rollback to revision " + call.captured[0];
-  const Edited edited = edit(engine, call, o, [&](Config& running) { running = std::get<Config>(config); });
+  const Edited edited = replace(engine, call, o, std::move(std::get<Config>(config)));
   if (edited.refusal) return *edited.refusal;
   return succeeded(edited.result) ? applied(edited.result, edited.changes)
                                   : refused(edited.result, edited.result.errors);

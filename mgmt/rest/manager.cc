@@ -46,13 +46,13 @@ std::optional<Reply> managed_by_another(const Call& call, const ResourceKind& ki
   return refusal(foreign);
 }
 
-std::optional<Reply> managed_by_another(const Call& call, const Config& before, const Config& after) {
+std::optional<Reply> managed_by_another(const Call& call, const std::vector<KindDifference>& differing,
+                                        const Config& before, const Config& after) {
   if (overridden(call)) return std::nullopt;
   std::vector<FieldError> foreign;
-  for (const ResourceKind& kind : resource_kinds()) {
-    const auto d = kind.difference(before, after);
-    for (const auto* ids : {&d.created, &d.changed, &d.deleted}) {
-      find_foreign(call, kind, before, after, *ids, foreign);
+  for (const KindDifference& d : differing) {
+    for (const auto* ids : {&d.ids.created, &d.ids.changed, &d.ids.deleted}) {
+      find_foreign(call, *d.kind, before, after, *ids, foreign);
     }
   }
   return refusal(foreign);

@@ -20,7 +20,7 @@ std::optional<Reply> managed_by_another(const Call& call, const ResourceKind& ki
                                         const std::vector<std::string>& ids);
 
 /// The same over all kinds, for what differs between the two states.
-std::optional<Reply> managed_by_another(const Call& call, const config::Config& before,
-                                        const config::Config& after);
+std::optional<Reply> managed_by_another(const Call& call, const std::vector<KindDifference>& differing,
+                                        const config::Config& before, const config::Config& after);
 
 }  // namespace sluice::mgmt::rest

@@ -105,6 +105,15 @@ std::span<const ResourceKind> resource_kinds() {
   return kKinds;
 }
 
+std::vector<KindDifference> differences(const Config& before, const Config& after) {
+  std::vector<KindDifference> out;
+  for (const ResourceKind& kind : resource_kinds()) {
+    auto d = kind.difference(before, after);
+    if (!d.created.empty() || !d.changed.empty() || !d.deleted.empty()) out.push_back({&kind, std::move(d)});
+  }
+  return out;
+}
+
 std::vector<FieldError> referrers(const Config& config, std::string_view member, const std::string& id) {
   std::vector<FieldError> out;
   for (const auto& [name, listener] : config.listeners) {

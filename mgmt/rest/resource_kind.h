@@ -54,6 +54,13 @@ struct ResourceKind {
 
 std::span<const ResourceKind> resource_kinds();
 
+/// What differs between two states, by kind; kinds without a difference are left out.
+struct KindDifference {
+  const ResourceKind* kind;
+  ResourceKind::Difference ids;
+};
+std::vector<KindDifference> differences(const config::Config& before, const config::Config& after);
+
 /// Where `id` is still referred to: {"/rules/shop/action/server_groups/0", "rule \"shop\" forwards to it"}.
 std::vector<config::FieldError> referrers(const config::Config& config, std::string_view member,
                                           const std::string& id);

@@ -65,7 +65,8 @@ void Database::Close::operator()(sqlite3* db) const { sqlite3_close_v2(db); }
 
 Result<Database> Database::open(const std::string& file) {
   sqlite3* db = nullptr;
-  const int rc = sqlite3_open_v2(file.c_str(), &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr);
+  constexpr int kFlags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+  const int rc = sqlite3_open_v2(file.c_str(), &db, kFlags, nullptr);
   Database out;
   out.db_.reset(db);
   if (rc != SQLITE_OK) return Error{file + ": " + (db != nullptr ? sqlite3_errmsg(db) : "out of memory")};

@@ -33,8 +33,8 @@ class ChangeWriter {
   ChangeWriter(Database& db, std::uint64_t revision,
                const std::function<std::uint64_t(const std::string&)>& age_of)
       : db_(db),
-        end_(db.prepare(
-            "UPDATE objects SET until = ?1 WHERE kind = ?2 AND id = ?3 AND until IS NULL RETURNING age")),
+        find_(db.prepare("SELECT rowid, age FROM objects WHERE kind = ? AND id = ? AND until IS NULL")),
+        end_(db.prepare("UPDATE objects SET until = ? WHERE rowid = ?")),
         begin_(db.prepare("INSERT INTO objects (kind, id, since, age, body) VALUES (?, ?, ?, ?, ?)")),
         revision_(static_cast<std::int64_t>(revision)),
         age_of_(age_of) {}
@@ -71,10 +71,13 @@ class ChangeWriter {
         .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   }
   bool end(std::string_view kind, std::string_view id) {
+    find_.reset();
+    if (!find_.valid() || !find_.bind(kind).bind(id).step()) return false;
+    const std::int64_t row = find_.number(0);
+    ended_age_ = static_cast<std::uint64_t>(find_.number(1));
+    find_.reset();
     end_.reset();
-    if (!end_.valid() || !end_.bind(revision_).bind(kind).bind(id).step()) return false;
-    ended_age_ = static_cast<std::uint64_t>(end_.number(0));
-    return end_.run();
+    return end_.valid() && end_.bind(revision_).bind(row).run();
   }
   bool begin(std::string_view kind, std::string_view id, std::uint64_t age, const std::string& text) {
     begin_.reset();
@@ -83,7 +86,7 @@ class ChangeWriter {
   }
 
   Database& db_;
-  Statement end_, begin_;
+  Statement find_, end_, begin_;
   std::int64_t revision_;
   const std::function<std::uint64_t(const std::string&)>& age_of_;
   std::uint64_t ended_age_ = 0;
@@ -149,8 +152,9 @@ Status Store::prepare_schema() {
                  "); restore it from a backup, or move it away to start empty"};
   }
   check.reset();
-  // A commit is on the disk before its revision is published.
-  if (!db_.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON")) {
+  // A commit is on the disk before its revision is published. The cache (KiB) holds a change of 100,000 rules.
+  if (!db_.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
+                   "PRAGMA cache_size = -131072")) {
     return Error{db_.failure("opening").message};
   }
   if (found == kSchemaVersion) return Ok{};
