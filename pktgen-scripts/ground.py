@@ -127,6 +127,7 @@ class Ground:
         would meet."""
         certificate, private_key = self._certificate(key)
         common = {"load_balancer": "lb", "access_log": False, "max_requests_per_connection": 100000000,
+                  "header_timeout_ms": 3600000, "idle_timeout_ms": 3600000,
                   "default_action": {"type": "forward", "server_groups": [{"server_group": "pktgen"}]}, **listener}
         self.api("PUT", "/api/v1/config", {
             "load_balancers": [{"id": "lb", "addresses": [VIP4, VIP6]}],

@@ -72,8 +72,8 @@ void Run::progress(const Window& w) {
   if (SteadyClock::now() < next_progress_) return;
   next_progress_ += 1s;
   const Results& r = w.results;
-  const bool idle = shape_.kind == Shape::Kind::kIdle;
-  const std::uint64_t done = idle ? r.opened.get() : r.operations.get();
+  const bool idle = shape_.kind == Shape::Kind::kIdle;  // opened in one window, asked in another
+  const std::uint64_t done = r.operations.get() + (idle ? r.opened.get() : 0);
   if (shown_of_ != &w) shown_ = 0;
   shown_of_ = &w;
   const Engine::Gauges g = engine_.gauges();
