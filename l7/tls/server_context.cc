@@ -12,16 +12,6 @@
 namespace sluice::l7::tls {
 namespace {
 
-// The order is by speed on a server with AES instructions; 128 bits are enough. A client that puts ChaCha20 first has
-// none, and gets it (SSL_OP_PRIORITIZE_CHACHA).
-constexpr const char* kCiphersTls12 =
-    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
-    "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
-    "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
-constexpr const char* kCiphersuitesTls13 =
-    "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
-constexpr const char* kGroups = "X25519:P-256:P-384";
-constexpr int kSecurityLevel = 2;
 constexpr long kTicketLifetime = 7200;  // seconds
 constexpr std::size_t kTicketKeys = 80;  // name 16, HMAC key 32, AES key 32
 constexpr unsigned char kSessionIdContext[] = "sluice";
@@ -73,6 +63,28 @@ int accept_server_name(SSL*, int*, void*) { return SSL_TLSEXT_ERR_OK; }
 
 int wire(TlsVersion v) { return static_cast<int>(v); }
 
+/// The list without its first name.
+std::string behind_first(const std::string& list) { return list.substr(list.find(':') + 1); }
+
+/// Null, or the member that OpenSSL refuses.
+const char* set_policy(SSL_CTX* c, const Policy& p) {
+  SSL_CTX_set_security_level(c, p.security_level);
+  if (SSL_CTX_set_min_proto_version(c, wire(p.min_version)) != 1) return "min_version";
+  if (SSL_CTX_set_max_proto_version(c, wire(p.max_version)) != 1) return "max_version";
+  if (!p.ciphers.empty() && SSL_CTX_set_cipher_list(c, p.ciphers.c_str()) != 1) return "ciphers";
+  if (SSL_CTX_set_ciphersuites(c, p.ciphersuites.c_str()) != 1) return "ciphersuites";
+  // Groups come newest first, and an older OpenSSL takes no list with one that it does not know.
+  std::string groups = p.groups;
+  while (SSL_CTX_set1_groups_list(c, groups.c_str()) != 1) {
+    if (groups.find(':') == std::string::npos) return "groups";
+    groups = behind_first(groups);
+  }
+  if (!p.signature_algorithms.empty() && SSL_CTX_set1_sigalgs_list(c, p.signature_algorithms.c_str()) != 1)
+    return "signature_algorithms";
+  ERR_clear_error();
+  return nullptr;
+}
+
 }  // namespace
 
 struct ServerContext::Impl {
@@ -89,15 +101,7 @@ Result<SslCtxPtr> ServerContext::Impl::make_context(const ServerConfig& config, 
   if (!made) return failed("TLS context");
   SSL_CTX* c = made.get();
 
-  SSL_CTX_set_security_level(c, kSecurityLevel);
-  if (SSL_CTX_set_min_proto_version(c, wire(config.min_version)) != 1) return failed("min_version");
-  if (SSL_CTX_set_max_proto_version(c, wire(config.max_version)) != 1) return failed("max_version");
-  const char* tls12 = config.ciphers_tls12.empty() ? kCiphersTls12 : config.ciphers_tls12.c_str();
-  if (SSL_CTX_set_cipher_list(c, tls12) != 1) return failed("ciphers_tls12");
-  const char* tls13 = config.ciphersuites_tls13.empty() ? kCiphersuitesTls13 : config.ciphersuites_tls13.c_str();
-  if (SSL_CTX_set_ciphersuites(c, tls13) != 1) return failed("ciphersuites_tls13");
-  if (SSL_CTX_set1_groups_list(c, kGroups) != 1) return failed("groups");
-
+  if (const char* wrong = set_policy(c, config.policy)) return failed(wrong);
   SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
                              SSL_OP_PRIORITIZE_CHACHA);
   // One record a write, and a retry may come from another place: both for Records::seal.
@@ -122,7 +126,7 @@ Result<SslCtxPtr> ServerContext::Impl::make_context(const ServerConfig& config, 
 Result<std::shared_ptr<const ServerContext>> ServerContext::create(const ServerConfig& config, std::uint32_t workers) {
   ERR_clear_error();
   if (workers == 0 || workers > kMaxWorkers) return Error{"TLS context: no such number of workers"};
-  if (config.min_version > config.max_version) return Error{"min_version: above max_version"};
+  if (config.policy.min_version > config.policy.max_version) return Error{"min_version: above max_version"};
   auto impl = std::make_unique<Impl>();
 
   auto alpn = alpn_wire(config.alpn);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "dataplane/base/ids.h"
 #include "dataplane/base/result.h"
+#include "l7/tls/policy.h"
 
 namespace sluice::l7::tls {
 
@@ -15,18 +15,13 @@ namespace sluice::l7::tls {
 /// Definition in certificate.h.
 class Certificate;
 
-enum class TlsVersion : std::uint16_t { kTls12 = 0x0303, kTls13 = 0x0304 };
-
 /// What a TLS listener offers.
 struct ServerConfig {
   /// The first one that covers no SNI name better is used when the client sends none or an unknown one. Empty: the
   /// process's generated self-signed certificate.
   std::shared_ptr<const Certificate> default_certificate;
   std::vector<std::shared_ptr<const Certificate>> certificates;  ///< By their names: exact, then wildcard.
-  TlsVersion min_version = TlsVersion::kTls12;
-  TlsVersion max_version = TlsVersion::kTls13;
-  std::string ciphers_tls12;    ///< OpenSSL syntax; empty: the default of AEAD with ECDHE.
-  std::string ciphersuites_tls13;
+  Policy policy = default_policy();
   std::vector<std::string> alpn = {"http/1.1"};  ///< In our order of preference.
 };
 

@@ -183,8 +183,8 @@ class Compilation {
     l7::tls::ServerConfig server;
     server.certificates = parts.certificates;
     if (!parts.certificates.empty()) server.default_certificate = parts.certificates.front();
-    server.min_version = version(model.tls_min_version);
-    server.max_version = version(model.tls_max_version);
+    server.policy.min_version = version(model.tls_min_version);
+    server.policy.max_version = version(model.tls_max_version);
     auto context = l7::tls::ServerContext::create(server, input_.workers);
     if (context) return std::move(context).value();
     const Pointer kind_at = root_ / KindOf<config::Listener>::kMember, at = kind_at / model.id;

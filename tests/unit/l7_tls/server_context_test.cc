@@ -138,11 +138,11 @@ TEST(ServerContext, SelectsTheProtocolInOurOrder) {
 
 TEST(ServerContext, KeepsToItsVersions) {
   ServerConfig config;
-  config.min_version = TlsVersion::kTls13;
+  config.policy.min_version = TlsVersion::kTls13;
   const auto only13 = make_context(config);
   EXPECT_EQ(shown(only13, asking("", TLS1_2_VERSION)), "");
   EXPECT_NE(shown(only13, asking("", TLS1_3_VERSION)), "");
-  config.min_version = config.max_version = TlsVersion::kTls12;
+  config.policy.min_version = config.policy.max_version = TlsVersion::kTls12;
   const auto only12 = make_context(config);
   EXPECT_EQ(shown(only12, asking("", TLS1_3_VERSION)), "");
   EXPECT_NE(shown(only12, asking("")), "") << "a client that may both gets what there is";
@@ -165,9 +165,11 @@ TEST(ServerContext, SaysWhatIsWrongWithItsConfiguration) {
     return r.ok() ? std::string("accepted") : r.error().message;
   };
   EXPECT_EQ(error({}), "accepted");
-  EXPECT_THAT(error({.ciphers_tls12 = "NONSENSE"}), HasSubstr("ciphers_tls12: "));
-  EXPECT_THAT(error({.ciphersuites_tls13 = "NONSENSE"}), HasSubstr("ciphersuites_tls13: "));
-  EXPECT_THAT(error({.min_version = TlsVersion::kTls13, .max_version = TlsVersion::kTls12}), HasSubstr("min_version"));
+  EXPECT_THAT(error({.policy = {.ciphers = "NONSENSE"}}), HasSubstr("ciphers: "));
+  EXPECT_THAT(error({.policy = {.ciphersuites = "NONSENSE"}}), HasSubstr("ciphersuites: "));
+  EXPECT_THAT(error({.policy = {.groups = "X25519:NONSENSE"}}), HasSubstr("groups: "));
+  EXPECT_THAT(error({.policy = {.groups = "X25519", .signature_algorithms = "NONSENSE"}}), HasSubstr("signature_algorithms: "));
+  EXPECT_THAT(error({.policy = {.min_version = TlsVersion::kTls13, .max_version = TlsVersion::kTls12}}), HasSubstr("min_version"));
   EXPECT_THAT(error({.alpn = {""}}), HasSubstr("alpn"));
   EXPECT_THAT(error({.alpn = {std::string(256, 'x')}}), HasSubstr("alpn"));
   EXPECT_THAT(error({}, 0), HasSubstr("workers"));

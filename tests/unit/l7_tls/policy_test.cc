@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include "tests/unit/l7_tls/harness.h"
+#include "tests/unit/l7_tls/test_certificates.h"
+
+namespace sluice::l7::tls::test {
+namespace {
+
+std::shared_ptr<const ServerContext> context_of(const char* policy, const char* key) {
+  ServerConfig config;
+  config.policy = *find_policy(policy);
+  config.certificates = {make_certificate({.key = key, .common_name = "a", .dns_names = {"a.test"}})};
+  config.default_certificate = config.certificates.front();
+  return make_context(config);
+}
+
+/// What a client that can do only this much agrees upon with the policy: the suite, or "" for no connection.
+std::string agreed(const std::shared_ptr<const ServerContext>& context, int version, const char* ciphers) {
+  Client::Options o;
+  o.min_version = o.max_version = version;
+  o.ciphers = std::string(ciphers) + ":@SECLEVEL=0";
+  Pair p(context, {.client = o});
+  return p.connect() ? SSL_get_cipher_name(p.client.ssl.get()) : "";
+}
+
+struct Case {
+  const char* policy;
+  int version;
+  const char* suite;
+  bool taken;
+};
+
+class Policies : public testing::TestWithParam<Case> {};
+
+TEST_P(Policies, TakeWhatTheyNameAndNothingElse) {
+  const Case& c = GetParam();
+  const bool ecdsa = std::string_view(c.suite).find("ECDSA") != std::string_view::npos;
+  EXPECT_EQ(agreed(context_of(c.policy, ecdsa ? "P-256" : "RSA-2048"), c.version, c.suite), c.taken ? c.suite : "");
+}
+
+constexpr const char kGcm[] = "ECDHE-RSA-AES128-GCM-SHA256", kChaCha[] = "ECDHE-ECDSA-CHACHA20-POLY1305",
+                     kCbc[] = "ECDHE-RSA-AES128-SHA256", kCbcSha1[] = "ECDHE-ECDSA-AES256-SHA", kRsa[] = "AES128-SHA",
+                     kRsaGcm[] = "AES256-GCM-SHA384";
+
+INSTANTIATE_TEST_SUITE_P(
+    Default, Policies,
+    testing::Values(Case{"default", TLS1_2_VERSION, kGcm, true}, Case{"default", TLS1_2_VERSION, kChaCha, true},
+                    Case{"default", TLS1_2_VERSION, kCbc, false}, Case{"default", TLS1_2_VERSION, kRsaGcm, false},
+                    Case{"default", TLS1_1_VERSION, kCbcSha1, false}));
+INSTANTIATE_TEST_SUITE_P(
+    Mozilla, Policies,
+    testing::Values(Case{"modern", TLS1_2_VERSION, kGcm, false}, Case{"intermediate", TLS1_2_VERSION, kGcm, true},
+                    Case{"intermediate", TLS1_2_VERSION, kCbc, false}));
+INSTANTIATE_TEST_SUITE_P(
+    Slb, Policies,
+    testing::Values(Case{"tls_cipher_policy_1_0", TLS1_VERSION, kCbcSha1, true},
+                    Case{"tls_cipher_policy_1_0", TLS1_VERSION, kRsa, true},
+                    Case{"tls_cipher_policy_1_0", TLS1_2_VERSION, kGcm, true},
+                    Case{"tls_cipher_policy_1_1", TLS1_VERSION, kRsa, false},
+                    Case{"tls_cipher_policy_1_1", TLS1_1_VERSION, kRsa, true},
+                    Case{"tls_cipher_policy_1_1", TLS1_2_VERSION, kRsaGcm, true},
+                    Case{"tls_cipher_policy_1_2", TLS1_1_VERSION, kRsa, false},
+                    Case{"tls_cipher_policy_1_2", TLS1_2_VERSION, kRsa, true},
+                    Case{"tls_cipher_policy_1_2", TLS1_2_VERSION, kCbc, true},
+                    Case{"tls_cipher_policy_1_2_strict", TLS1_2_VERSION, kCbc, true},
+                    Case{"tls_cipher_policy_1_2_strict", TLS1_2_VERSION, kRsa, false},
+                    Case{"tls_cipher_policy_1_2_strict", TLS1_2_VERSION, kRsaGcm, false},
+                    Case{"tls_cipher_policy_1_2_strict_with_1_3", TLS1_2_VERSION, kCbcSha1, true},
+                    Case{"tls_cipher_policy_1_2_strict_with_1_3", TLS1_2_VERSION, kRsa, false}));
+
+TEST(Policy, SpeaksTls13WhereItsNameSaysSo) {
+  for (const Policy& p : policies()) {
+    const bool spoken = p.max_version == TlsVersion::kTls13;
+    EXPECT_EQ(agreed(context_of(p.name.c_str(), "P-256"), TLS1_3_VERSION, "ALL"), spoken ? "TLS_AES_128_GCM_SHA256" : "")
+        << p.name;
+  }
+}
+
+TEST(Policy, SignsNothingWithSha1InTls12) {
+  for (const Policy& p : policies()) {
+    if (p.min_version > TlsVersion::kTls12) continue;
+    Client::Options o;
+    o.min_version = o.max_version = TLS1_2_VERSION;
+    o.ciphers = "ALL:@SECLEVEL=0";
+    o.sigalgs = "RSA+SHA1";
+    Pair pair(context_of(p.name.c_str(), "RSA-2048"), {.client = o});
+    EXPECT_FALSE(pair.connect()) << p.name;
+  }
+}
+
+TEST(Policy, HasAName) {
+  EXPECT_EQ(default_policy().name, "default");
+  EXPECT_EQ(find_policy("modern")->min_version, TlsVersion::kTls13);
+  EXPECT_EQ(find_policy("tls_cipher_policy_2_0"), nullptr);
+}
+
+}  // namespace
+}  // namespace sluice::l7::tls::test
