@@ -9,12 +9,12 @@
 namespace sluice::mgmt::ingress {
 
 struct CertificateFacts {
-  std::string problem;  ///< Empty: a TLS server can present it.
+  std::string problem;  ///< Empty: an appliance can present it.
   bool expired = false;
   std::vector<std::string> names;  ///< dNSNames, lower case; the common name when there are none.
 };
 
-/// Loads chain and key as a TLS server would, so that what an appliance would refuse is named here, by its
+/// What an appliance would say of chain and key, by its own code: what it would refuse is named here, by its
 /// Secret.
 CertificateFacts check_certificate(const std::string& chain_pem, const std::string& key_pem,
                                    std::int64_t now);
