@@ -113,11 +113,12 @@ void Appliance::compare() {
       if (busy_) return;
     }
   }
-  // Whatever comes first: a member that has lingered long enough, or another look.
+  // Whatever comes first: a member that has lingered long enough, or another look. Counted from the last one:
+  // a cluster that changes all the time brings us here more often than that.
   loop_.cancel(pending_);
-  if (const auto next = lingering_.next(now); next < now + kLookAgain)
-    return wait(next - now, &Appliance::compare);
-  wait(kLookAgain, &Appliance::read);
+  const auto look = read_at_ + kLookAgain;
+  if (const auto next = lingering_.next(now); next < look) return wait(next - now, &Appliance::compare);
+  wait(look - now, &Appliance::read);
 }
 
 void Appliance::send(Change change) {
