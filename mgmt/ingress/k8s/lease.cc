@@ -128,7 +128,16 @@ void LeaseElection::release(std::function<void()> done) {
   pending_ = 0;
   if (!leader_) return done();
   set_leader(false);
-  write("", true, [done = std::move(done)](const HttpResponse&) { done(); });
+  // Read before it is written: the renewal that was cancelled may have changed its version.
+  HttpRequest r;
+  r.path = path_of(settings_) + "/" + settings_.name;
+  r.timeout = std::chrono::seconds(2);
+  pending_ = loop_.start(server_, std::move(r), [this, done = std::move(done)](HttpResponse response) {
+    const json lease = parsed(response);
+    version_ = text_at(lease, "/metadata/resourceVersion");
+    if (version_.empty() || text_at(lease, "/spec/holderIdentity") != settings_.identity) return done();
+    write("", true, [done](const HttpResponse&) { done(); });
+  });
 }
 
 }  // namespace sluice::mgmt::ingress
