@@ -32,7 +32,7 @@ Controller::Controller(HttpLoop& loop, const Settings& settings)
     : loop_(loop),
       settings_(settings),
       events_(loop, settings_.api_server, settings_.identity),
-      status_(loop, settings_.api_server),
+      status_(loop, settings_.api_server, [this] { changed(); }),
       cluster_(loop, settings_.api_server, settings_.watch_namespace, [this] { changed(); }) {
   for (const ApplianceSettings& a : settings_.appliances) {
     appliances_.emplace_back(loop_, a.name, a.server, settings_.options.mark(), settings_.linger,

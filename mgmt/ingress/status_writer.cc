@@ -44,8 +44,11 @@ void StatusWriter::set_finalizer(const Ingress& ingress, bool present) {
 }
 
 void StatusWriter::add(Patch patch) {
-  const auto sent = on_its_way_.find(patch.key);
-  if (sent != on_its_way_.end()) return;  // Its answer changes the object, and that brings us here again.
+  if (const auto sent = on_its_way_.find(patch.key); sent != on_its_way_.end()) {
+    // Whether the one on its way succeeds or not: the object may end as something else than this.
+    sent->second.overtaken |= sent->second.body != patch.body;
+    return;
+  }
   const std::string key = patch.key;
   queue_.insert_or_assign(key, std::move(patch));
   while (on_its_way_.size() < kAtOnce && !queue_.empty()) send_next();
@@ -59,16 +62,34 @@ void StatusWriter::send_next() {
   r.headers.push_back("Content-Type: application/merge-patch+json");
   r.body = patch.body;
   r.timeout = std::chrono::seconds(10);
-  on_its_way_[patch.key] = patch.body;
-  loop_.start(server_, std::move(r), [this, key = patch.key](HttpResponse response) {
-    on_its_way_.erase(key);
-    ++(response.good() ? written_ : failed_);
-    // 404: it is gone; 409: it has changed. Both reach us by the watch.
-    if (!response.good() && response.status != 404 && response.status != 409)
+  on_its_way_[patch.key] = {patch.body};
+  loop_.start(server_, std::move(r),
+              [this, key = patch.key](HttpResponse response) { on_answer(key, response); });
+}
+
+void StatusWriter::on_answer(const std::string& key, const HttpResponse& response) {
+  const bool overtaken = on_its_way_[key].overtaken;
+  on_its_way_.erase(key);
+  ++(response.good() ? written_ : failed_);
+  if (response.good()) {
+    backoff_.reset();
+    if (overtaken) ask_again({});
+  } else {
+    // 404: it is gone; 409: it has changed, which we may have seen while this was on its way.
+    if (response.status != 404 && response.status != 409)
       log_line("warning", "status",
                {{"object", key},
                 {"error", response.status == 0 ? response.error : std::to_string(response.status)}});
-    if (!queue_.empty()) send_next();
+    ask_again(backoff_.next());
+  }
+  if (!queue_.empty()) send_next();
+}
+
+void StatusWriter::ask_again(HttpLoop::Clock::duration wait) {
+  if (asking_ != 0) return;
+  asking_ = loop_.after(wait, [this] {
+    asking_ = 0;
+    again_();
   });
 }
 
