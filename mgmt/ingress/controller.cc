@@ -16,6 +16,8 @@ using Clock = HttpLoop::Clock;
 
 /// Changes come in bursts (a rollout, the first lists): those within this time are one.
 constexpr std::chrono::milliseconds kGather{20};
+/// For what was written back and comes to us again, thousands of them after a start.
+constexpr std::chrono::milliseconds kGatherSeen{200};
 /// How long a start waits for all appliances; from then on those that are known decide.
 constexpr std::chrono::seconds kPatience{10};
 
@@ -32,11 +34,14 @@ Controller::Controller(HttpLoop& loop, const Settings& settings)
     : loop_(loop),
       settings_(settings),
       events_(loop, settings_.api_server, settings_.identity),
-      status_(loop, settings_.api_server, [this] { changed(); }),
-      cluster_(loop, settings_.api_server, settings_.watch_namespace, [this] { changed(); }) {
+      status_(loop, settings_.api_server, [this] { look(kGather); }),
+      cluster_(
+          loop, settings_.api_server, settings_.watch_namespace, [this] { changed(); },
+          [this] { look(kGatherSeen); }) {
   for (const ApplianceSettings& a : settings_.appliances) {
-    appliances_.emplace_back(loop_, a.name, a.server, settings_.options.mark(), settings_.linger,
-                             [this] { changed(); });
+    appliances_.emplace_back(
+        loop_, a.name, a.server, settings_.options.mark(), settings_.linger, [this] { changed(); },
+        [this] { look(kGather); });
   }
   if (settings_.leader_election) {
     lease_.emplace(
@@ -63,8 +68,16 @@ void Controller::start() {
 }
 
 void Controller::changed() {
-  if (scheduled_ != 0 || stopping_) return;
-  scheduled_ = loop_.after(kGather, [this] {
+  outdated_ = pending_ = true;
+  look(kGather);
+}
+
+void Controller::look(Clock::duration wait) {
+  const auto due = Clock::now() + wait;
+  if (stopping_ || (scheduled_ != 0 && due_ <= due)) return;
+  loop_.cancel(scheduled_);
+  due_ = due;
+  scheduled_ = loop_.after(wait, [this] {
     scheduled_ = 0;
     reconcile();
   });
@@ -82,7 +95,13 @@ void Controller::reconcile() {
   // A view with holes would take away what is right.
   if (stopping_ || (lease_ && !lease_->leader())) return;
   if (!cluster_.listed() || !appliances_known()) return;
+  if ((outdated_ || !wanted_) && !translate_anew()) return;
+  write_back();
+  pending_ = false;
+}
 
+/// False: it needs Secrets that are on their way.
+bool Controller::translate_anew() {
   const auto begin = Clock::now();
   std::vector<const config::Config*> states;
   for (const Appliance& a : appliances_) {
@@ -90,8 +109,9 @@ void Controller::reconcile() {
   }
   auto wanted = std::make_shared<Wanted>();
   wanted->translation = translate(cluster_.cluster(), states, settings_.options);
+  outdated_ = false;
   cluster_.name_secrets(wanted->translation.secrets);
-  if (!cluster_.secrets_settled()) return;  // Their arrival brings us here again.
+  if (!cluster_.secrets_settled()) return outdated_ = true, false;  // Their arrival brings us here again.
 
   const bool same = wanted_ && wanted_->translation.model == wanted->translation.model &&
                     wanted_->translation.taken_over == wanted->translation.taken_over &&
@@ -99,9 +119,9 @@ void Controller::reconcile() {
   wanted->version = same ? last_version_ : ++last_version_;
   wanted_ = std::move(wanted);
   for (Appliance& a : appliances_) a.want(wanted_);
-  write_back();
   ++reconciles_;
   last_seconds_ = std::chrono::duration<double>(Clock::now() - begin).count();
+  return true;
 }
 
 /// All that can be asked have this version. Those that are away catch up when they are back.
@@ -158,9 +178,10 @@ void Controller::write_back() {
     const bool marked = std::find(ingress.meta.finalizers.begin(), ingress.meta.finalizers.end(),
                                   kFinalizer) != ingress.meta.finalizers.end();
     if (ours && !outcome->second.deleting) {
-      status_.set_finalizer(ingress, true);
       const std::string& lb = outcome->second.load_balancer;
-      if (lb.empty()) {
+      if (!marked) {  // Then the address, when that is seen: with both at once, one would be a conflict.
+        status_.set_finalizer(ingress, true);
+      } else if (lb.empty()) {
         status_.set_addresses(ingress, {});
       } else if (settled) {
         auto [at, first] = addresses.try_emplace(lb);
@@ -202,6 +223,8 @@ std::string Controller::metrics() const {
   one("sluice_ingress_leader", "gauge", "Whether this controller writes.",
       !lease_ || lease_->leader() ? 1 : 0);
   one("sluice_ingress_ready", "gauge", "Whether cluster and appliances are known.", ready() ? 1 : 0);
+  one("sluice_ingress_pending", "gauge", "Whether a leader has seen changes that it has not acted upon yet.",
+      pending_ && (!lease_ || lease_->leader()) ? 1 : 0);
   one("sluice_ingress_reconciles_total", "counter", "Translations of the whole cluster.",
       static_cast<double>(reconciles_));
   one("sluice_ingress_reconcile_seconds", "gauge", "Duration of the last one.", last_seconds_);
@@ -225,6 +248,12 @@ std::string Controller::metrics() const {
     for (const Reflector& r : cluster_.reflectors())
       out += fmt::format("{}{{kind=\"{}\"}} {}\n", name, r.source().name, r.counters().*value);
   };
+  head("sluice_ingress_watch_version", "gauge", "The resourceVersion that everything was seen up to.");
+  for (const Reflector& r : cluster_.reflectors()) {
+    // Meant to be opaque, but a number wherever etcd is behind it.
+    if (!r.version().empty() && r.version().find_first_not_of("0123456789") == std::string::npos)
+      out += fmt::format("sluice_ingress_watch_version{{kind=\"{}\"}} {}\n", r.source().name, r.version());
+  }
   watch("sluice_ingress_lists_total", "Pages of lists asked for.", &Reflector::Counters::lists);
   watch("sluice_ingress_watches_total", "Watches started.", &Reflector::Counters::watches);
   watch("sluice_ingress_watch_events_total", "Events of watches.", &Reflector::Counters::events);

@@ -17,7 +17,8 @@ namespace sluice::mgmt::ingress {
 
 /// The loop of it all: cluster and appliances as known -> translate() -> appliances, Events, status. It runs
 /// whenever either side has changed, always over everything; nothing is remembered that could not be read
-/// again.
+/// again. What changed only by what was written back (an address, a finalizer, an acknowledgement) is not
+/// translated anew.
 class Controller {
  public:
   Controller(HttpLoop& loop, const Settings& settings);
@@ -32,6 +33,9 @@ class Controller {
  private:
   void changed();
   void reconcile();
+  /// Something did that decides nothing: only what is to be written back is looked at.
+  void look(HttpLoop::Clock::duration wait);
+  bool translate_anew();
   bool appliances_known() const;
   bool acknowledged(std::uint64_t version) const;
   std::vector<std::string> addresses_of(const std::string& load_balancer) const;
@@ -47,7 +51,10 @@ class Controller {
   std::optional<LeaseElection> lease_;
   HttpLoop::Clock::time_point started_{};
   HttpLoop::Id scheduled_ = 0;
+  HttpLoop::Clock::time_point due_{};  ///< Of scheduled_.
   bool stopping_ = false;
+  bool pending_ = false;  ///< Something changed that may decide something, and was not looked at yet.
+  bool outdated_ = true;  ///< wanted_ was not made of all that is known now.
   std::shared_ptr<const Wanted> wanted_;
   std::uint64_t last_version_ = 0;  ///< Never given twice, also over several leaderships.
   std::uint64_t reconciles_ = 0;

@@ -125,7 +125,7 @@ int run(const Settings& settings) {
   while (!stop_asked) {
     if (metrics && HttpLoop::Clock::now() >= next_update) {
       metrics->update(controller.metrics(), controller.ready());
-      next_update = HttpLoop::Clock::now() + std::chrono::seconds(1);
+      next_update = HttpLoop::Clock::now() + std::chrono::milliseconds(200);
     }
     loop.poll(std::chrono::milliseconds(250));
   }

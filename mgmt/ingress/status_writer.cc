@@ -29,13 +29,13 @@ void StatusWriter::set_addresses(const Ingress& ingress, const std::vector<std::
 }
 
 void StatusWriter::set_finalizer(const Ingress& ingress, bool present) {
-  auto list = ingress.meta.finalizers;
-  const auto ours = std::find(list.begin(), list.end(), kFinalizer);
-  if ((ours != list.end()) == present) return;
+  const auto& there = ingress.meta.finalizers;
+  if ((std::find(there.begin(), there.end(), kFinalizer) != there.end()) == present) return;
+  auto list = there;
   if (present) {
     list.push_back(kFinalizer);
   } else {
-    list.erase(ours);
+    std::erase(list, kFinalizer);
   }
   // The list is replaced whole: only as long as nobody else has changed the object.
   add({ingress.meta.key.text() + " finalizer", path_of(ingress),

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "mgmt/ingress/k8s/readiness.h"
 #include "mgmt/ingress/log.h"
 #include "mgmt/ingress/model/read_objects.h"
 #include "mgmt/ingress/wall_clock.h"
@@ -16,13 +17,36 @@ using nlohmann::json;
 constexpr std::chrono::seconds kSecretPatience{10};
 
 /// EndpointSlices, the newest form that the server has, before the older Endpoints.
-constexpr const char* kEndpointVersions[] = {"/apis/discovery.k8s.io/v1", "/apis/discovery.k8s.io/v1beta1"};
+constexpr const char* kSliceVersions[] = {"/apis/discovery.k8s.io/v1", "/apis/discovery.k8s.io/v1beta1"};
+
+/// Whether a translation sees no difference: an Ingress changes most often by what is written back to it.
+bool decides_the_same(const Ingress& a, const Ingress& b) {
+  return a.meta.uid == b.meta.uid && a.meta.created == b.meta.created && a.meta.deleting == b.meta.deleting &&
+         a.meta.annotations == b.meta.annotations && a.class_name == b.class_name &&
+         a.default_backend == b.default_backend && a.rules == b.rules && a.tls == b.tls;
+}
+template <class T>
+bool decides_the_same(const T&, const T&) {
+  return false;
+}
+
+template <class T>
+std::vector<ObjectKey> keys_of(const std::map<ObjectKey, T>& map) {
+  std::vector<ObjectKey> out;
+  out.reserve(map.size());
+  for (const auto& [key, value] : map) out.push_back(key);
+  return out;
+}
 
 }  // namespace
 
 WatchedCluster::WatchedCluster(HttpLoop& loop, const Server& server, std::string ns,
-                               std::function<void()> changed)
-    : loop_(loop), server_(server), ns_(std::move(ns)), changed_(std::move(changed)) {}
+                               std::function<void()> changed, std::function<void()> seen)
+    : loop_(loop),
+      server_(server),
+      ns_(std::move(ns)),
+      changed_(std::move(changed)),
+      seen_(std::move(seen)) {}
 
 std::string WatchedCluster::path(const std::string& group_version, const std::string& resource) const {
   return group_version + (ns_.empty() ? "" : "/namespaces/" + ns_) + "/" + resource;
@@ -34,41 +58,53 @@ void WatchedCluster::add(Reflector::Source source, Reflector::Sink sink) {
 
 void WatchedCluster::start() {
   const std::string networking = "/apis/networking.k8s.io/v1";
-  add({"ingressclasses", networking + "/ingressclasses", "", false},
-      map_sink(cluster_.classes, read_ingress_class));
-  add({"sluiceconfigs", "/apis/sluice.dev/v1/sluiceconfigs", "", false},
+  add({"ingressclasses", networking + "/ingressclasses", ""}, map_sink(cluster_.classes, read_ingress_class));
+  add({"sluiceconfigs", "/apis/sluice.dev/v1/sluiceconfigs", "", false, true},
       map_sink(cluster_.configs, read_sluice_config));
-  add({"ingresses", path(networking, "ingresses"), "", false}, map_sink(cluster_.ingresses, read_ingress));
-  add({"services", path("/api/v1", "services"), "", false}, map_sink(cluster_.services, read_service));
+  add({"ingresses", path(networking, "ingresses"), ""}, map_sink(cluster_.ingresses, read_ingress));
+  add({"services", path("/api/v1", "services"), ""}, map_sink(cluster_.services, read_service));
   // Names and versions of all, without their contents: says when one that we need has changed.
   add({"secrets", path("/api/v1", "secrets"), "fieldSelector=type%3Dkubernetes.io%2Ftls", true},
       secret_sink());
-  discover();
+  discover(EndpointForm::kSlicesV1);
 }
 
-void WatchedCluster::discover() {
+void WatchedCluster::discover(EndpointForm form) {
   HttpRequest r;
-  r.path = kEndpointVersions[discovery_step_];
+  r.path = kSliceVersions[static_cast<std::size_t>(form)];
   r.timeout = std::chrono::seconds(10);
-  loop_.start(server_, std::move(r), [this](HttpResponse response) {
-    const bool there =
-        response.status == 200 && response.body.find("\"endpointslices\"") != response.body.npos;
-    if (there || ((response.status == 404 || response.status == 200) && discovery_step_ == 1)) {
-      start_endpoints(there ? discovery_step_ : 2);
-    } else if (response.status == 404 || response.status == 200) {
-      discovery_step_ = 1;
-      discover();
-    } else {
-      loop_.after(backoff_.next(), [this] { discover(); });
-    }
+  loop_.start(server_, std::move(r), [this, form](HttpResponse response) { on_discovered(form, response); });
+}
+
+void WatchedCluster::on_discovered(EndpointForm form, const HttpResponse& response) {
+  if (response.status != 200 && response.status != 404) {
+    loop_.after(backoff_.next(), [this] { discover(EndpointForm::kSlicesV1); });
+  } else if (response.status == 200 && response.body.find("\"endpointslices\"") != response.body.npos) {
+    start_endpoints(form);
+  } else if (form == EndpointForm::kSlicesV1) {
+    discover(EndpointForm::kSlicesV1beta1);
+  } else if (was_ready_) {
+    start_endpoints(EndpointForm::kEndpoints);
+  } else {
+    confirm_endpoints();
+  }
+}
+
+/// Falling back is for good: not because the API server is only starting.
+void WatchedCluster::confirm_endpoints() {
+  loop_.start(server_, readiness_request(), [this](HttpResponse response) {
+    was_ready_ = is_ready(response);
+    loop_.after(was_ready_ ? std::chrono::milliseconds(0) : backoff_.next(),
+                [this] { discover(EndpointForm::kSlicesV1); });
   });
 }
 
-void WatchedCluster::start_endpoints(int form) {
-  if (form < 2) {
-    add({"endpointslices", path(kEndpointVersions[form], "endpointslices"), "", false}, slice_sink());
+void WatchedCluster::start_endpoints(EndpointForm form) {
+  if (form == EndpointForm::kEndpoints) {
+    add({"endpoints", path("/api/v1", "endpoints"), ""}, endpoints_sink());
   } else {
-    add({"endpoints", path("/api/v1", "endpoints"), "", false}, endpoints_sink());
+    add({"endpointslices", path(kSliceVersions[static_cast<std::size_t>(form)], "endpointslices"), ""},
+        slice_sink());
   }
   endpoints_known_ = true;
 }
@@ -85,24 +121,18 @@ bool WatchedCluster::listed() const {
 template <class T>
 Reflector::Sink WatchedCluster::map_sink(std::map<ObjectKey, T>& into,
                                          std::optional<T> (*read)(const json&)) {
-  auto seen = std::make_shared<std::optional<std::set<ObjectKey>>>();
-  const auto put = [this, &into, read, seen](const json& object) {
-    auto value = read(object);
-    if (!value) return;
-    const ObjectKey key = value->meta.key;
-    if (*seen) (*seen)->insert(key);
-    into.insert_or_assign(key, std::move(*value));
-    changed_();
-  };
-  return {[seen] { seen->emplace(); }, put,
-          [this, &into](const json& object) {
-            if (const auto meta = read_meta(object)) into.erase(meta->key), changed_();
+  return {[this, &into, read](const ObjectKey& key, const json& object) {
+            auto value = read(object);
+            if (!value) return;
+            const auto [entry, added] = into.try_emplace(key);
+            const bool same = !added && decides_the_same(entry->second, *value);
+            entry->second = std::move(*value);
+            (same ? seen_ : changed_)();
           },
-          [this, &into, seen] {
-            std::erase_if(into, [&](const auto& entry) { return !(*seen)->contains(entry.first); });
-            seen->reset();
-            changed_();
-          }};
+          [this, &into](const ObjectKey& key) {
+            if (into.erase(key) != 0) changed_();
+          },
+          [&into] { return keys_of(into); }, changed_};
 }
 
 void WatchedCluster::remove_slice(const ObjectKey& key) {
@@ -115,80 +145,50 @@ void WatchedCluster::remove_slice(const ObjectKey& key) {
 }
 
 Reflector::Sink WatchedCluster::slice_sink() {
-  auto seen = std::make_shared<std::optional<std::set<ObjectKey>>>();
-  return {[seen] { seen->emplace(); },
-          [this, seen](const json& object) {
+  return {[this](const ObjectKey& key, const json& object) {
             auto slice = read_endpoint_slice(object);
             if (!slice) return;
-            const ObjectKey key = slice->meta.key, service{key.ns, slice->service};
-            if (*seen) (*seen)->insert(key);
+            const ObjectKey service{key.ns, slice->service};
             remove_slice(key);  // It may have been another Service's.
             slice_homes_[key] = service;
             cluster_.slices[service].insert_or_assign(key.name, std::move(*slice));
             changed_();
           },
-          [this](const json& object) {
-            if (const auto meta = read_meta(object)) remove_slice(meta->key), changed_();
-          },
-          [this, seen] {
-            std::vector<ObjectKey> gone;
-            for (const auto& [key, service] : slice_homes_) {
-              if (!(*seen)->contains(key)) gone.push_back(key);
-            }
-            for (const ObjectKey& key : gone) remove_slice(key);
-            seen->reset();
-            changed_();
-          }};
+          [this](const ObjectKey& key) { remove_slice(key), changed_(); },
+          [this] { return keys_of(slice_homes_); }, changed_};
 }
 
 Reflector::Sink WatchedCluster::endpoints_sink() {
-  auto seen = std::make_shared<std::optional<std::set<ObjectKey>>>();
-  return {[seen] { seen->emplace(); },
-          [this, seen](const json& object) {
-            const auto meta = read_meta(object);
-            if (!meta) return;
-            if (*seen) (*seen)->insert(meta->key);
-            auto& slices = cluster_.slices[meta->key];
+  return {[this](const ObjectKey& key, const json& object) {
+            auto& slices = cluster_.slices[key];
             slices.clear();
             for (auto& slice : read_endpoints(object)) slices.emplace(slice.meta.key.name, std::move(slice));
             changed_();
           },
-          [this](const json& object) {
-            if (const auto meta = read_meta(object)) cluster_.slices.erase(meta->key), changed_();
-          },
-          [this, seen] {
-            std::erase_if(cluster_.slices, [&](const auto& s) { return !(*seen)->contains(s.first); });
-            seen->reset();
-            changed_();
-          }};
+          [this](const ObjectKey& key) { cluster_.slices.erase(key), changed_(); },
+          [this] { return keys_of(cluster_.slices); }, changed_};
+}
+
+/// Reads a Secret anew when it is named and has another version than the one that we have.
+void WatchedCluster::look_at_secret(const ObjectKey& key) {
+  const auto named = secrets_.find(key);
+  if (named == secrets_.end()) return;
+  const auto version = secret_versions_.find(key);
+  if (version == secret_versions_.end() || version->second != named->second) read_secret_of(key);
 }
 
 Reflector::Sink WatchedCluster::secret_sink() {
-  auto seen = std::make_shared<std::optional<std::set<ObjectKey>>>();
-  const auto look = [this](const ObjectKey& key) {
-    if (const auto named = secrets_.find(key); named != secrets_.end()) {
-      const auto version = secret_versions_.find(key);
-      if (version == secret_versions_.end() || version->second != named->second) read_secret_of(key);
-    }
-  };
-  return {[seen] { seen->emplace(); },
-          [this, seen, look](const json& object) {
-            const auto meta = read_meta(object);
-            if (!meta) return;
-            if (*seen) (*seen)->insert(meta->key);
-            secret_versions_[meta->key] = meta->resource_version;
-            look(meta->key);
+  return {[this](const ObjectKey& key, const json& object) {
+            if (const auto meta = read_meta(object)) secret_versions_[key] = meta->resource_version;
+            look_at_secret(key);
           },
-          [this, look](const json& object) {
-            const auto meta = read_meta(object);
-            if (!meta) return;
-            secret_versions_.erase(meta->key);
-            look(meta->key);
+          [this](const ObjectKey& key) {
+            secret_versions_.erase(key);
+            look_at_secret(key);
           },
-          [this, seen, look] {
-            std::erase_if(secret_versions_, [&](const auto& s) { return !(*seen)->contains(s.first); });
-            seen->reset();
-            for (const auto& [key, version] : secrets_) look(key);
+          [this] { return keys_of(secret_versions_); },
+          [this] {
+            for (const ObjectKey& key : keys_of(secrets_)) look_at_secret(key);
             changed_();
           }};
 }
@@ -227,9 +227,11 @@ void WatchedCluster::read_secret_of(const ObjectKey& key) {
       named->second = secret->meta.resource_version;
       cluster_.secrets.insert_or_assign(key, std::move(*secret));
       changed_();
-    } else if (response.status == 404 || response.status == 401 || response.status == 403) {
+    } else if (response.status == 404) {
       if (cluster_.secrets.erase(key) != 0) changed_();
-      if (response.status != 404) read_secret_later(key, std::chrono::seconds(30), response);
+    } else if (response.status == 401 || response.status == 403) {
+      // Also said by an API server that starts. What we have stays in use; nobody waits for it.
+      read_secret_later(key, std::chrono::seconds(30), response);
     } else {  // What we have stays in use, and what needs it waits.
       secrets_pending_.insert(key);
       read_secret_later(key, backoff_.next(), response);

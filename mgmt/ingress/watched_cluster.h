@@ -18,8 +18,10 @@ namespace sluice::mgmt::ingress {
 /// Ingress names it.
 class WatchedCluster {
  public:
-  /// `changed`: something that may decide something did.
-  WatchedCluster(HttpLoop& loop, const Server& server, std::string ns, std::function<void()> changed);
+  /// `changed`: something did that may decide something. `seen`: something did that decides nothing, but may
+  /// be what was written back.
+  WatchedCluster(HttpLoop& loop, const Server& server, std::string ns, std::function<void()> changed,
+                 std::function<void()> seen);
 
   void start();
   /// Every kind was listed.
@@ -39,22 +41,26 @@ class WatchedCluster {
   Reflector::Sink endpoints_sink();
   Reflector::Sink secret_sink();
   std::string path(const std::string& group_version, const std::string& resource) const;
-  void discover();
-  void start_endpoints(int status);
+  enum class EndpointForm { kSlicesV1, kSlicesV1beta1, kEndpoints };
+  void discover(EndpointForm form);
+  void on_discovered(EndpointForm form, const HttpResponse& response);
+  void confirm_endpoints();
+  void start_endpoints(EndpointForm form);
   void add(Reflector::Source source, Reflector::Sink sink);
   void read_secret_of(const ObjectKey& key);
   void read_secret_later(const ObjectKey& key, HttpLoop::Clock::duration wait, const HttpResponse& response);
   void remove_slice(const ObjectKey& key);
+  void look_at_secret(const ObjectKey& key);
 
   HttpLoop& loop_;
   const Server& server_;
   const std::string ns_;  ///< Empty: all namespaces.
-  const std::function<void()> changed_;
+  const std::function<void()> changed_, seen_;
   Cluster cluster_;
   std::list<Reflector> reflectors_;
   std::map<ObjectKey, ObjectKey> slice_homes_;  ///< Slice to Service.
   bool endpoints_known_ = false;
-  int discovery_step_ = 0;
+  bool was_ready_ = false;  ///< The API server called itself ready, before the discovery that runs now.
   Backoff backoff_{std::chrono::milliseconds(200), std::chrono::seconds(10)};
 
   std::map<ObjectKey, std::string>

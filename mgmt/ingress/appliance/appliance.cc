@@ -29,6 +29,16 @@ std::optional<std::pair<std::string, std::size_t>> sent_object(const std::string
   return std::pair(path.substr(5, kind_end - 5), index);
 }
 
+/// A load balancer whose address the appliance is to choose goes ahead of all else: what is then read, to
+/// learn the address, is short.
+Change first_step(Change change) {
+  Change ahead;
+  for (const auto& [id, lb] : change.put.load_balancers) {
+    if (lb.addresses.empty()) ahead.put.load_balancers.emplace(id, lb);
+  }
+  return ahead.empty() ? std::move(change) : std::move(ahead);
+}
+
 template <class T>
 bool refuse(const Change& change, const std::string& member, std::size_t index, Refused& refused,
             std::string& key) {
@@ -43,12 +53,13 @@ bool refuse(const Change& change, const std::string& member, std::size_t index, 
 }  // namespace
 
 Appliance::Appliance(HttpLoop& loop, std::string name, Server server, std::string mark,
-                     std::chrono::seconds linger, std::function<void()> changed)
+                     std::chrono::seconds linger, std::function<void()> changed, std::function<void()> done)
     : loop_(loop),
       name_(std::move(name)),
       server_(std::move(server)),
       mark_(std::move(mark)),
       changed_(std::move(changed)),
+      done_(std::move(done)),
       lingering_(linger) {}
 
 Appliance::~Appliance() { loop_.cancel(pending_); }
@@ -106,10 +117,10 @@ void Appliance::compare() {
   const auto now = Clock::now();
   if (wanted_) {
     Change change = diff(state_, wanted_->translation, mark_, refused_, lingering_, now);
-    if (!change.empty()) return send(std::move(change));
+    if (!change.empty()) return send(first_step(std::move(change)));
     if (acknowledged_ != wanted_->version) {
       acknowledged_ = wanted_->version;
-      changed_();
+      done_();
       if (busy_) return;
     }
   }
@@ -164,7 +175,10 @@ void Appliance::on_answer(const Change& change, const HttpResponse& response) {
   for (const auto& [id, lb] : change.put.load_balancers) {
     if (lb.addresses.empty()) return tag_.clear(), read();
   }
-  if (!wanted_ || acknowledged_ == wanted_->version) changed_();
+  // Members and rules decide nothing of what is wanted; load balancers and listeners do.
+  const bool decides = !change.put.load_balancers.empty() || !change.put.listeners.empty() ||
+                       change.remove.contains("load_balancers") || change.remove.contains("listeners");
+  if (decides || !wanted_ || acknowledged_ == wanted_->version) (decides ? changed_ : done_)();
   if (!busy_) compare();
 }
 

@@ -30,9 +30,9 @@ class Appliance {
   struct Counters {
     std::uint64_t reads = 0, changes = 0, objects = 0, refusals = 0, failures = 0;
   };
-  /// `changed`: what is known of it did.
+  /// `changed`: what is known of it did. `done`: only by what was wanted.
   Appliance(HttpLoop& loop, std::string name, Server server, std::string mark, std::chrono::seconds linger,
-            std::function<void()> changed);
+            std::function<void()> changed, std::function<void()> done);
   ~Appliance();
   Appliance(const Appliance&) = delete;
   Appliance& operator=(const Appliance&) = delete;
@@ -65,7 +65,7 @@ class Appliance {
   const std::string name_;
   const Server server_;
   const std::string mark_;
-  const std::function<void()> changed_;
+  const std::function<void()> changed_, done_;
   Backoff backoff_{std::chrono::milliseconds(100), std::chrono::seconds(5)};
   HttpLoop::Id pending_ = 0;
   bool busy_ = false;  ///< A request is on its way, or a wait after a failure runs.

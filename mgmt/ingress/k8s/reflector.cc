@@ -4,6 +4,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "mgmt/ingress/k8s/readiness.h"
 #include "mgmt/ingress/log.h"
 #include "mgmt/ingress/model/json_access.h"
 
@@ -30,6 +31,11 @@ std::string escape(const std::string& text) {
     }
   }
   return out;
+}
+
+ObjectKey key_of(const json& object) {
+  const json& meta = member(object, "metadata");
+  return {text(meta, "namespace"), text(meta, "name")};
 }
 
 }  // namespace
@@ -60,6 +66,7 @@ HttpRequest Reflector::request(std::string query) const {
 
 void Reflector::retry(std::string why, HttpLoop::Clock::duration at_least, void (Reflector::*step)()) {
   ++counters_.failures;
+  was_ready_ = false;
   if (why != last_failure_) log_line("warning", "watch", {{"kind", source_.name}, {"error", why}});
   last_failure_ = std::move(why);
   const HttpLoop::Clock::duration wait = backoff_.next();
@@ -69,44 +76,67 @@ void Reflector::retry(std::string why, HttpLoop::Clock::duration at_least, void 
 void Reflector::list(const std::string& continue_token) {
   ++counters_.lists;
   std::string query = "limit=500";
-  if (!continue_token.empty()) query += "&continue=" + escape(continue_token);
+  if (continue_token.empty()) {
+    seen_.clear();
+  } else {
+    query += "&continue=" + escape(continue_token);
+  }
   HttpRequest r = request(std::move(query));
   r.timeout = seconds(60);
   pending_ = loop_.start(server_, std::move(r), [this](HttpResponse response) { on_page(response); });
 }
 
 void Reflector::on_page(const HttpResponse& response) {
-  if (response.status == 404) {  // No such kind here (a CRD that is not installed): an empty list, for now.
-    sink_.begin_list();
-    sink_.end_list();
-    listing_ = false;
-    synced_ = true;
-    pending_ = loop_.after(kAskAgain, [this] { list_again(); });
-    return;
-  }
+  if (response.status == 404 && source_.optional) return absent();
   if (response.status != 200) {
-    listing_ = false;  // A token for the next page may have expired (410): from the first page.
-    retry(response.status == 0 ? response.error : "list: status " + std::to_string(response.status),
-          retry_after(response), &Reflector::list_again);
-    return;
+    // Whatever it is (a token for the next page may have expired: 410), from the first page.
+    return retry(response.status == 0 ? response.error : "list: status " + std::to_string(response.status),
+                 retry_after(response), &Reflector::list_again);
   }
   const json page = json::parse(response.body, nullptr, false);
   const json& items = member(page, "items");
   const json& meta = member(page, "metadata");
   if (!items.is_array() && !items.is_null()) return retry("list: no items", {}, &Reflector::list_again);
-  if (text(meta, "resourceVersion").empty()) {
-    listing_ = false;
+  if (text(meta, "resourceVersion").empty())
     return retry("list: the answer is no list", {}, &Reflector::list_again);
+  for (const json& item : items) {
+    put(item);
+    seen_.insert(key_of(item));
   }
-  if (!listing_) sink_.begin_list();
-  listing_ = true;
-  for (const json& item : items) sink_.put(item);
   if (const std::string next = text(meta, "continue"); !next.empty()) return list(next);
-  listing_ = false;
   version_ = text(meta, "resourceVersion");
-  sink_.end_list();
-  synced_ = true;
+  end_list();
   watch();
+}
+
+void Reflector::put(const json& object) {
+  if (const ObjectKey key = key_of(object); !key.name.empty()) sink_.put(key, object);
+}
+
+void Reflector::end_list() {
+  for (const ObjectKey& key : sink_.known()) {
+    if (!seen_.contains(key)) sink_.remove(key);
+  }
+  seen_.clear();
+  was_ready_ = false;
+  synced_ = true;
+  sink_.listed();
+}
+
+/// 404: no such kind here, or an API server that has not read its CRDs yet. So it is believed only after the
+/// server has called itself ready.
+void Reflector::absent() {
+  if (was_ready_) {
+    seen_.clear();
+    end_list();
+    pending_ = loop_.after(kAskAgain, [this] { list_again(); });
+    return;
+  }
+  pending_ = loop_.start(server_, readiness_request(), [this](HttpResponse response) {
+    was_ready_ = is_ready(response);
+    if (was_ready_) return list_again();
+    retry("list: status 404, of a server that is not ready", retry_after(response), &Reflector::list_again);
+  });
 }
 
 void Reflector::watch() {
@@ -141,15 +171,15 @@ bool Reflector::on_line(std::string_view line) {
   const std::string type = text(event, "type");
   const json& object = member(event, "object");
   const std::string version = text(member(object, "metadata"), "resourceVersion");
-  const bool put = type == "ADDED" || type == "MODIFIED", bookmark = type == "BOOKMARK";
-  if ((!put && !bookmark && type != "DELETED") || version.empty()) {
+  const bool added = type == "ADDED" || type == "MODIFIED", bookmark = type == "BOOKMARK";
+  if ((!added && !bookmark && type != "DELETED") || version.empty()) {
     stale_ = true;  // ERROR (410 and others), or nothing that a watch may say.
     return false;
   }
   ++counters_.events;
   backoff_.reset();
-  if (put) sink_.put(object);
-  if (type == "DELETED") sink_.remove(object);
+  if (added) put(object);
+  if (type == "DELETED") sink_.remove(key_of(object));
   version_ = version;
   return true;
 }

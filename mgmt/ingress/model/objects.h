@@ -36,21 +36,25 @@ struct Backend {
   std::string port_name;          ///< Either this,
   std::uint32_t port_number = 0;  ///< or this.
   std::string resource;           ///< "StorageBucket/icons": a backend that is no Service.
+  friend bool operator==(const Backend&, const Backend&) = default;
 };
 
 struct IngressPath {
   std::string path, type;
   Backend backend;
+  friend bool operator==(const IngressPath&, const IngressPath&) = default;
 };
 
 struct IngressRule {
   std::string host;  ///< Empty: all.
   std::vector<IngressPath> paths;
+  friend bool operator==(const IngressRule&, const IngressRule&) = default;
 };
 
 struct IngressTls {
   std::vector<std::string> hosts;
   std::string secret;
+  friend bool operator==(const IngressTls&, const IngressTls&) = default;
 };
 
 struct Ingress {
