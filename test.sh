@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Installs what is missing, builds, runs the suites, and ends with one line: N passed, N failed, N skipped.
-#   ./test.sh                 all suites but kubernetes, which builds an API server first
+#   ./test.sh                 all suites; kubernetes builds an API server first, once
 #   ./test.sh unit packet     only those          ./test.sh --list   their names
 set -euo pipefail
 cd "$(dirname "$0")"

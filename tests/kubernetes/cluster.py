@@ -11,16 +11,23 @@ import socket
 import ssl
 import subprocess
 import tempfile
+import threading
 from pathlib import Path
 
 from lab import ROOT, run, samples, stop, wait_for
 
-ADMIN, CONTROLLER = "admin-token", "controller-token"
+ADMIN = "admin-token"
+# Seconds after which a thing will not happen any more. Far more than any of them takes on a machine that has other work, too.
+PATIENCE = 60
 MANIFESTS = ROOT / "mgmt/ingress/manifests"
 PLURALS = {"Ingress": "ingresses", "IngressClass": "ingressclasses", "EndpointSlice": "endpointslices",
            "Endpoints": "endpoints", "CustomResourceDefinition": "customresourcedefinitions"}
 CLUSTER_SCOPED = {"Namespace", "IngressClass", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition",
                   "SluiceConfig"}
+
+
+def eventually(condition, what):
+    return wait_for(condition, PATIENCE, what)
 
 
 def free_port():
@@ -33,13 +40,21 @@ def apiserver_program():
     return run(ROOT / "tests/kubernetes/apiserver.sh").split()[-1]
 
 
+def plural(kind):
+    return PLURALS.get(kind, kind.lower() + "s")
+
+
 class Cluster:
     def __init__(self, watch_cache=True):
         self.folder = Path(tempfile.mkdtemp(prefix="sluice-kube-"))
         self.etcd_port, self.peer_port, self.port = free_port(), free_port(), free_port()
         self.watch_cache = watch_cache
         self.etcd = self.apiserver = None
-        self._keys()
+        self.newest = {}  # the last resourceVersion of each kind that was written here, by its plural
+        self._newest_lock = threading.Lock()
+        self._own = threading.local()  # a connection a thread
+        self.make_credentials()
+        run("openssl", "genrsa", "-out", self.folder / "sa.key", "2048")
         try:
             self._start_etcd()
             self.start_apiserver()
@@ -47,14 +62,15 @@ class Cluster:
             self.close()
             raise
 
-    def _keys(self):
+    def make_credentials(self):
+        """A certificate for the API server, which is its own CA, and tokens. Called again, all but the admin's are others."""
         run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=kube-apiserver", "-addext",
             "subjectAltName=IP:127.0.0.1,DNS:localhost", "-keyout", self.folder / "tls.key", "-out", self.folder / "tls.crt")
-        run("openssl", "genrsa", "-out", self.folder / "sa.key", "2048")
+        controller = secrets.token_hex(16)
         (self.folder / "tokens.csv").write_text(
             f'{ADMIN},admin,admin,"system:masters"\n'
-            f'{CONTROLLER},system:serviceaccount:sluice-system:sluice-ingress,sluice,"system:serviceaccounts"\n')
-        for name, token in (("admin", ADMIN), ("controller", CONTROLLER)):
+            f'{controller},system:serviceaccount:sluice-system:sluice-ingress,sluice,"system:serviceaccounts"\n')
+        for name, token in (("admin", ADMIN), ("controller", controller)):
             self.token_file(name).write_text(token)
             (self.folder / f"{name}.kubeconfig").write_text(json.dumps({
                 "apiVersion": "v1", "kind": "Config", "current-context": "test",
@@ -80,7 +96,7 @@ class Cluster:
         wait_for(lambda: subprocess.run(["curl", "-sf", f"{url}/health"], stdout=subprocess.DEVNULL, check=False).returncode == 0,
                  30, "etcd")
 
-    def start_apiserver(self, seconds=200):
+    def start_apiserver(self, *flags, seconds=200):
         log = open(self.folder / "apiserver.log", "ab")
         self.apiserver = subprocess.Popen(
             [apiserver_program(), f"--etcd-servers=http://127.0.0.1:{self.etcd_port}", "--bind-address=127.0.0.1",
@@ -90,7 +106,7 @@ class Cluster:
              f"--service-account-signing-key-file={self.folder}/sa.key", "--service-account-issuer=https://kubernetes.test",
              "--disable-admission-plugins=ServiceAccount", "--endpoint-reconciler-type=none", "--authorization-mode=RBAC",
              f"--watch-cache={str(self.watch_cache).lower()}", "--feature-gates=EndpointSliceTerminatingCondition=true",
-             f"--cert-dir={self.folder}"],
+             f"--cert-dir={self.folder}", *flags],
             stdout=log, stderr=subprocess.STDOUT)
         wait_for(self._ready, seconds, f"kube-apiserver ({self.folder}/apiserver.log)")
 
@@ -99,7 +115,7 @@ class Cluster:
             raise RuntimeError("kube-apiserver ended:\n" + (self.folder / "apiserver.log").read_text()[-3000:])
         try:
             return self.request("GET", "/readyz")[0] == 200
-        except OSError:
+        except (OSError, http.client.HTTPException):
             return False
 
     def stop_apiserver(self):
@@ -107,18 +123,41 @@ class Cluster:
         self.apiserver.kill()
         self.apiserver.wait()
 
-    def request(self, method, path, body=None, content_type="application/json", token=ADMIN):
-        context = ssl.create_default_context(cafile=str(self.folder / "tls.crt"))
-        connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=20, context=context)
-        try:
-            connection.request(method, path, None if body is None else json.dumps(body),
-                               {"Authorization": f"Bearer {token}", "Content-Type": content_type})
-            answer = connection.getresponse()
-            raw = answer.read()
+    def restart_apiserver(self, *flags):
+        self.stop_apiserver()
+        self.start_apiserver(*flags)
+
+    def request(self, method, path, body=None, content_type="application/json"):
+        """(status, parsed JSON or text), as the admin."""
+        payload = None if body is None else json.dumps(body)
+        while True:
+            connection = getattr(self._own, "connection", None)
+            fresh = connection is None
+            if fresh:
+                context = ssl.create_default_context(cafile=str(self.folder / "tls.crt"))
+                connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=30, context=context)
+            self._own.connection = None
+            try:
+                connection.request(method, path, payload, {"Authorization": f"Bearer {ADMIN}", "Content-Type": content_type})
+                answer = connection.getresponse()
+                raw = answer.read()
+            except (OSError, http.client.HTTPException):
+                connection.close()
+                if fresh:
+                    raise
+                continue  # the server was restarted since it was used last
+            self._own.connection = connection
             parsed = json.loads(raw) if raw.startswith(b"{") else raw.decode()
+            if answer.status < 300 and method != "GET":
+                self._note(parsed)
             return answer.status, parsed
-        finally:
-            connection.close()
+
+    def _note(self, obj):
+        version = obj.get("metadata", {}).get("resourceVersion") if isinstance(obj, dict) else None
+        if version:
+            with self._newest_lock:
+                kind = plural(obj["kind"])
+                self.newest[kind] = max(int(version), self.newest.get(kind, 0))
 
     def ok(self, method, path, body=None, **kwargs):
         status, answer = self.request(method, path, body, **kwargs)
@@ -129,11 +168,10 @@ class Cluster:
     @staticmethod
     def path(obj, name=True):
         kind, group = obj["kind"], obj["apiVersion"]
-        plural = PLURALS.get(kind, kind.lower() + "s")
         base = f"/api/{group}" if "/" not in group else f"/apis/{group}"
         if kind not in CLUSTER_SCOPED:
             base += "/namespaces/" + obj["metadata"].get("namespace", "default")
-        return f"{base}/{plural}" + (f"/{obj['metadata']['name']}" if name else "")
+        return f"{base}/{plural(kind)}" + (f"/{obj['metadata']['name']}" if name else "")
 
     def apply(self, *objects):
         """Creates, or replaces without asking what was there."""
@@ -252,11 +290,28 @@ def tls_secret(name, pair, namespace="default"):
             "data": {k: base64.b64encode(v.encode()).decode() for k, v in data.items()}}
 
 
+def endpoints(name, addresses, namespace="default", port=3000):
+    return {"apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": name, "namespace": namespace},
+            "subsets": [{"addresses": [{"ip": a} for a in addresses], "ports": [{"name": "http", "port": port}]}]}
+
+
+def slice_v1_crd():
+    """EndpointSlice v1, for an API server that is too old to have it."""
+    return {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": {"name": "endpointslices.discovery.k8s.io",
+                         "annotations": {"api-approved.kubernetes.io": "unapproved, for a test"}},
+            "spec": {"group": "discovery.k8s.io", "scope": "Namespaced",
+                     "names": {"kind": "EndpointSlice", "plural": "endpointslices", "singular": "endpointslice"},
+                     "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {
+                         "type": "object", "x-kubernetes-preserve-unknown-fields": True}}}]}}
+
+
 class Controller:
     """A sluice-ingress process for some labs' appliances."""
 
     def __init__(self, cluster, labs, build, *extra, identity="one"):
         self.port = free_port()
+        self.appliances = len(labs)
         self.log = cluster.folder / f"ingress-{identity}-{self.port}.log"
         command = [build / "mgmt/ingress/sluice-ingress", "--kubeconfig", cluster.kubeconfig("controller"), "--identity", identity,
                    "--listen", f"127.0.0.1:{self.port}", "--linger", "2", *extra]
@@ -268,15 +323,27 @@ class Controller:
         env.pop("KUBECONFIG", None)
         self.process = subprocess.Popen([str(c) for c in command], stdout=open(self.log, "ab"), stderr=subprocess.STDOUT, env=env)
 
-    def metric(self, name, **labels):
+    def metrics(self):
+        """The page as it is; None while there is none."""
         try:
             connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
             connection.request("GET", "/metrics")
-            text = connection.getresponse().read().decode()
-        except OSError:
+            return connection.getresponse().read().decode()
+        except (OSError, http.client.HTTPException):
             return None
-        found = list(samples(text, name, **labels))
+
+    def metric(self, name, **labels):
+        found = list(samples(self.metrics() or "", name, **labels))
         return sum(found) if found else None
+
+    def has_done(self, versions):
+        """Whether it has seen all that was written up to these versions of kinds, has acted upon it, and every appliance holds
+        what follows from it. All by one page, so that it cannot mix two moments."""
+        page = self.metrics() or ""
+        seen = all(version <= next(samples(page, "sluice_ingress_watch_version", kind=kind), version)
+                   for kind, version in versions.items())
+        return (seen and sum(samples(page, "sluice_ingress_pending")) == 0
+                and sum(samples(page, "sluice_ingress_appliance_in_sync")) == self.appliances)
 
     def text(self):
         return self.log.read_text(errors="replace")

@@ -19,7 +19,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="module")
 def site():
-    """One a file: test_faults makes sites of its own, and all have the same names."""
+    """One a file: test_api_server makes one of its own, and all have the same names."""
     with Site() as s:
         yield s
 

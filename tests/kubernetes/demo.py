@@ -12,7 +12,6 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "support"), str(Path(__file__).resolve().parent)]
 import cluster as kube  # noqa: E402
 from k8s_site import Site  # noqa: E402
-from lab import wait_for  # noqa: E402
 from steps import Steps  # noqa: E402
 
 HOST = "shop.demo.test"
@@ -49,16 +48,15 @@ class Show(Steps):
 
     def rollout(self, vip, pods):
         """New pods come and are ready, old ones end, under load."""
-        load = subprocess.Popen(self.site.lab.client.command("wrk", "-t1", "-c8", "-d12", "-H", f"Host: {HOST}", f"http://{vip}/"),
-                                stdout=subprocess.PIPE, text=True)
+        command = self.site.lab.client.command("wrk", "-t1", "-c8", "-d300", "-H", f"Host: {HOST}", f"http://{vip}/")
+        load = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         time.sleep(1)
         for i in range(3):
             old = pods.pop(0)
             pods.append(self.site.start_pod(f"web-v2-{i}", "web"))
-            self.site.cluster.apply(kube.endpoint_slice("web", pods, terminating=[old]))
-            self.site.stop_pod(old)
-            self.site.cluster.apply(kube.endpoint_slice("web", pods))
-        out = load.communicate(timeout=60)[0]
+            self.site.retire_pod(old, "web", "default", pods)
+        load.send_signal(signal.SIGINT)  # now it reports
+        out = load.communicate(timeout=kube.PATIENCE)[0]
         requests = re.search(r"(\d+) requests in", out)
         good = requests and "Non-2xx" not in out and "Socket errors" not in out
         self.check("a rollout of all three pods under load loses nothing", bool(good),
@@ -66,7 +64,7 @@ class Show(Steps):
 
     def a_wrong_object(self, vip):
         self.kubectl_apply(kube.ingress("broken", rules=[kube.rule("broken.demo.test", "nobody")]))
-        wait_for(lambda: ("broken", "ServiceNotFound") in self.site.cluster.events("default"), 15, "an Event")
+        kube.eventually(lambda: ("broken", "ServiceNotFound") in self.site.cluster.events("default"), "an Event")
         shown = self.site.cluster.kubectl("get", "events", "--field-selector", "involvedObject.name=broken", "-o",
                                           "custom-columns=REASON:.reason,MESSAGE:.message", "--no-headers")
         status = self.site.curl("http://broken.demo.test/", vip)[0], self.site.curl(f"http://{HOST}/", vip)[0]

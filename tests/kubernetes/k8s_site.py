@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole of it: a cluster, an appliance, a controller, and pods in the lab's backend namespaces."""
 import json
+import signal
 import subprocess
 import sys
 
 import cluster as kube
-from lab import BACKENDS, ROOT, Lab, wait_for
+from cluster import PATIENCE, eventually
+from lab import BACKENDS, ROOT, Lab
 
 POOL = "10.77.0.120-10.77.0.129"
 
@@ -18,12 +20,21 @@ class Site:
         try:
             self.cluster = kube.Cluster(watch_cache)
             self.cluster.install()
-            self.lab = make_lab("sk", 18443)
-            self.controller = kube.Controller(self.cluster, [self.lab], self.lab.build)
-            wait_for(lambda: self.controller.metric("sluice_ingress_ready") == 1, 60, "the controller:\n" + self.controller.text())
+            self.lab = make_lab("sk")
+            self.start_controller()
         except BaseException:
             self.close()
             raise
+
+    def start_controller(self, *labs, **kwargs):
+        """A new one in the place of the one before, which must have ended; leading when this returns."""
+        self.controller = kube.Controller(self.cluster, labs or [self.lab], self.lab.build, **kwargs)
+        eventually(lambda: self.controller.metric("sluice_ingress_ready") == self.controller.metric("sluice_ingress_leader") == 1,
+                   f"the controller to lead ({self.controller.log})")
+
+    def restart_controller(self, *labs):
+        self.controller.stop()
+        self.start_controller(*labs)
 
     # -- pods
 
@@ -36,16 +47,19 @@ class Site:
         netns.ip("address", "replace", f"{address}/24", "dev", "eth0")
         process = netns.start(sys.executable, ROOT / "tests/kubernetes/pod.py", name, service, address, 3000)
         self.pods[address] = process
-        wait_for(lambda: subprocess.run(netns.command("curl", "-sfo", "/dev/null", f"http://{address}:3000/"), check=False)
-                 .returncode == 0, 20, f"pod {name}")
+        eventually(lambda: subprocess.run(netns.command("curl", "-sfo", "/dev/null", f"http://{address}:3000/"), check=False)
+                   .returncode == 0, f"pod {name}")
         return address
 
-    def stop_pod(self, address, wait=True):
+    def retire_pod(self, address, service, namespace, staying):
+        """As a rollout ends a pod: it is marked as terminating, serves until that is known everywhere, and is gone."""
         process = self.pods.pop(address)
+        self.cluster.apply(kube.endpoint_slice(service, staying, namespace, terminating=[address]))
+        process.send_signal(signal.SIGUSR1)
+        self.settle()
         process.terminate()
-        if wait:
-            process.wait(20)
-        return process
+        process.wait(PATIENCE)
+        self.cluster.apply(kube.endpoint_slice(service, staying, namespace))
 
     def deploy(self, name, namespace, replicas=1, **kwargs):
         """A Service with as many pods, as a Deployment would give it; returns their addresses."""
@@ -55,13 +69,13 @@ class Site:
 
     # -- waiting and asking
 
-    def address_of(self, ingress, seconds=20):
+    def address_of(self, ingress):
         """The address that kubectl would show."""
         def addresses():
             there = self.cluster.get(ingress)
             return [i["ip"] for i in ((there or {}).get("status", {}).get("loadBalancer", {}).get("ingress") or [])]
-        return wait_for(addresses, seconds, f"address of {ingress['metadata']['name']}; controller:\n"
-                        + self.controller.text()[-2000:])[0]
+        return eventually(addresses, f"address of {ingress['metadata']['name']}; controller:\n"
+                          + self.controller.text()[-2000:])[0]
 
     def serve(self, *objects):
         """Applies, and waits until all of it is served; the address."""
@@ -71,18 +85,10 @@ class Site:
         self.settle()
         return address
 
-    def settle(self, controller=None, seconds=20):
-        """Until the appliance has whatever the cluster asks for now."""
-        controller = controller or self.controller
-        versions = []
-
-        def settled():
-            versions.append((controller.metric("sluice_ingress_appliance_in_sync"),
-                             controller.metric("sluice_ingress_watch_events_total"),
-                             controller.metric("sluice_ingress_status_writes_total")))
-            # Metrics are a second old at most: two equal looks, that long apart.
-            return len(versions) > 24 and versions[-1][0] and len(set(versions[-24:])) == 1
-        wait_for(settled, seconds, "the appliance to follow")
+    def settle(self, controller=None):
+        """Until the appliances have whatever the cluster asks for now."""
+        controller, versions = controller or self.controller, dict(self.cluster.newest)
+        eventually(lambda: controller.has_done(versions), "the appliances to follow")
 
     def curl(self, url, address, *args, check=True):
         """(status, parsed JSON or text, headers) of a request to that host at that address."""
@@ -98,14 +104,19 @@ class Site:
         status = int(lines[0].split()[1])
         return status, json.loads(body) if body.startswith("{") else body, headers
 
+    def pod(self, url, address):
+        """The name of the pod that answers; or the status, when no pod does."""
+        status, body, _ = self.curl(url, address)
+        return body["pod"] if status == 200 else status
+
     def clear(self, namespace):
         for kind in ("ingresses", "services", "endpointslices"):
             group = {"services": "/api/v1", "ingresses": "/apis/networking.k8s.io/v1"}.get(kind, "/apis/discovery.k8s.io/v1beta1")
             self.cluster.request("DELETE", f"{group}/namespaces/{namespace}/{kind}")
         path = f"/apis/networking.k8s.io/v1/namespaces/{namespace}/ingresses"
-        wait_for(lambda: not self.cluster.ok("GET", path)["items"], 30, "finalizers to be removed")
+        eventually(lambda: not self.cluster.ok("GET", path)["items"], "finalizers to be removed")
         for address in list(self.pods):
-            self.stop_pod(address, wait=False)
+            self.pods.pop(address).terminate()
 
     def close(self):
         if self.controller:
@@ -122,11 +133,11 @@ class Site:
         self.close()
 
 
-def make_lab(prefix, port, pool=POOL):
+def make_lab(prefix, pool=POOL):
     """An appliance beside us, with an address pool."""
-    lab = Lab(prefix=prefix, own_namespace=False, api_port=port)
+    lab = Lab(prefix=prefix, own_namespace=False, api_port=kube.free_port())
     try:
-        lab.start()
+        lab.start(PATIENCE)
         lab.api.apply({"address_pools": [{"id": "public", "scheme": "internet", "ranges": [pool]},
                                          {"id": "private", "scheme": "internal", "ranges": ["10.77.0.140-10.77.0.149"]}]})
     except BaseException:

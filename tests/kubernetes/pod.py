@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A pod that says who it is and what it was asked: pod.py NAME SERVICE ADDRESS PORT. HTTP/1.1 with keep-alive.
 
-SIGTERM is what a kubelet sends: it goes on serving for a moment (what a preStop hook is for), answers with
-`Connection: close`, then ends.
+SIGUSR1: it is about to leave, goes on serving and answers with `Connection: close` (what a preStop hook is for).
+SIGTERM: it ends when what it was asked is answered.
 """
 import json
 import signal
@@ -21,8 +21,16 @@ class Handler(BaseHTTPRequestHandler):
     server_version = "pod"
     disable_nagle_algorithm = True
     leaving = False
+    busy = set()  # threads that answer
 
     def answer(self):
+        Handler.busy.add(threading.get_ident())
+        try:
+            self.answer_now()
+        finally:
+            Handler.busy.discard(threading.get_ident())
+
+    def answer_now(self):
         length = int(self.headers.get("Content-Length") or 0)
         if length:
             self.rfile.read(length)
@@ -53,13 +61,18 @@ class Server(ThreadingHTTPServer):
 
 
 def leave(*_):
-    def later():
-        Handler.leaving = True
-        time.sleep(1.5)
-        server.shutdown()
-    threading.Thread(target=later).start()
+    Handler.leaving = True
+
+
+def end(*_):
+    threading.Thread(target=server.shutdown).start()
 
 
 server = Server((ADDRESS, int(PORT)), Handler)
-signal.signal(signal.SIGTERM, leave)
+signal.signal(signal.SIGUSR1, leave)
+signal.signal(signal.SIGTERM, end)
 server.serve_forever(poll_interval=0.1)
+for _ in range(100):
+    if not Handler.busy:
+        break
+    time.sleep(0.05)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The scenarios of the Kubernetes ingress conformance suite, by their features and names, against our own class."""
 import pytest
-from cluster import certificate, endpoint_slice, ingress, rule, service, tls_secret
-from lab import ROOT, wait_for
+from cluster import certificate, endpoint_slice, eventually, ingress, rule, service, tls_secret
+from lab import ROOT
 
 
 class TestDefaultBackend:
@@ -99,7 +99,7 @@ def path_rules(site):
         netns = site.lab.namespaces[next(n for n in ("b1", "b2", "b3") if pod in site.lab.namespaces[n].ip("address"))]
         netns.start("/usr/bin/python3", ROOT / "tests/kubernetes/pod.py", name, name, pod, port)
         site.cluster.apply(service(name, ns), endpoint_slice(name, [pod], ns, port=port))
-        wait_for(lambda n=netns, p=port: _answers(n, pod, p), 20, name)
+        eventually(lambda n=netns, p=port: _answers(n, pod, p), name)
     rules = [rule("exact-path-rules", ("/foo", "Exact", "foo-exact")),
              rule("prefix-path-rules", ("/foo", "Prefix", "foo-prefix"), ("/aaa/bbb", "Prefix", "aaa-slash-bbb-prefix"),
                   ("/aaa", "Prefix", "aaa-prefix")),

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What happens to objects over their life: rollouts, rotation, classes, conflicts, cleaning up."""
 import re
+import signal
 import ssl
 import subprocess
 import threading
 import time
 
 import pytest
-from cluster import certificate, endpoint_slice, ingress, rule, service, tls_secret
-from lab import wait_for
+from cluster import PATIENCE, certificate, endpoint_slice, eventually, ingress, rule, service, tls_secret
 
 ANNOTATION = "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-"
 
@@ -17,22 +17,20 @@ def test_a_rolling_update_under_load_loses_no_request(site, namespace):
     """As a Deployment does it: a new pod is ready, then an old one ends; all over HTTP/1.1 keep-alive."""
     addresses = site.deploy("shop", namespace, replicas=4)
     vip = site.serve(ingress("shop", namespace, [rule("shop.example", "shop")]))
-    load = subprocess.Popen(site.lab.client.command("wrk", "-t1", "-c16", "-d20", "--timeout", "5s", "-H", "Host: shop.example",
+    load = subprocess.Popen(site.lab.client.command("wrk", "-t1", "-c16", "-d300", "--timeout", "30s", "-H", "Host: shop.example",
                                                     f"http://{vip}/"), stdout=subprocess.PIPE, text=True)
     time.sleep(1)
     for i in range(4):
         old = addresses.pop(0)
         addresses.append(site.start_pod(f"shop-new-{i}", "shop"))
-        site.cluster.apply(endpoint_slice("shop", addresses, namespace, terminating=[old]))
-        leaving = site.stop_pod(old, wait=False)  # 1.5 s until it ends, as with a preStop hook
-        leaving.wait(20)
-        site.cluster.apply(endpoint_slice("shop", addresses, namespace))
+        site.retire_pod(old, "shop", namespace, addresses)
         time.sleep(0.5)
-    out = load.communicate(timeout=60)[0]
+    load.send_signal(signal.SIGINT)  # now it reports
+    out = load.communicate(timeout=PATIENCE)[0]
     assert "Non-2xx" not in out and "Socket errors" not in out, out
-    assert int(re.search(r"(\d+) requests in", out)[1]) > 500, out
-    wait_for(lambda: {site.curl("http://shop.example/", vip)[1]["pod"] for _ in range(12)}
-             == {f"shop-new-{i}" for i in range(4)}, 10, "only new pods")
+    assert int(re.search(r"(\d+) requests in", out)[1]) > 100, out
+    eventually(lambda: {site.pod("http://shop.example/", vip) for _ in range(12)}
+               == {f"shop-new-{i}" for i in range(4)}, "only new pods")
 
 
 def served_certificate(site, vip, name):
@@ -74,7 +72,7 @@ def test_a_secret_that_rotates_is_presented_without_touching_connections(site, n
         assert ask() == 200
         local = connection.sock.getsockname()
         site.cluster.apply(tls_secret("tls", certificate(tmp_path, "rotate.example", "more.example"), namespace))
-        wait_for(lambda: served_certificate(site, vip, "rotate.example")[0] != before, 10, "the new certificate")
+        eventually(lambda: served_certificate(site, vip, "rotate.example")[0] != before, "the new certificate")
         assert ask() == 200
         assert connection.sock.getsockname() == local, "the old connection goes on"
     finally:
@@ -89,10 +87,11 @@ def test_a_broken_secret_is_named_and_holds_back_nobody(site, namespace, tmp_pat
                      ingress("missing", namespace, [rule("z.example", "web")], tls=[{"hosts": ["z.example"], "secretName": "none"}]))
     for host in ("x.example", "z.example"):
         assert site.curl(f"https://{host}/", vip)[0] == 200, "with the appliance's own certificate"
-    wait_for(lambda: {("broken", "InvalidSecret"), ("missing", "SecretNotFound")} <= site.cluster.events(namespace), 10, "Events")
+    said = {("broken", "InvalidSecret"), ("missing", "SecretNotFound")}
+    eventually(lambda: said <= site.cluster.events(namespace), "Events")
     # It is mended: the certificate is there within a moment.
     site.cluster.apply(tls_secret("mixed", pair, namespace))
-    wait_for(lambda: "x.example" in served_certificate(site, vip, "x.example")[1], 10, "the mended certificate")
+    eventually(lambda: "x.example" in served_certificate(site, vip, "x.example")[1], "the mended certificate")
 
 
 def test_missing_services_and_ports_answer_503_and_others_are_served(site, namespace):
@@ -101,7 +100,8 @@ def test_missing_services_and_ports_answer_503_and_others_are_served(site, names
     vip = site.serve(ingress("mixed", namespace, [rule("m.example", ("/", "Prefix", "web"), ("/gone", "Prefix", "gone"),
                                                        ("/port", "Prefix", "web", "nope"), ("/empty", "Prefix", "empty"))]))
     assert [site.curl(f"http://m.example{p}", vip)[0] for p in ("/", "/gone", "/port", "/empty")] == [200, 503, 503, 503]
-    wait_for(lambda: {("mixed", "ServiceNotFound"), ("mixed", "ServicePortNotFound")} <= site.cluster.events(namespace), 10, "Events")
+    said = {("mixed", "ServiceNotFound"), ("mixed", "ServicePortNotFound")}
+    eventually(lambda: said <= site.cluster.events(namespace), "Events")
 
 
 def test_ten_ingresses_that_want_one_host_the_oldest_has_it_until_it_goes(site, namespace):
@@ -113,10 +113,10 @@ def test_ten_ingresses_that_want_one_host_the_oldest_has_it_until_it_goes(site, 
     losers = [ingress(f"later-{i}", namespace, [rule("fight.example", "web-1")]) for i in range(9)]
     vip = site.serve(*losers)
     assert site.curl("http://fight.example/", vip)[1]["service"] == "web-0"
-    wait_for(lambda: {(f"later-{i}", "Conflict") for i in range(9)} <= site.cluster.events(namespace), 15, "Conflict Events")
+    eventually(lambda: {(f"later-{i}", "Conflict") for i in range(9)} <= site.cluster.events(namespace), "Conflict Events")
     assert ("oldest", "Conflict") not in site.cluster.events(namespace)
     site.cluster.delete(oldest)
-    wait_for(lambda: site.curl("http://fight.example/", vip)[1]["service"] == "web-1", 10, "the next oldest")
+    eventually(lambda: site.curl("http://fight.example/", vip)[1]["service"] == "web-1", "the next oldest")
 
 
 def test_a_class_change_takes_routes_and_address_away(site, namespace):
@@ -127,12 +127,12 @@ def test_a_class_change_takes_routes_and_address_away(site, namespace):
     assert site.curl("http://move.example/", vip)[0] == 200
     path = site.cluster.path(moving)
     site.cluster.ok("PATCH", path, {"spec": {"ingressClassName": "other"}}, content_type="application/merge-patch+json")
-    wait_for(lambda: site.curl("http://move.example/", vip)[0] == 404, 10, "the routes to go")
-    wait_for(lambda: not site.cluster.get(moving)["status"]["loadBalancer"].get("ingress") and
-             "finalizers" not in site.cluster.get(moving)["metadata"], 10, "address and finalizer to go")
+    eventually(lambda: site.curl("http://move.example/", vip)[0] == 404, "the routes to go")
+    eventually(lambda: not site.cluster.get(moving)["status"]["loadBalancer"].get("ingress") and
+               "finalizers" not in site.cluster.get(moving)["metadata"], "address and finalizer to go")
     assert site.curl("http://stay.example/", vip)[0] == 200
     site.cluster.ok("PATCH", path, {"spec": {"ingressClassName": "sluice"}}, content_type="application/merge-patch+json")
-    wait_for(lambda: site.curl("http://move.example/", vip)[0] == 200, 10, "the routes to come back")
+    eventually(lambda: site.curl("http://move.example/", vip)[0] == 200, "the routes to come back")
 
 
 def test_with_the_last_ingress_goes_all_that_was_made_and_nothing_else(site, namespace):
@@ -142,7 +142,7 @@ def test_with_the_last_ingress_goes_all_that_was_made_and_nothing_else(site, nam
     site.serve(only)
     assert site.lab.api.ok("GET", "/api/v1/load-balancers")["items"]
     site.cluster.delete(only)
-    wait_for(lambda: site.cluster.get(only) is None, 15, "the Ingress to be gone")
+    eventually(lambda: site.cluster.get(only) is None, "the Ingress to be gone")
     config = site.lab.api.ok("GET", "/api/v1/config")
     assert [config[k] for k in ("load_balancers", "listeners", "rules", "certificates")] == [[], [], [], []]
     assert [g["id"] for g in config["server_groups"]] == ["by-hand"]
@@ -156,7 +156,7 @@ def test_what_it_manages_is_not_edited_by_accident_and_an_override_is_undone(sit
     status, _, problem = site.lab.api.request("DELETE", f"/api/v1/rules/{rule_id}")
     assert status == 409 and "sluice-ingress/k8s" in problem["detail"]
     site.lab.api.ok("DELETE", f"/api/v1/rules/{rule_id}?override_manager=true")
-    wait_for(lambda: site.curl("http://own.example/", vip)[0] == 200, 15, "the rule to come back")
+    eventually(lambda: site.curl("http://own.example/", vip)[0] == 200, "the rule to come back")
 
 
 def test_an_existing_load_balancer_with_a_taken_port_is_left_alone_until_told_otherwise(site, namespace):
@@ -168,7 +168,7 @@ def test_an_existing_load_balancer_with_a_taken_port_is_left_alone_until_told_ot
         site.deploy("web", namespace)
         taken = ingress("taken", namespace, [rule("edge.example", "web")], annotations={ANNOTATION + "id": "edge"})
         site.cluster.apply(taken)
-        wait_for(lambda: ("taken", "PortConflict") in site.cluster.events(namespace), 10, "PortConflict")
+        eventually(lambda: ("taken", "PortConflict") in site.cluster.events(namespace), "PortConflict")
         assert site.curl("http://edge.example/", "10.77.0.150")[0] == 418
         assert not site.cluster.get(taken)["status"]["loadBalancer"].get("ingress")
         taken["metadata"]["annotations"][ANNOTATION + "force-override-listeners"] = "true"
@@ -176,7 +176,7 @@ def test_an_existing_load_balancer_with_a_taken_port_is_left_alone_until_told_ot
         assert site.address_of(taken) == "10.77.0.150"
         assert site.curl("http://edge.example/", "10.77.0.150")[0] == 200
         site.cluster.delete(taken)
-        wait_for(lambda: site.cluster.get(taken) is None, 15, "the Ingress to be gone")
+        eventually(lambda: site.cluster.get(taken) is None, "the Ingress to be gone")
         assert [lb["id"] for lb in api.ok("GET", "/api/v1/load-balancers")["items"]] == ["edge"], "what the user made stays"
         assert not api.ok("GET", "/api/v1/listeners?load_balancer=edge")["items"]
     finally:
@@ -193,24 +193,19 @@ def test_an_internal_load_balancer_comes_from_the_internal_pool(site, namespace)
     assert site.curl("http://in.example/", vip)[0] == 200
 
 
-def test_an_endpoint_change_reaches_the_data_plane_fast(site, namespace):
-    """The goal is 200 ms; the bound here leaves room for a machine that does other things, too."""
+def test_endpoint_changes_are_followed_by_watching_and_not_by_listing(site, namespace):
     first = site.deploy("web", namespace)
     vip = site.serve(ingress("web", namespace, [rule("fast.example", "web")]))
     other = site.start_pod("other", "web")
-    times = []
+    lists = site.controller.metric("sluice_ingress_lists_total", kind="endpointslices")
     for addresses, wanted in [([other], "other"), (first, "web-0")] * 3:
-        begin = time.monotonic()
         site.cluster.apply(endpoint_slice("web", addresses, namespace))
-        wait_for(lambda w=wanted: site.curl("http://fast.example/", vip)[1]["pod"] == w, 10, wanted)
-        times.append(time.monotonic() - begin)
-    times.sort()
-    print(f"endpoint change to answer, with a curl each 50 ms: median {times[3] * 1000:.0f} ms")
-    assert times[3] < 2
+        eventually(lambda w=wanted: site.pod("http://fast.example/", vip) == w, wanted)
+    assert site.controller.metric("sluice_ingress_lists_total", kind="endpointslices") == lists
 
 
-@pytest.mark.parametrize("count", [300])
-def test_many_ingresses_at_once_are_all_served(site, namespace, count):
+def test_more_ingresses_than_a_list_has_on_a_page_are_all_served_and_a_restart_changes_nothing(site, namespace):
+    count = 520  # a page is 500
     site.deploy("web", namespace)
     threads = [threading.Thread(target=lambda part=part: site.cluster.apply(*part)) for part in
                [[ingress(f"i{i}", namespace, [rule(f"h{i}.example", "web")]) for i in range(n, count, 4)] for n in range(4)]]
@@ -218,6 +213,12 @@ def test_many_ingresses_at_once_are_all_served(site, namespace, count):
         t.start()
     for t in threads:
         t.join()
-    vip = site.address_of(ingress(f"i{count - 1}", namespace), 40)
-    wait_for(lambda: all(site.curl(f"http://h{i}.example/", vip)[0] == 200 for i in (0, count // 2, count - 1)), 20, "all of them")
+    vip = site.address_of(ingress(f"i{count - 1}", namespace))
+    site.settle()
+    assert [site.curl(f"http://h{i}.example/", vip)[0] for i in (0, count // 2, count - 1)] == [200] * 3
     assert len(site.lab.api.ok("GET", "/api/v1/rules")["items"]) == 2 * count
+    revision = site.lab.api.ok("GET", "/api/v1/health")["revision"]
+    site.restart_controller()
+    site.settle()
+    assert site.controller.metric("sluice_ingress_lists_total", kind="ingresses") == 2
+    assert site.lab.api.ok("GET", "/api/v1/health")["revision"] == revision

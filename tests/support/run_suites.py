@@ -216,8 +216,6 @@ SUITES = {
                               arguments=("-m", "sanitizer")),
     "kubernetes": kubernetes_suite,
 }
-# Only by name: its fault tests do not hold steady on a busy machine yet.
-BY_NAME_ONLY = {"kubernetes"}
 
 
 def main(arguments):
@@ -229,7 +227,7 @@ def main(arguments):
         print(f"unknown suite {unknown[0]!r}; there are: {', '.join(SUITES)}", file=sys.stderr)
         return 2
     totals = Report()
-    for name in arguments or [s for s in SUITES if s not in BY_NAME_ONLY]:
+    for name in arguments or SUITES:
         start = time.monotonic()
         print(f"== {name}", flush=True)
         report = Report()

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An API server that goes and comes back, forgets, changes its credentials, or is of another age."""
+import signal
+
+import pytest
+from cluster import endpoint_slice, endpoints, eventually, ingress, rule, service, slice_v1_crd
+from k8s_site import Site
+
+
+@pytest.fixture(scope="module")
+def site():
+    """One of our own: API servers are killed here. Without a watch cache, so that etcd's compaction is felt at once."""
+    with Site(watch_cache=False) as s:
+        yield s
+
+
+def serve_web(site, namespace, host):
+    address = site.deploy("web", namespace)[0]
+    vip = site.serve(ingress("web", namespace, [rule(host, "web")]))
+    assert site.pod(f"http://{host}/", vip) == "web-0"
+    return address, vip
+
+
+def revision(site):
+    return site.lab.api.ok("GET", "/api/v1/health")["revision"]
+
+
+def move_to(site, namespace, name, url, vip):
+    """A new pod instead of the one before, which the appliance has to follow."""
+    site.cluster.apply(endpoint_slice("web", [site.start_pod(name, "web")], namespace))
+    eventually(lambda: site.pod(url, vip) == name, f"requests to go to {name}")
+
+
+def test_while_the_api_server_is_away_all_is_served_and_its_return_changes_nothing(site, namespace):
+    _, vip = serve_web(site, namespace, "away.example")
+    before = revision(site)
+    site.cluster.stop_apiserver()
+    failures = site.controller.metric("sluice_ingress_watch_failures_total")
+    eventually(lambda: site.controller.metric("sluice_ingress_watch_failures_total") > failures, "the outage to be noticed")
+    assert site.pod("http://away.example/", vip) == "web-0"
+    site.cluster.start_apiserver()
+    site.cluster.apply(service("another", namespace))
+    site.settle()  # it has seen that
+    assert revision(site) == before
+    move_to(site, namespace, "web-late", "http://away.example/", vip)
+
+
+def test_a_watch_that_is_too_old_is_answered_410_and_the_list_is_read_anew(site, namespace):
+    _, vip = serve_web(site, namespace, "old.example")
+    resyncs = site.controller.metric("sluice_ingress_resyncs_total", kind="endpointslices")
+    new = site.start_pod("web-new", "web")
+    site.controller.process.send_signal(signal.SIGSTOP)
+    try:
+        site.cluster.apply(endpoint_slice("web", [new], namespace), service("another", namespace))
+        site.cluster.restart_apiserver()  # breaks the watches that the controller holds
+        site.cluster.compact()
+        assert site.pod("http://old.example/", vip) == "web-0"
+    finally:
+        site.controller.process.send_signal(signal.SIGCONT)
+    eventually(lambda: site.pod("http://old.example/", vip) == "web-new", "the new pod")
+    eventually(lambda: site.controller.metric("sluice_ingress_resyncs_total", kind="endpointslices") > resyncs, "a resync")
+
+
+def test_a_token_and_a_ca_that_rotate_are_taken_over(site, namespace):
+    _, vip = serve_web(site, namespace, "rotate.example")
+    site.cluster.make_credentials()
+    site.cluster.restart_apiserver()  # which knows neither the old token nor the old certificate
+    move_to(site, namespace, "web-rotated", "http://rotate.example/", vip)
+    assert site.controller.process.poll() is None
+
+
+def test_endpoints_serve_where_there_are_no_slices_and_slices_v1_where_there_are(site, namespace):
+    old, vip = serve_web(site, namespace, "forms.example")
+    try:
+        site.cluster.restart_apiserver("--runtime-config=discovery.k8s.io/v1beta1=false")
+        site.cluster.apply(endpoints("web", [old], namespace))
+        site.restart_controller()
+        site.settle()
+        assert site.pod("http://forms.example/", vip) == "web-0"
+        assert site.controller.metric("sluice_ingress_watch_version", kind="endpoints")
+        site.cluster.apply(endpoints("web", [site.start_pod("by-endpoints", "web")], namespace))
+        eventually(lambda: site.pod("http://forms.example/", vip) == "by-endpoints", "Endpoints to be followed")
+
+        site.cluster.apply(slice_v1_crd())
+        in_v1 = endpoint_slice("web", [site.start_pod("by-slices", "web")], namespace, version="v1")
+        create = "POST", site.cluster.path(in_v1, name=False), in_v1
+        eventually(lambda: site.cluster.request(*create)[0] == 201, "the kind to be there")
+        site.restart_controller()
+        eventually(lambda: site.pod("http://forms.example/", vip) == "by-slices", "slices to go before Endpoints")
+        assert site.controller.metric("sluice_ingress_watch_version", kind="endpoints") is None
+        moved = endpoint_slice("web", [old], namespace, version="v1")
+        site.cluster.apply(moved)
+        eventually(lambda: site.pod("http://forms.example/", vip) == "web-0", "slices to be followed")
+    finally:
+        site.cluster.delete(slice_v1_crd())
+        site.cluster.newest.pop("endpointslices", None)
+        site.cluster.newest.pop("endpoints", None)
+        site.cluster.restart_apiserver()
+        site.restart_controller()
