@@ -13,6 +13,7 @@ Handshake::Handshake(SSL_CTX* context, CipherQueues& queues) : queues_(queues) {
   SSL_set_bio(ssl.get(), bio.get(), bio.get());
   bio.release();  // one reference, held by the SSL for both directions
   SSL_set_accept_state(ssl.get());
+  tap_.attach(ssl.get());
   ssl_ = std::move(ssl);
 }
 
@@ -32,6 +33,11 @@ Handshake::Result Handshake::step() {
   }
   ERR_clear_error();
   return out;
+}
+
+SslPtr Handshake::take_ssl() {
+  tap_.detach(ssl_.get());
+  return std::move(ssl_);
 }
 
 SessionInfo describe(const SSL* ssl) {

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "l7/tls/chain_bio.h"
+#include "l7/tls/takeover.h"
 #include "l7/tls/tls_stream.h"
 
 namespace sluice::l7::tls {
 
-/// The server's handshake, by OpenSSL over the queues of one connection. When it is done the SSL goes on to Records;
-/// what takes over keys and sequence numbers one day starts there, and nothing in here changes.
+/// The server's handshake, by OpenSSL over the queues of one connection. When it is done, its keys go on to OwnRecords or
+/// its SSL to OpensslRecords.
 class Handshake {
  public:
   enum class Result {
@@ -26,10 +28,13 @@ class Handshake {
   Result step();
   const std::string& error() const { return error_; }
   /// After kDone.
-  SslPtr take_ssl() { return std::move(ssl_); }
+  SSL& ssl() { return *ssl_; }
+  std::optional<RecordKeys> keys(RecordTools& tools) { return take_over(*ssl_, tap_, tools); }
+  SslPtr take_ssl();
 
  private:
   CipherQueues& queues_;
+  SecretTap tap_;
   SslPtr ssl_;
   std::string error_;
 };

@@ -8,6 +8,7 @@
 #include "l7/tls/certificate.h"
 #include "l7/tls/certificate_table.h"
 #include "l7/tls/openssl_util.h"
+#include "l7/tls/takeover.h"
 
 namespace sluice::l7::tls {
 namespace {
@@ -104,10 +105,10 @@ Result<SslCtxPtr> ServerContext::Impl::make_context(const ServerConfig& config, 
   if (const char* wrong = set_policy(c, config.policy)) return failed(wrong);
   SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
                              SSL_OP_PRIORITIZE_CHACHA);
-  // One record a write, and a retry may come from another place: both for Records::seal.
+  // One record a write, and a retry may come from another place: both for OpensslRecords::seal.
   SSL_CTX_set_mode(c, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                           SSL_MODE_NO_AUTO_CHAIN);
-  // Off: bytes behind a record stay outside the SSL, where they can be counted, and later taken over.
+  // Off: bytes behind a record stay outside the SSL, where the one who takes over finds them.
   SSL_CTX_set_read_ahead(c, 0);
 
   // Sessions live in tickets only; the same keys in each worker's context, so that any worker resumes them.
@@ -120,6 +121,7 @@ Result<SslCtxPtr> ServerContext::Impl::make_context(const ServerConfig& config, 
   SSL_CTX_set_cert_cb(c, choose_certificate, &table);
   SSL_CTX_set_tlsext_servername_callback(c, accept_server_name);
   SSL_CTX_set_alpn_select_cb(c, select_alpn, &alpn);
+  SSL_CTX_set_keylog_callback(c, SecretTap::keylog);
   return made;
 }
 

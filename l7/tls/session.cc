@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "l4/tcp/coalesce.h"
 #include "l7/tls/plain_http.h"
 
 namespace sluice::l7::tls {
@@ -39,7 +40,7 @@ void Session::on_open(Instant now) { host_.timers.arm(deadline_, now + kHandshak
 void Session::on_data(BufChain data, Instant now) {
   Scope scope(*this);
   uncredited_ += data.size();
-  queues_.in.append(std::move(data));
+  l4::tcp::append_coalesced(queues_.in, std::move(data), host_.buffers);
   receive(now);
 }
 
@@ -71,7 +72,7 @@ void Session::look_at_first_bytes(Instant now) {
     queues_.out.append_copy(plain_http_answer(), host_.buffers);
     return fail("plain HTTP request", CloseReason::kProtocolError, now);
   }
-  handshake_.emplace(static_cast<SSL_CTX*>(context_->context(worker_)), queues_);
+  handshake_ = std::make_unique<Handshake>(static_cast<SSL_CTX*>(context_->context(worker_)), queues_);
   if (!handshake_->ready()) return fail("out of memory", CloseReason::kNoResources, now);
   state_ = State::kHandshake;
 }
@@ -91,21 +92,40 @@ void Session::shake_hands(Instant now) {
 
 void Session::opened(Instant now) {
   deadline_.disarm();
-  records_.start(handshake_->take_ssl());
-  handshake_.reset();
+  start_records();
   state_ = State::kOpen;
-  (SSL_session_reused(records_.ssl()) == 1 ? host_.stats.handshakes_resumed : host_.stats.handshakes).add();
+  (info_.resumed ? host_.stats.handshakes_resumed : host_.stats.handshakes).add();
   push(now);
   if (!plain_out_.empty() || shut_) host_.schedule(*this, now);
   user_->on_open(now);
 }
 
+void Session::start_records() {
+  info_ = describe(&handshake_->ssl());
+  names_.reserve(info_.server_name.size() + info_.alpn.size());
+  for (std::string_view* name : {&info_.server_name, &info_.alpn}) {
+    const std::size_t at = names_.size();
+    names_.append(*name);
+    *name = std::string_view(names_).substr(at);
+  }
+  if (const auto keys = handshake_->keys(host_.tools)) {
+    records_ = &kinds_.emplace<OwnRecords>(queues_, host_.tools, *keys);
+    host_.stats.taken_over.add();
+  } else {
+    records_ = &kinds_.emplace<OpensslRecords>(queues_, handshake_->take_ssl(), host_.tools);
+    host_.stats.left_with_openssl.add();
+  }
+  handshake_.reset();
+}
+
 void Session::read(Instant now) {
   while (state_ == State::kOpen && !peer_closed_) {
     held_ = unconsumed_ >= kMaxUnconsumed;
+    partial_ = false;
     if (held_) return;
     BufChain plain;
-    const Records::Result r = records_.open(plain, kMaxUnconsumed - unconsumed_);
+    const Records::Result r = records_->open(plain, kMaxUnconsumed - unconsumed_);
+    partial_ = r == Records::Result::kNeedMore;
     // Refusals of renegotiation: a peer that asks again and again, and never reads them, must not fill our memory.
     answer_bytes_ += queues_.out.size();
     if (answer_bytes_ > kMaxAnswers) return fail("too many handshake messages", CloseReason::kProtocolError, now);
@@ -122,7 +142,7 @@ void Session::read(Instant now) {
       case Records::Result::kNoBuffers: return host_.retry(*this, now);
       case Records::Result::kFailed:
         host_.stats.records_failed.add();
-        return fail(records_.error(), CloseReason::kProtocolError, now);
+        return fail(records_->error(), CloseReason::kProtocolError, now);
       case Records::Result::kNeedMore:
         if (!fin_received_) return;
         // No close_notify. HTTP knows the length of its messages, so nothing can be cut off unnoticed; and clients
@@ -141,7 +161,7 @@ void Session::peer_closed(Instant now) {
 /// The lower window stays shut for as many bytes as wait in `in` or with the user. What records and handshake cost on
 /// top, and bytes of a record that is not whole yet, are given back at once, so a window below 16 KB cannot lock up.
 void Session::credit(Instant now) {
-  const std::size_t kept = queues_.in.size() + unconsumed_;
+  const std::size_t kept = (partial_ ? 0 : queues_.in.size()) + unconsumed_;
   if (uncredited_ <= kept || below_ == nullptr) return;
   below_->consumed(uncredited_ - kept, now);
   uncredited_ = kept;
@@ -185,7 +205,7 @@ void Session::shutdown(Instant now) {
 void Session::seal(std::size_t at_least, Instant now) {
   if (state_ != State::kOpen || below_ == nullptr || close_sent_ || seal_failed_) return;
   while (!plain_out_.empty() && plain_out_.size() >= at_least && below_->send_space() > queues_.out.size()) {
-    const Records::Result r = records_.seal(plain_out_, host_.scratch);
+    const Records::Result r = records_->seal(plain_out_, now);
     if (r == Records::Result::kDone) continue;
     if (r != Records::Result::kNoBuffers) seal_failed_ = true;
     host_.retry(*this, now);
@@ -208,7 +228,7 @@ void Session::write(Instant now) {
   seal(1, now);
   if (state_ != State::kOpen || !shut_ || close_sent_ || seal_failed_ || !plain_out_.empty()) return;
   if (below_ == nullptr) return;
-  const Records::Result r = records_.close();
+  const Records::Result r = records_->close();
   if (r == Records::Result::kNoBuffers) return host_.retry(*this, now);
   close_sent_ = true;
   push(now);
@@ -239,7 +259,7 @@ void Session::run(Instant now) {
   Scope scope(*this);
   if (seal_failed_ && state_ == State::kOpen) {
     host_.stats.records_failed.add();
-    return fail(records_.error(), CloseReason::kProtocolError, now);
+    return fail(records_->error(), CloseReason::kProtocolError, now);
   }
   receive(now);
   do {
@@ -298,7 +318,8 @@ void Session::fail(std::string why, CloseReason reason, Instant now) {
   state_ = State::kLingering;
   std::exchange(user_, nullptr)->on_closed(reason, now);
   handshake_.reset();
-  records_.stop();
+  kinds_.emplace<std::monostate>();  // and with it the keys
+  records_ = nullptr;
 }
 
 void Session::finish(CloseReason reason, Instant now) {

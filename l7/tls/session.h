@@ -2,12 +2,13 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
+#include <variant>
 
 #include "dataplane/base/timer_wheel.h"
 #include "l7/tls/handshake.h"
-#include "l7/tls/records.h"
+#include "l7/tls/openssl_records.h"
+#include "l7/tls/own_records.h"
 #include "l7/tls/session_list.h"
 #include "l7/tls/tls_stream.h"
 
@@ -36,7 +37,7 @@ struct SessionHost {
   BufPool& buffers;
   TimerWheel& timers;
   Stats stats;
-  RecordScratch scratch;
+  RecordTools tools;
 };
 
 /// One connection: the plaintext stream of its user, and the user of the stream below.
@@ -65,7 +66,7 @@ class Session final : public TlsStream, public l4::StreamEvents {
   void consumed(std::size_t n, Instant now) override;
   void shutdown(Instant now) override;
   void abort(Instant now) override;
-  SessionInfo session() const override { return describe(records_.ssl()); }
+  SessionInfo session() const override { return info_; }
   std::string_view last_error() const override { return error_; }
 
   // StreamEvents, of the stream below.
@@ -90,6 +91,7 @@ class Session final : public TlsStream, public l4::StreamEvents {
   void look_at_first_bytes(Instant now);
   void shake_hands(Instant now);
   void opened(Instant now);
+  void start_records();
   void read(Instant now);
   void peer_closed(Instant now);
   void credit(Instant now);
@@ -112,8 +114,11 @@ class Session final : public TlsStream, public l4::StreamEvents {
   Timer deadline_{on_deadline, this};  ///< Of the handshake, then of lingering.
 
   CipherQueues queues_;
-  std::optional<Handshake> handshake_;
-  Records records_{queues_};
+  std::unique_ptr<Handshake> handshake_;
+  std::variant<std::monostate, OwnRecords, OpensslRecords> kinds_;
+  Records* records_ = nullptr;    ///< The one in `kinds_`.
+  SessionInfo info_;              ///< Its views of the client's names are of `names_`.
+  std::string names_;
   BufChain plain_out_;            ///< From the user, not sealed yet.
   std::size_t unconsumed_ = 0;    ///< Plaintext given to the user, not consumed yet.
   std::size_t uncredited_ = 0;    ///< Ciphertext received, not consumed() below yet.
@@ -128,6 +133,7 @@ class Session final : public TlsStream, public l4::StreamEvents {
   bool shut_ = false;             ///< shutdown() was called.
   bool close_sent_ = false;       ///< close_notify and FIN are below.
   bool held_ = false;             ///< Reading waits for consumed().
+  bool partial_ = false;          ///< All that waits in `in` is part of a record.
   bool blocked_ = false;          ///< send_space() was 0; the user waits for on_writable.
   bool seal_failed_ = false;      ///< Inside a call of the user: run() will tell.
 };

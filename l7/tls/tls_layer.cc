@@ -90,6 +90,10 @@ void Stats::visit(MetricSink& sink, std::string_view labels) const {
                handshake_timeouts.get());
   sink.counter("sluice_tls_records_failed_total", "TLS connections ended by a bad record or an alert.", labels,
                records_failed.get());
+  sink.counter("sluice_tls_taken_over_total", "TLS connections whose records are the appliance's own.", labels,
+               taken_over.get());
+  sink.counter("sluice_tls_left_with_openssl_total", "TLS connections whose records stay with OpenSSL, which is slower.",
+               labels, left_with_openssl.get());
   sink.counter("sluice_tls_plain_http_total", "Plain HTTP requests sent to a TLS port.", labels, plain_http.get());
   sink.counter("sluice_tls_truncated_total", "TLS connections that the peer closed without close_notify.", labels,
                truncated.get());

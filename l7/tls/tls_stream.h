@@ -23,6 +23,8 @@ struct Stats {
   Counter handshake_timeouts;   ///< Part of handshakes_failed.
   Counter plain_http;           ///< Plain HTTP sent to the TLS port, answered 400; not in handshakes_failed.
   Counter truncated;            ///< FIN without close_notify after the handshake.
+  Counter taken_over;           ///< Handshakes after which records are our own (IPsec-MB).
+  Counter left_with_openssl;    ///< Handshakes after which records stay with OpenSSL.
   Counter no_session;           ///< Refused in accept(): `max_sessions` are open, or no memory.
   void visit(MetricSink& sink, std::string_view labels) const;
 };

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "l7/tls/records.h"
+#include "l7/tls/openssl_records.h"
 
 #include <algorithm>
 
 namespace sluice::l7::tls {
 
-Records::Result Records::verdict(int returned, const char* what) {
+Records::Result OpensslRecords::verdict(int returned, const char* what) {
   Result out = Result::kFailed;
   switch (SSL_get_error(ssl_.get(), returned)) {
     case SSL_ERROR_WANT_READ: out = Result::kNeedMore; break;
@@ -20,9 +20,9 @@ Records::Result Records::verdict(int returned, const char* what) {
   return out;
 }
 
-bool Records::has_input() const { return !queues_.in.empty() || SSL_pending(ssl_.get()) > 0; }
+bool OpensslRecords::has_input() const { return !queues_.in.empty() || SSL_pending(ssl_.get()) > 0; }
 
-Records::Result Records::open(BufChain& plain, std::size_t limit) {
+Records::Result OpensslRecords::open(BufChain& plain, std::size_t limit) {
   if (!has_input()) return Result::kNeedMore;
   ERR_clear_error();
   for (std::size_t opened = 0; opened < limit;) {
@@ -43,12 +43,12 @@ Records::Result Records::open(BufChain& plain, std::size_t limit) {
   return Result::kDone;
 }
 
-Records::Result Records::seal(BufChain& plain, RecordScratch& scratch) {
+Records::Result OpensslRecords::seal(BufChain& plain, Instant) {
   const std::size_t n = repeat_ > 0 ? repeat_ : std::min(plain.size(), kMaxRecord);
   std::span<const std::uint8_t> from = BufChain::view(plain.front());
   if (from.size() < n) {
-    plain.copy_out(0, std::span(scratch).first(n));
-    from = scratch;
+    plain.copy_out(0, std::span(tools_.scratch).first(n));
+    from = tools_.scratch;
   }
   ERR_clear_error();
   std::size_t written = 0;
@@ -63,7 +63,7 @@ Records::Result Records::seal(BufChain& plain, RecordScratch& scratch) {
   return out;
 }
 
-Records::Result Records::close() {
+Records::Result OpensslRecords::close() {
   ERR_clear_error();
   const int r = SSL_shutdown(ssl_.get());
   return r >= 0 ? Result::kDone : verdict(r, "close_notify not sealed");
