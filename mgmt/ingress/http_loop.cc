@@ -219,10 +219,6 @@ void HttpLoop::Impl::run_timers() {
 }
 
 void HttpLoop::poll(Clock::duration longest) {
-  if (!impl_->timers.empty()) longest = std::min(longest, impl_->timers.begin()->first - Clock::now());
-  const auto wait = std::max<std::int64_t>(
-      0, std::chrono::duration_cast<std::chrono::milliseconds>(longest + std::chrono::microseconds(999))
-             .count());
   impl_->perform();
   int left = 0;
   bool finished = false;
@@ -231,6 +227,11 @@ void HttpLoop::poll(Clock::duration longest) {
     finished = true;
     impl_->finish(m->easy_handle, m->data.result);
   }
+  // Only now: what has just arrived may have started a timer.
+  if (!impl_->timers.empty()) longest = std::min(longest, impl_->timers.begin()->first - Clock::now());
+  const auto wait = std::max<std::int64_t>(
+      0, std::chrono::duration_cast<std::chrono::milliseconds>(longest + std::chrono::microseconds(999))
+             .count());
   if (!finished) curl_multi_poll(impl_->multi, nullptr, 0, static_cast<int>(wait), nullptr);
   impl_->run_timers();
 }
