@@ -40,6 +40,27 @@ bool assign(T& to, const std::optional<V>& value) {
   return value.has_value();
 }
 
+/// Turns ECT into CE. False: the packet is none that may be marked.
+bool mark_ce(Frame& frame) {
+  constexpr std::size_t kIpv4Header = 20;
+  if (frame.size() < kEthernetHeader + kIpv4Header) return false;
+  std::uint8_t* ip = frame.data() + kEthernetHeader;
+  const bool v4 = ip[0] >> 4 == 4;
+  std::uint8_t& field = ip[1];
+  const unsigned shift = v4 ? 0 : 4;  // IPv6: the traffic class is in the middle of the first four bytes
+  if ((field >> shift & 3) == 0) return false;
+  field |= static_cast<std::uint8_t>(3 << shift);
+  if (!v4) return true;
+  ip[10] = ip[11] = 0;
+  std::uint32_t sum = 0;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(ip[0] & 15) * 4; i += 2) sum += ip[i] << 8 | ip[i + 1];
+  sum = (sum & 0xffff) + (sum >> 16);
+  sum = ~(sum + (sum >> 16));
+  ip[10] = static_cast<std::uint8_t>(sum >> 8);
+  ip[11] = static_cast<std::uint8_t>(sum);
+  return true;
+}
+
 }  // namespace
 
 bool Impairments::set(std::string_view word) {
@@ -53,6 +74,7 @@ bool Impairments::set(std::string_view word) {
   if (name == "loss") return assign(loss, probability(value));
   if (name == "burst")
     return assign(burst_begin, probability(first)) && assign(burst_end, probability(second));
+  if (name == "mark") return assign(mark, probability(value));
   if (name == "corrupt") return assign(corrupt, probability(value));
   if (name == "rate") return assign(rate, number(value, {{"kbit", 1e3}, {"mbit", 1e6}, {"gbit", 1e9}}));
   if (name == "queue") return assign(queue, number(value, {{"", 1}, {"k", 1024}, {"m", 1048576}}));
@@ -79,6 +101,7 @@ void Direction::put(std::span<const std::uint8_t> bytes, Time now) {
   if (how_.mtu > 0 && bytes.size() > how_.mtu + kEthernetHeader) return add(Fate::kTooBig);
   if (lost()) return add(Fate::kLost);
   Frame frame(bytes.begin(), bytes.end());
+  if (chance(how_.mark) && mark_ce(frame)) add(Fate::kMarked);
   if (chance(how_.corrupt) && frame.size() > kEthernetHeader) {
     const std::size_t bit = random_() % ((frame.size() - kEthernetHeader) * 8);
     frame[kEthernetHeader + bit / 8] ^= static_cast<std::uint8_t>(1u << bit % 8);

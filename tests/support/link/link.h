@@ -18,13 +18,14 @@ namespace sluice::test::link {
 using Time = std::chrono::nanoseconds;
 using Frame = std::vector<std::uint8_t>;
 
-/// What one direction of a link does to frames, in this order: MTU, loss, corruption, the queue before the
-/// rate limit, duplication, delay. Probabilities are per frame.
+/// What one direction of a link does to frames, in this order: MTU, loss, marking, corruption, the queue
+/// before the rate limit, duplication, delay. Probabilities are per frame.
 struct Impairments {
   std::size_t mtu = 0;             ///< Largest IP packet; larger ones vanish (no ICMP). 0: any.
   double loss = 0;                 ///< At random.
   double burst_begin = 0;          ///< Gilbert's model: a burst, in which all is lost, begins ...
   double burst_end = 1;            ///< ... and ends.
+  double mark = 0;                 ///< CE, of packets that may be marked (RFC 3168).
   double corrupt = 0;              ///< One bit beyond the Ethernet header is flipped.
   std::uint64_t rate = 0;          ///< Bits a second, of whole frames. 0: unlimited.
   std::size_t queue = 256 * 1024;  ///< Bytes that may wait for the rate; what comes on top is dropped.
@@ -40,9 +41,18 @@ struct Impairments {
   bool set(std::string_view word);
 };
 
-enum class Fate : std::uint8_t { kPassed, kTooBig, kLost, kQueueFull, kCorrupted, kDuplicated, kReordered };
-inline constexpr std::array<std::string_view, 7> kFateNames{
-    "passed", "too_big", "lost", "queue_full", "corrupted", "duplicated", "reordered"};
+enum class Fate : std::uint8_t {
+  kPassed,
+  kTooBig,
+  kLost,
+  kQueueFull,
+  kCorrupted,
+  kDuplicated,
+  kReordered,
+  kMarked
+};
+inline constexpr std::array<std::string_view, 8> kFateNames{
+    "passed", "too_big", "lost", "queue_full", "corrupted", "duplicated", "reordered", "marked"};
 
 /// One direction: frames and times in, frames and times out. Deterministic by its seed and what goes in.
 class Direction {

@@ -52,6 +52,28 @@ TEST(Link, a_frame_comes_out_after_the_delay_and_not_before) {
   EXPECT_FALSE(d.next());
 }
 
+TEST(Link, packets_that_may_be_marked_are_and_their_header_stays_good) {
+  Direction d(with({"mark=1"}));
+  const std::uint8_t header[] = {0x45, 0x02, 0, 20, 0, 0, 0, 0, 64, 6, 0x66, 0xe1, 10, 0, 0, 1, 10, 0, 0, 2};
+  Frame ipv4(34);
+  std::copy(std::begin(header), std::end(header), ipv4.begin() + 14);
+  Frame not_ect = ipv4;
+  not_ect[15] = 0;
+  Frame ipv6(54);
+  ipv6[14] = 0x60;
+  ipv6[15] = 0x20;
+  for (const Frame& f : {ipv4, not_ect, ipv6}) d.put(f, 0ns);
+  const auto out = drain(d);
+  ASSERT_EQ(out.size(), 3u);
+  EXPECT_EQ(out[0].second[15], 0x03);
+  std::uint32_t sum = 0;
+  for (std::size_t i = 14; i < 34; i += 2) sum += out[0].second[i] << 8 | out[0].second[i + 1];
+  EXPECT_EQ((sum & 0xffff) + (sum >> 16), 0xffffu);
+  EXPECT_EQ(out[1].second, not_ect);
+  EXPECT_EQ(out[2].second[15], 0x30);
+  EXPECT_EQ(d.count(Fate::kMarked), 2u);
+}
+
 TEST(Link, the_rate_spaces_frames_and_the_queue_drops_what_does_not_fit) {
   Direction d(with({"rate=8mbit", "queue=3000"}));  // a byte a microsecond
   for (int i = 0; i < 5; ++i) d.put(frame(1000), 0ns);
