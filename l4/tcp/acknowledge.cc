@@ -33,6 +33,7 @@ AckNews read_news(Connection& c, const Segment& s, Instant now) {
   Instant newest{};
   const auto delivered = [&](const SentSegment& seg) {
     if (c.sack) rack_delivered(c, seg, s, now);
+    mtu_probe_delivered(c, seg, now);
     if (seg.again) return;
     news.original = true;
     news.oldest_rtt = std::max(news.oldest_rtt, now - seg.sent_at);
@@ -106,6 +107,7 @@ void process_acknowledgement(Connection& c, const Segment& s, Instant now) {
   const bool fin_acked = c.fin_queued && !c.fin_acked && s.ack() > fin_at;
   AckNews news = read_news(c, s, now);
   news.duplicate_ack = duplicate;
+  news.congestion = c.ecn.on && s.header.has(kEce);
   c.snd_una = s.ack();
   if (forward) on_forward(c, news, now);
   if (fin_acked) c.fin_acked = true;

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 
+#include "l4/tcp/linked_list.h"
 #include "l4/tcp/socket.h"
 #include "l4/tcp/syn_cookie.h"
 
@@ -13,29 +14,25 @@ namespace sluice::l4::tcp {
 class Backlog {
  public:
   std::size_t size() const { return size_; }
-  Socket* oldest() const { return oldest_; }
+  Socket* oldest() const { return sockets_.first(); }
 
   void sent_cookie(Instant now) { cookies_until_ = now + kCookieLife; }
   bool cookies(Instant now) const { return now < cookies_until_; }
 
   void add(Socket& s) {
     s.backlog = this;
-    s.older = newest_;
-    s.newer = nullptr;
-    (newest_ == nullptr ? oldest_ : newest_->newer) = &s;
-    newest_ = &s;
+    sockets_.push_back(s);
     ++size_;
   }
   void remove(Socket& s) {
-    (s.older == nullptr ? oldest_ : s.older->newer) = s.newer;
-    (s.newer == nullptr ? newest_ : s.newer->older) = s.older;
+    sockets_.remove(s);
     s.backlog = nullptr;
     --size_;
   }
 
  private:
   Instant cookies_until_{Instant::min()};
-  Socket *oldest_ = nullptr, *newest_ = nullptr;
+  LinkedList<Socket, &Socket::by_age> sockets_;
   std::size_t size_ = 0;
 };
 

@@ -33,6 +33,18 @@ class CongestionControl {
   std::uint32_t on_loss(const CongestionWindow& w, std::uint32_t flight) {
     return std::visit([&](auto& a) { return a.on_loss(w, flight); }, algorithm_);
   }
+  /// What a loss changes, to take it back.
+  using Memory = std::variant<Cubic::Memory, NewReno::Memory>;
+  Memory memory() const {
+    return std::visit([](const auto& a) { return Memory(a.memory()); }, algorithm_);
+  }
+  void restore(const Memory& m) {
+    if (auto* cubic = std::get_if<Cubic>(&algorithm_)) {
+      cubic->restore(std::get<Cubic::Memory>(m));
+    } else {
+      std::get<NewReno>(algorithm_).restore(std::get<NewReno::Memory>(m));
+    }
+  }
 
  private:
   std::variant<Cubic, NewReno> algorithm_;

@@ -9,8 +9,11 @@
 #include "dataplane/base/ip.h"
 #include "l4/stream.h"
 #include "l4/tcp/congestion.h"
+#include "l4/tcp/ecn.h"
 #include "l4/tcp/env.h"
 #include "l4/tcp/flight.h"
+#include "l4/tcp/pacing.h"
+#include "l4/tcp/pmtu.h"
 #include "l4/tcp/prr.h"
 #include "l4/tcp/rack.h"
 #include "l4/tcp/reassembly.h"
@@ -39,11 +42,11 @@ enum class State : std::uint8_t {
 };
 
 /// What the user is to be told. The core only notes it; the stack delivers between segments and timers, in
-/// the order of the members.
+/// the order opened, writable, data, peer_closed, closed.
 struct PendingEvents {
+  BufChain data;
   bool opened = false;
   bool writable = false;
-  BufChain data;
   bool peer_closed = false;
   bool closed = false;
   CloseReason reason = CloseReason::kNormal;
@@ -91,7 +94,7 @@ struct Deadlines {
   Instant reorder = kNever;     ///< RACK: what was overtaken is lost if it has not come by then.
   Instant ack = kNever;         ///< Delayed ACK.
   Instant linger = kNever;      ///< FIN-WAIT-2.
-  Instant retry = kNever;       ///< No buffer was to be had.
+  Instant resume = kNever;      ///< More may be sent: there was no buffer, or it was too early (pacing.h).
   bool persist = false;
 };
 
@@ -107,8 +110,9 @@ struct Connection {
         rcv_buffer(e.config.receive_buffer),
         flight(e.flight),
         reassembly(e.blocks),
-        congestion_control(e.config.congestion),
-        undo(e.config.congestion) {}
+        congestion_control(e.config.congestion) {
+    ecn.on = e.config.ecn;
+  }
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
@@ -122,8 +126,7 @@ struct Connection {
   // Send sequence variables.
   SeqNum iss, snd_una, snd_nxt;
   SeqNum snd_wl1, snd_wl2;
-  /// The soft bound of `queue`: Config::send_buffer, or twice the largest congestion window. Never less than
-  /// it was, or a user who found room would wait for a wakeup that nobody owes.
+  /// The soft bound of `queue`: Config::send_buffer, or twice the largest congestion window since a pause.
   std::uint32_t snd_buffer;
   std::uint32_t snd_wnd = 0, max_snd_wnd = 0;
   std::uint16_t snd_mss = 536;  ///< Largest payload with options, as peer and path allow.
@@ -146,9 +149,10 @@ struct Connection {
   bool syn_due = false;     ///< SYN, or SYN with ACK, is to be sent (again).
   bool fin_queued = false;  ///< The user has shut down; FIN follows the queue.
   bool fin_acked = false;
-  bool send_blocked = false;       ///< The queue reached its bound: on_writable is owed.
-  bool window_limited = false;     ///< cwnd was in full use: it may grow.
-  std::optional<SeqNum> peer_fin;  ///< Of a FIN that arrived ahead of missing data.
+  bool send_blocked = false;          ///< The queue reached its bound: on_writable is owed.
+  bool window_limited = false;        ///< cwnd was in full use: it may grow.
+  std::uint8_t keepalive_probes = 0;  ///< Unanswered.
+  std::optional<SeqNum> peer_fin;     ///< Of a FIN that arrived ahead of missing data.
 
   SendQueue queue;
   Flight flight;
@@ -160,7 +164,10 @@ struct Connection {
   Recovery recovery;
   Rack rack;
   Tlp tlp;
+  Ecn ecn;
   Undo undo;
+  Pacer pacer;
+  PathMtu pmtu;
   Timestamps timestamps;
   AckDebt ack_debt;
   Deadlines deadlines;
@@ -168,10 +175,10 @@ struct Connection {
 
   Instant
       progress_at{};  ///< Last time the peer acknowledged something new, or there was nothing to acknowledge.
-  Instant heard_at{};                      ///< Last segment from the peer.
-  Instant last_sent_at{};                  ///< Last data.
+  Instant stalled_at = kNever;  ///< Since when the peer's window holds less than a segment of what waits.
+  Instant heard_at{};           ///< Last segment from the peer.
+  Instant last_sent_at{};       ///< Last data.
   Instant next_challenge{Instant::min()};  ///< RFC 5961, 7: not earlier.
-  std::uint8_t keepalive_probes = 0;       ///< Unanswered.
 
   /// Sequence number of the first queued byte.
   SeqNum queue_begin() const { return synchronized() ? snd_una : iss + 1; }
@@ -194,6 +201,7 @@ struct Connection {
 struct Segment {
   Header header;
   BufChain payload;
+  bool ce = false;  ///< Its packet met congestion (RFC 3168, 5).
 
   SeqNum seq() const { return header.seq; }
   SeqNum ack() const { return header.ack; }
@@ -215,6 +223,7 @@ struct AckNews {
   bool sack_option = false, sack_news = false;
   bool original = false;                    ///< Something delivered was sent only once.
   bool duplicate_ack = false;               ///< RFC 5681, 2.
+  bool congestion = false;                  ///< ECE: RFC 3168, 6.1.2.
   std::optional<SackBlock> duplicate;       ///< D-SACK (RFC 2883): what arrived twice.
   Duration oldest_rtt{-1}, newest_rtt{-1};  ///< Of what was sent only once; negative: nothing was.
   std::uint32_t echo = 0;                   ///< TSecr; 0: none.

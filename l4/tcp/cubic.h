@@ -12,15 +12,21 @@ class Cubic {
   void on_ack(CongestionWindow& w, const AckEvent& e);
   std::uint32_t on_loss(const CongestionWindow& w, std::uint32_t flight);
 
+  /// What a loss changes. Windows in segments, times in seconds, as the RFC has them.
+  struct Memory {
+    Instant epoch_start{}, last_ack{};
+    float w_max = 0, k = 0, w_est = 0, cwnd_prior = 0;
+    float fraction = 0;  ///< Bytes that cwnd has yet to grow by.
+    bool epoch = false;
+    bool first_slow_start = true;
+  };
+  Memory memory() const { return m_; }
+  void restore(const Memory& m) { m_ = m; }
+
  private:
   void begin_epoch(const CongestionWindow& w, Instant now);
 
-  // Windows in segments, times in seconds, as the RFC has them.
-  float w_max_ = 0, k_ = 0, w_est_ = 0, cwnd_prior_ = 0;
-  float fraction_ = 0;  // bytes that cwnd has yet to grow by
-  Instant epoch_start_{}, last_ack_{};
-  bool epoch_ = false;
-  bool first_slow_start_ = true;
+  Memory m_;
   HyStart hystart_;
 };
 

@@ -15,8 +15,19 @@ SentSegment* Flight::make(SeqNum begin, SeqNum end, SentSegment* after) {
   s->begin = begin;
   s->end = end;
   all_.insert_after(after, *s);
+  perhaps_post(*s);
   ++count_;
   return s;
+}
+
+void Flight::perhaps_post(SentSegment& s) {
+  // Where the record lies and what was sent in it: nothing that a peer can choose to have no posts.
+  const auto mixed = (reinterpret_cast<std::uintptr_t>(&s) >> 3 ^ s.begin.value()) * 0x9e3779b97f4a7c15u;
+  s.post = mixed >> 58 == 0;
+  if (!s.post) return;
+  SentSegment* before = s.by_seq.next == nullptr ? posts_.last() : s.by_seq.prev;
+  while (before != nullptr && !before->post) before = before->by_seq.prev;
+  posts_.insert_after(before, s);
 }
 
 void Flight::link(SentSegment& s, State state) {
@@ -48,6 +59,7 @@ void Flight::erase(SentSegment& s) {
   unlink(s);
   if (hint_ == &s) hint_ = s.by_seq.prev != nullptr ? s.by_seq.prev : s.by_seq.next;
   all_.remove(s);
+  if (s.post) posts_.remove(s);
   --count_;
   pool_->destroy(&s);
 }
@@ -93,17 +105,31 @@ void Flight::mark_lost(SentSegment& s) {
 }
 
 void Flight::mark_all_lost(bool sacked_too) {
+  SentSegment* before = nullptr;  // the lost one in front: a search for each would be quadratic
   for (SentSegment* s = all_.first(); s != nullptr; s = s->by_seq.next) {
-    if (s->state == State::kLost || (s->state == State::kSacked && !sacked_too)) continue;
-    unlink(*s);
-    link(*s, State::kLost);
+    if (s->state == State::kSacked && !sacked_too) continue;
+    if (s->state != State::kLost) {
+      unlink(*s);
+      s->state = State::kLost;
+      bytes(*s) += s->size();
+      lost_.insert_after(before, *s);
+    }
+    before = s;
   }
 }
 
 void Flight::revive_lost() {
-  while (SentSegment* s = lost_.first()) {
+  // From the last on, each is looked for from where the one before went: they were sent in this order, too.
+  SentSegment* after = in_flight_.last();
+  while (SentSegment* s = lost_.last()) {
     unlink(*s);
-    link(*s, State::kInFlight);
+    s->state = State::kInFlight;
+    bytes(*s) += s->size();
+    if (SentSegment* next = after != nullptr ? after->by_state.next : in_flight_.first();
+        next != nullptr && next->sent_at < s->sent_at)
+      after = in_flight_.last();
+    while (after != nullptr && after->sent_at > s->sent_at) after = after->by_state.prev;
+    in_flight_.insert_after(after, *s);
   }
 }
 
@@ -120,10 +146,15 @@ void Flight::resize_lost(SentSegment& s, std::uint32_t size) {
 }
 
 SentSegment* Flight::find(SeqNum at) {
-  SentSegment* s = hint_ != nullptr ? hint_ : all_.first();
-  while (s != nullptr && s->begin > at) s = s->by_seq.prev;
-  if (s == nullptr) s = all_.first();
-  while (s != nullptr && s->end <= at) s = s->by_seq.next;
+  SentSegment* s = hint_;  // blocks often follow one another
+  if (s != nullptr && s->begin <= at && s->end <= at) s = s->by_seq.next;
+  if (s == nullptr || s->begin > at || s->end <= at) {
+    s = nullptr;  // the last post that begins at or before `at`
+    for (SentSegment* post = posts_.first(); post != nullptr && post->begin <= at; post = post->by_post.next)
+      s = post;
+    if (s == nullptr) s = all_.first();
+    while (s != nullptr && s->end <= at) s = s->by_seq.next;
+  }
   if (s != nullptr) hint_ = s;
   return s;
 }

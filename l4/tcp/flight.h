@@ -5,38 +5,10 @@
 
 #include "dataplane/base/clock.h"
 #include "dataplane/base/object_pool.h"
+#include "l4/tcp/linked_list.h"
 #include "l4/tcp/wire.h"
 
 namespace sluice::l4::tcp {
-
-template <class T>
-struct Links {
-  T *prev = nullptr, *next = nullptr;
-};
-
-/// A doubly linked list through members of its elements.
-template <class T, Links<T> T::*L>
-class LinkedList {
- public:
-  T* first() const { return first_; }
-  T* last() const { return last_; }
-  /// Behind `at`; in front of all when null.
-  void insert_after(T* at, T& x) {
-    T* after = at == nullptr ? first_ : (at->*L).next;
-    (x.*L) = {at, after};
-    (at == nullptr ? first_ : (at->*L).next) = &x;
-    (after == nullptr ? last_ : (after->*L).prev) = &x;
-  }
-  void push_back(T& x) { insert_after(last_, x); }
-  void remove(T& x) {
-    const Links<T> l = x.*L;
-    (l.prev == nullptr ? first_ : (l.prev->*L).next) = l.next;
-    (l.next == nullptr ? last_ : (l.next->*L).prev) = l.prev;
-  }
-
- private:
-  T *first_ = nullptr, *last_ = nullptr;
-};
 
 /// Sequence space [begin, end) that was sent in one segment and is not acknowledged; FIN counts.
 struct SentSegment {
@@ -46,15 +18,18 @@ struct SentSegment {
   Instant sent_at{};  ///< The last time.
   State state = State::kInFlight;
   bool again = false;  ///< Was sent more than once.
-  Links<SentSegment> by_seq, by_state;
+  bool post = false;   ///< One of those that find() walks along first.
+  Links<SentSegment> by_seq, by_state, by_post;
 
   std::uint32_t size() const { return static_cast<std::uint32_t>(end - begin); }
 };
 
 /// The scoreboard of RFC 6675 and RFC 8985: what lies between snd_una and snd_nxt, by segments. Each is in
 /// flight (linked in the order of sending), believed lost (by sequence number) or SACKed (neighbours joined).
-/// An idle connection has none. When there is no place for another record, segments share one: losses are
-/// then found more coarsely, and SACK blocks that would split a record are not recorded.
+/// By sequence number they are a skip list of two levels: every 64th, by chance, is a post, so that a SACK
+/// block is found in some 64 steps among 4,096, wherever a peer places it. An idle connection has none. When
+/// there is no place for another record, segments share one: losses are then found more coarsely, and SACK
+/// blocks that would split a record are not recorded.
 class Flight {
  public:
   using Pool = ObjectPool<SentSegment>;
@@ -128,10 +103,12 @@ class Flight {
 
  private:
   SentSegment* make(SeqNum begin, SeqNum end, SentSegment* after);
+  void perhaps_post(SentSegment& s);
   void link(SentSegment& s, SentSegment::State state);
   void unlink(SentSegment& s);
   void erase(SentSegment& s);
   void trim(SeqNum una);
+  /// The first segment that ends after `at`.
   SentSegment* find(SeqNum at);
   /// Returns the part from `at` on; null: no place.
   SentSegment* split(SentSegment& s, SeqNum at);
@@ -141,6 +118,7 @@ class Flight {
 
   Pool* pool_;
   LinkedList<SentSegment, &SentSegment::by_seq> all_;
+  LinkedList<SentSegment, &SentSegment::by_post> posts_;
   LinkedList<SentSegment, &SentSegment::by_state> in_flight_, lost_;
   SentSegment* hint_ = nullptr;  ///< Where the last SACK block was found.
   std::uint32_t bytes_[3] = {};  ///< By state.

@@ -18,7 +18,7 @@ constexpr std::uint16_t kLeastMss = 88;
 
 void prepare(Connection& c, SeqNum iss, std::uint16_t mtu, Instant now) {
   c.iss = c.snd_una = c.snd_nxt = c.rtt_mark = iss;
-  c.rcv_mss = mss_of(mtu, c.flow.remote.address);
+  c.rcv_mss = offered_mss(c.env.config, mtu, c.flow.remote.address);
   c.snd_mss = c.rcv_mss;
   c.timestamps.offset = c.env.secrets.timestamp_offset(c.flow);
   c.progress_at = c.heard_at = c.last_sent_at = now;
@@ -38,6 +38,7 @@ void take_syn(Connection& c, const Segment& s, Instant now) {
     c.rcv_wscale = window_shift(c.env.config);
   }
   c.sack = c.sack && o.sack_permitted;
+  ecn_take_syn(c, s);
   c.timestamps.on = c.timestamps.on && o.timestamp.has_value();
   if (c.timestamps.on) {
     c.timestamps.recent = o.timestamp->value;
@@ -52,7 +53,7 @@ void take_handshake_rtt(Connection& c, const Segment& s, Instant now) {
   if (c.rtt.backoff() == 0 && !c.from_cookie) {
     c.rtt.sample(now - c.last_sent_at);
   } else if (c.timestamps.on && t && t->echo != 0 && ms < 60'000) {
-    c.rtt.sample(std::chrono::milliseconds(std::max(ms, 1u)));  // a cookie's is at most 32 ms early
+    c.rtt.sample(std::chrono::milliseconds(std::max(ms, 1u)));  // a cookie's is at most 64 ms early
   } else if (!c.from_cookie) {
     c.rtt.assume_three_seconds();
   }
@@ -65,6 +66,10 @@ std::uint16_t default_mss(const IpAddr& peer) { return peer.is_v4() ? kDefaultMs
 std::uint16_t mss_of(std::uint16_t mtu, const IpAddr& peer) {
   const std::uint16_t headers = (peer.is_v4() ? 20 : 40) + 20;
   return std::max<std::uint16_t>(mtu, headers + kLeastMss) - headers;
+}
+
+std::uint16_t offered_mss(const Config& config, std::uint16_t mtu, const IpAddr& peer) {
+  return std::min(mss_of(mtu, peer), std::max(config.max_mss, kLeastMss));
 }
 
 void open_active(Connection& c, SeqNum iss, std::uint16_t mtu, Instant now) {

@@ -18,6 +18,8 @@ void establish(Connection& c, const Segment& s, std::uint8_t shift, Instant now)
 
 /// The MSS of a peer that does not say (RFC 9293, 3.7.1).
 std::uint16_t default_mss(const IpAddr& peer);
+/// The MSS that we offer on a path of this MTU.
+std::uint16_t offered_mss(const Config& config, std::uint16_t mtu, const IpAddr& peer);
 /// Bytes of TCP payload and options in an IP packet of `mtu` bytes.
 std::uint16_t mss_of(std::uint16_t mtu, const IpAddr& peer);
 

@@ -4,6 +4,7 @@
 #include "l4/tcp/reset.h"
 #include "l4/tcp/state.h"
 #include "l4/tcp/transmit.h"
+#include "l4/tcp/window.h"
 
 namespace sluice::l4::tcp {
 
@@ -18,6 +19,8 @@ void on_keepalive(Connection& c, Instant now) {
     send_reset(c);
     return finish(c, CloseReason::kTimeout, now);
   }
+  shrink_receive_buffer(c);
+  shrink_send_buffer(c);
   ++c.keepalive_probes;
   c.env.stats.keepalive_probes.add();
   transmit(c, c.snd_nxt - 1, kAck, {}, now);  // below the peer's window: it must answer

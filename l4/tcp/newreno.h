@@ -11,6 +11,10 @@ class NewReno {
   void on_ack(CongestionWindow& w, const AckEvent& e);
   std::uint32_t on_loss(const CongestionWindow& w, std::uint32_t flight);
 
+  struct Memory {};  ///< Nothing that would be missed.
+  Memory memory() const { return {}; }
+  void restore(const Memory&) {}
+
  private:
   std::uint32_t acked_ = 0;  // towards the next increase in congestion avoidance
 };

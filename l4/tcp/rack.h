@@ -39,11 +39,11 @@ class MinRtt {
 /// RACK (RFC 8985): a segment is lost when one that was sent sufficiently later has been delivered.
 struct Rack {
   Instant sent_at{};  ///< RACK.xmit_ts: of the delivered segment that was sent last.
-  SeqNum end;         ///< RACK.end_seq: its end.
-  bool valid = false;
-  SeqNum fack;  ///< RACK.fack: the highest delivered.
   Duration rtt{0};
   MinRtt min_rtt;
+  SeqNum end;   ///< RACK.end_seq: its end.
+  SeqNum fack;  ///< RACK.fack: the highest delivered.
+  bool valid = false;
   bool reordering_seen = false;
   std::uint8_t reo_wnd_mult = 1;
   std::uint8_t reo_wnd_persist = 16;

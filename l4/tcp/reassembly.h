@@ -38,6 +38,8 @@ class Reassembly {
   ~Reassembly() { clear(); }
 
   bool empty() const { return head_ == nullptr; }
+  /// Where the first block begins; there is one.
+  SeqNum begin() const { return head_->begin; }
   std::size_t bytes() const { return bytes_; }
   std::size_t blocks() const { return blocks_; }
   std::size_t buffers() const { return buffers_; }

@@ -2,6 +2,7 @@
 #include "l4/tcp/receive.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "l4/tcp/ack_policy.h"
 #include "l4/tcp/acknowledge.h"
@@ -52,6 +53,7 @@ void update_timestamp(Connection& c, const Segment& s, Instant now) {
 Step check_repeated_syn(Connection& c, Segment& s) {
   if (c.state != State::kSynReceived || !s.syn() || s.rst() || s.seq() != c.irs) return Step::kContinue;
   if (!s.has_ack()) {
+    ecn_take_syn(c, s);  // a client that asks no more must not get marked packets (RFC 3168, 6.1.1)
     c.syn_due = true;
     return Step::kDone;
   }
@@ -144,6 +146,32 @@ void deliver(Connection& c, BufChain data) {
   append_coalesced(c.pending.data, std::move(data), c.env.buffers);
 }
 
+/// What a gap may hold back: twice the window in true memory; little where that is scarce.
+std::uint32_t reassembly_buffers(Connection& c, Instant now) {
+  constexpr std::uint32_t kScarce = 8;
+  if (c.env.scarce_buffers(now)) return kScarce;
+  return 2 * (c.env.plenty_of_buffers(now) ? c.rcv_buffer : c.env.config.receive_buffer) / 2048;
+}
+
+/// Text from `at` on, above a gap.
+void put_aside(Connection& c, SeqNum at, BufChain text, Instant now) {
+  const ReassemblyLimits limits{kReassemblyBlocks, reassembly_buffers(c, now)};
+  if (!c.reassembly.insert(at, std::move(text), limits, c.env.buffers)) {
+    c.env.drops.add(DropReason::kTcpReassemblyFull);
+  }
+}
+
+/// In-order text that reaches into what waits above the gap must not change that: it was acknowledged by
+/// SACK. False: no memory, nothing can be taken.
+bool keep_what_came_first(Connection& c, Segment& s, Instant now) {
+  const std::uint32_t room = distance(s.seq(), c.reassembly.begin());
+  if (s.payload.size() <= room) return true;
+  BufChain fits = s.payload.take_front(room, c.env.buffers);
+  if (fits.empty()) return false;
+  put_aside(c, s.seq() + room, std::exchange(s.payload, std::move(fits)), now);
+  return true;
+}
+
 /// Seventh step: segment text.
 void take_text(Connection& c, Segment& s, Instant now) {
   if (s.payload.empty() || !c.may_receive_data()) return;
@@ -155,18 +183,15 @@ void take_text(Connection& c, Segment& s, Instant now) {
   if (s.seq() != c.rcv_nxt) {
     c.env.stats.out_of_order.add();
     note_duplicate(c, s, c.reassembly.known_to(s.seq()));
-    const std::uint32_t bound = c.env.plenty_of_buffers(now) ? c.rcv_buffer : c.env.config.receive_buffer;
-    const ReassemblyLimits limits{kReassemblyBlocks, 2 * bound / 2048};
-    if (!c.reassembly.insert(s.seq(), std::move(s.payload), limits, c.env.buffers)) {
-      c.env.drops.add(DropReason::kTcpReassemblyFull);
-    }
+    put_aside(c, s.seq(), std::move(s.payload), now);
     // RFC 5681, 4.2: one ACK for each segment above a gap, or the peer cannot count duplicates.
     transmit_ack(c, now);
     return;
   }
+  const bool gap = !c.reassembly.empty();
+  if (gap && !keep_what_came_first(c, s, now)) return owe_at_once(c);
   deliver(c, std::move(s.payload));
   grow_receive_buffer(c, now);
-  const bool gap = !c.reassembly.empty();
   if (gap) {
     if (BufChain more = c.reassembly.take(c.rcv_nxt); !more.empty()) deliver(c, std::move(more));
   }
@@ -231,6 +256,7 @@ void segment_arrives(Connection& c, Segment& s, Instant now) {
   if (check_acknowledgement(c, s, now) == Step::kDone) return;
   c.heard_at = now;
   c.keepalive_probes = 0;
+  ecn_segment_arrives(c, s);
   text_and_fin(c, s, now);
 }
 

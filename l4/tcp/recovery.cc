@@ -11,10 +11,15 @@ namespace {
 using Phase = Recovery::Phase;
 
 constexpr std::uint8_t kDupThresh = 3;
+// RFC 9406, 4.2: L has no bound where there is pacing. Some 64 KB, which is what receivers merge.
+constexpr std::uint32_t kPacedLimit = 64;
 
 /// What ssthresh becomes, once a loss event (RFC 5681, 3.1). `flight`: FlightSize when the loss was found.
 void reduce(Connection& c, std::uint32_t flight) {
+  if (c.ecn.reduced) return;  // RFC 3168, 6.1.2: for this window it is
   undo_arm(c);
+  c.ecn.cwr_due = true;
+  c.ecn.point = c.snd_nxt;
   c.congestion.ssthresh = c.congestion_control.on_loss(c.congestion, flight);
 }
 
@@ -22,7 +27,12 @@ void enter_fast_recovery(Connection& c, const AckNews& news) {
   c.env.stats.fast_retransmits.add();
   const std::uint32_t known = c.flight.sacked() - std::min(c.flight.sacked(), news.delivered);
   const std::uint32_t flight = c.outstanding() + news.acked;
-  reduce(c, flight);
+  if (mtu_probe_alone_is_lost(c)) {
+    c.undo.armed = false;
+    c.congestion.ssthresh = c.congestion.cwnd;
+  } else {
+    reduce(c, flight);
+  }
   c.recovery.phase = Phase::kFast;
   c.recovery.point = c.snd_nxt;
   c.recovery.prr.begin(flight - known);
@@ -43,6 +53,7 @@ void leave(Connection& c) {
 /// Whether the window was in full use, so that growing it means something (RFC 7661 in short).
 void grow(Connection& c, const AckNews& news, Instant now) {
   CongestionWindow& w = c.congestion;
+  if (c.ecn.reduced) return;
   const bool full = c.window_limited || news.in_flight_before + w.mss > w.cwnd;
   c.window_limited = false;
   if (!full || news.acked == 0) return;
@@ -52,6 +63,7 @@ void grow(Connection& c, const AckNews& news, Instant now) {
              .una = c.snd_una,
              .nxt = c.snd_nxt,
              .now = now};
+  if (paced(c, news.in_flight_before)) e.limit = kPacedLimit;
   if (c.recovery.phase == Phase::kTimeout) e.limit = 1;  // RFC 3465, 2.3
   c.congestion_control.on_ack(w, e);
   const std::uint32_t buffer = std::min(c.env.config.max_send_buffer, 2 * w.cwnd);
@@ -99,7 +111,7 @@ void start_congestion(Connection& c) {
   c.congestion.cwnd = initial_window(c.congestion.mss);
   // RFC 6928, 3: a SYN that had to be sent again says that the path is in trouble.
   if (c.rtt.backoff() > 0) c.congestion.cwnd = c.congestion.mss;
-  c.recovery.point = c.iss;
+  c.recovery.point = c.ecn.point = c.iss;
 }
 
 void on_acknowledgement(Connection& c, const AckNews& ack, Instant now) {
@@ -119,6 +131,12 @@ void on_acknowledgement(Connection& c, const AckNews& ack, Instant now) {
   if (recovered) leave(c);
   // It follows, or it would seem to lie ahead after 2 GiB.
   if (r.phase == Phase::kOpen) r.point = max(r.point, c.snd_una);
+  if (c.snd_una > c.ecn.point) {
+    c.ecn.reduced = false;
+    c.ecn.point = c.snd_una - 1;  // it follows, as recovery's does
+  }
+  c.ecn.proven |= news.original;
+  if (news.congestion) ecn_congestion_reported(c, c.outstanding() + news.acked);
   std::uint32_t newly_lost = 0;
   if (c.sack) {
     rack_adapt_window(c, news.duplicate.has_value(), recovered);
@@ -157,6 +175,8 @@ void on_timeout_loss(Connection& c, Instant now) {
   const bool open = r.phase == Phase::kOpen;
   if (first && r.phase != Phase::kFast) reduce(c, c.outstanding());
   r.phase = Phase::kTimeout;
+  // Where no marked packet has come through yet, it may be the mark that they are dropped for.
+  c.ecn.marks = c.ecn.marks && c.ecn.proven;
   r.dup_acks = 0;
   r.arrived = 0;
   r.point = c.snd_nxt;

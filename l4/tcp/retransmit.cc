@@ -56,10 +56,14 @@ void on_retransmit_timer(Connection& c, Instant now) {
   } else {
     c.env.stats.timeouts.add();
     on_timeout_loss(c, now);
-    suspect_black_hole(c);
+    suspect_black_hole(c, now);
   }
   c.rtt.back_off();
   set_retransmit(c, now);
+}
+
+Instant stall_deadline(const Connection& c) {
+  return stalled(c) ? c.stalled_at + c.env.config.persist_limit : kNever;
 }
 
 bool due(Instant& deadline, Instant now) {
@@ -69,6 +73,12 @@ bool due(Instant& deadline, Instant now) {
 }
 
 }  // namespace
+
+void give_up_stalled(Connection& c, Instant now) {
+  c.env.stats.stalled_closed.add();
+  send_reset(c);
+  finish(c, CloseReason::kTimeout, now);
+}
 
 Duration current_rto(const Connection& c) { return c.rtt.rto(c.env.config.min_rto, c.env.config.max_rto); }
 
@@ -101,11 +111,12 @@ void arm_after_output(Connection& c, SendResult r, Instant now) {
 
 Instant next_deadline(const Connection& c) {
   const Deadlines& d = c.deadlines;
-  return std::min({d.retransmit, d.probe, d.reorder, d.ack, d.linger, d.retry, keepalive_deadline(c)});
+  return std::min({d.retransmit, d.probe, d.reorder, d.ack, d.linger, d.resume, stall_deadline(c),
+                   keepalive_deadline(c)});
 }
 
 void on_deadline(Connection& c, Instant now) {
-  due(c.deadlines.retry, now);
+  due(c.deadlines.resume, now);  // output() follows
   if (due(c.deadlines.ack, now)) c.ack_debt.now = true;
   // RFC 8985, 8: a probe or a reordering timer comes before the timeout that it may spare.
   if (due(c.deadlines.reorder, now)) on_reorder_timer(c, now);
@@ -116,6 +127,7 @@ void on_deadline(Connection& c, Instant now) {
     send_reset(c);
     finish(c, CloseReason::kTimeout, now);
   }
+  if (stall_deadline(c) <= now) give_up_stalled(c, now);
   if (keepalive_deadline(c) <= now) on_keepalive(c, now);
 }
 

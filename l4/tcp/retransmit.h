@@ -17,6 +17,8 @@ void arm_retransmit(Connection& c, Instant now);
 void restart_retransmit(Connection& c, Instant now);
 /// The window stays shut, but the peer says so: the next probe is due a (backed-off) RTO from now.
 void probe_answered(Connection& c, Instant now);
+/// Ends a connection that is stalled (sender.h).
+void give_up_stalled(Connection& c, Instant now);
 /// Which of retransmission and persist timer must run after output() got as far as `r`.
 void arm_after_output(Connection& c, SendResult r, Instant now);
 

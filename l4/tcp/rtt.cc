@@ -19,7 +19,9 @@ void RttEstimator::sample(Duration rtt) {
 }
 
 Duration RttEstimator::rto(Duration least, Duration most) const {
-  const Duration base = has_sample() ? std::max(srtt_ + 4 * rttvar_, least) : initial_;
+  const Duration base = has_sample()     ? std::max(srtt_ + 4 * rttvar_, least)
+                        : three_seconds_ ? Duration(std::chrono::seconds(3))
+                                         : kInitialRto;
   return std::min(base * (1 << backoff_), most);
 }
 

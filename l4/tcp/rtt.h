@@ -24,14 +24,14 @@ class RttEstimator {
 
   /// RFC 6298, 5.7: a SYN was lost and nothing has been measured.
   void assume_three_seconds() {
-    initial_ = std::chrono::seconds(3);
+    three_seconds_ = true;
     backoff_ = 0;
   }
 
  private:
   Duration srtt_{0}, rttvar_{0};
-  Duration initial_ = kInitialRto;
   std::uint8_t backoff_ = 0;
+  bool three_seconds_ = false;
 };
 
 }  // namespace sluice::l4::tcp

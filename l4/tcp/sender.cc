@@ -6,6 +6,7 @@
 #include "l4/tcp/recovery.h"
 #include "l4/tcp/retransmit.h"
 #include "l4/tcp/transmit.h"
+#include "l4/tcp/window.h"
 
 namespace sluice::l4::tcp {
 namespace {
@@ -21,13 +22,18 @@ bool send_range(Connection& c, SeqNum seq, std::uint32_t n, bool fin, Instant no
     if (payload.empty()) return false;
   }
   const bool last = offset + n == c.queue.size();
-  const std::uint8_t flags = kAck | (n > 0 && last ? kPsh : 0) | (fin ? kFin : 0);
+  std::uint8_t flags = kAck | (n > 0 && last ? kPsh : 0) | (fin ? kFin : 0), ecn = kNotEct;
+  if (n > 0 && !again) {  // RFC 3168, 6.1.5: only what is sent for the first time may be marked
+    flags |= ecn_flags_of_new_data(c);
+    ecn = ecn_codepoint(c.ecn);
+  }
   // A segment whose header finds no buffer is as good as lost on the wire once its bytes count as sent.
-  const bool sent = transmit(c, seq, flags, std::move(payload), now);
+  const bool sent = transmit(c, seq, flags, std::move(payload), now, ecn);
   if (!sent && (again || n == 0)) return false;
   if (again) c.env.stats.retransmits.add();
   if (c.snd_una == c.snd_nxt) c.progress_at = now;  // there was nothing to acknowledge until now
   c.last_sent_at = now;
+  pacing_sent(c, n, now);
   return true;
 }
 
@@ -42,6 +48,7 @@ void restart_after_idle(Connection& c, Instant now) {
   if (c.outstanding() > 0 || !c.rtt.has_sample()) return;
   if (now - c.last_sent_at < current_rto(c)) return;
   c.congestion.cwnd = std::min(c.congestion.cwnd, initial_window(c.congestion.mss));
+  shrink_send_buffer(c);
 }
 
 /// Whether `n` bytes may join what is in the network; if that is empty, they always may.
@@ -64,20 +71,41 @@ SendResult send_lost(Connection& c, Instant now) {
   return resend(c, s, s.begin, s.begin + n, now) ? SendResult::kSent : SendResult::kNoBuffer;
 }
 
+/// What is new, now and then as a probe for larger segments.
+SendResult send_next(Connection& c, std::uint32_t room, Instant now) {
+  const std::uint32_t usual = segment_size(c);
+  if (c.pmtu.probe_at > now) return send_new(c, room, usual, now);
+  const std::uint32_t size = mtu_probe_size(c, usual, distance(c.snd_nxt, c.queue_end()), room, now);
+  const SeqNum begin = c.snd_nxt;
+  const SendResult r = send_new(c, room, size, now);
+  if (r == SendResult::kSent && size > usual) mtu_probe_sent(c, begin, size, now);
+  return r;
+}
+
 /// Everything that both windows allow: what was lost (RFC 6675, NextSeg (1)), then what is new (2).
 SendResult send_all(Connection& c, Instant now) {
   restart_after_idle(c, now);
   for (;;) {
-    const SendResult r =
-        c.flight.first_lost() != nullptr ? send_lost(c, now) : send_new(c, congestion_room(c), now);
+    const bool lost = c.flight.first_lost() != nullptr;
+    const std::uint32_t room = congestion_room(c);
+    if (room > 0 && (lost || c.queue.unsent() > 0) && pacing_waits(c, now)) return SendResult::kPaced;
+    const SendResult r = lost ? send_lost(c, now) : send_next(c, room, now);
     if (r != SendResult::kSent) return r;
+  }
+}
+
+void note_stall(Connection& c, SendResult r, Instant now) {
+  if (r != SendResult::kPeerWindow || c.snd_wnd >= full_segment(c)) {
+    c.stalled_at = kNever;
+  } else if (!stalled(c)) {
+    c.stalled_at = now;
   }
 }
 
 void send_synchronizing(Connection& c, Instant now) {
   if (c.syn_due) {
     if (!transmit_syn(c, now)) {
-      c.deadlines.retry = now + kRetryAfter;
+      c.deadlines.resume = now + kRetryAfter;
       return;
     }
     c.syn_due = false;
@@ -105,9 +133,9 @@ bool resend(Connection& c, SentSegment& s, SeqNum from, SeqNum to, Instant now) 
   return true;
 }
 
-SendResult send_new(Connection& c, std::uint32_t room, Instant now) {
+SendResult send_new(Connection& c, std::uint32_t room, std::uint32_t mss, Instant now) {
   const SeqNum seq = c.snd_nxt;
-  const std::uint32_t left = distance(seq, c.queue_end()), mss = segment_size(c);
+  const std::uint32_t left = distance(seq, c.queue_end());
   const bool fin_left = c.fin_queued && !c.fin_sent();
   if (left == 0 && !fin_left) return SendResult::kNothingToSend;
 
@@ -130,15 +158,16 @@ SendResult send_new(Connection& c, std::uint32_t room, Instant now) {
 
 void output(Connection& c, Instant now) {
   if (c.state == State::kClosed || c.state == State::kTimeWait) return;
-  c.deadlines.retry = kNever;
+  c.deadlines.resume = kNever;
   if (!c.synchronized()) return send_synchronizing(c, now);
 
   SendResult r = SendResult::kNothingToSend;
   if (c.may_send_data() && !c.deadlines.persist) {
     r = send_all(c, now);
+    note_stall(c, r, now);
   }
   if (c.ack_debt.now && !transmit_ack(c, now)) r = SendResult::kNoBuffer;
-  if (r == SendResult::kNoBuffer) c.deadlines.retry = now + kRetryAfter;
+  if (r == SendResult::kNoBuffer) c.deadlines.resume = now + kRetryAfter;
   arm_after_output(c, r, now);
   tlp_schedule(c, now);
 }

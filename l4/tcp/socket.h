@@ -4,6 +4,7 @@
 #include "dataplane/base/timer_wheel.h"
 #include "l4/stream.h"
 #include "l4/tcp/connection.h"
+#include "l4/tcp/linked_list.h"
 #include "l4/tcp/stack.h"
 
 namespace sluice::l4::tcp {
@@ -36,10 +37,11 @@ class Socket final : public Stream {
   Socket* next_dirty = nullptr;
   Socket* next_event = nullptr;
   Socket* next_gone = nullptr;
-  bool dirty = false, in_events = false, in_table = false, gone = false;
-  // Half-open connections of one listener, by age.
+  // By age: half-open connections of one listener, or those whose peer's window is shut.
+  Links<Socket> by_age;
   Backlog* backlog = nullptr;
-  Socket *older = nullptr, *newer = nullptr;
+  bool dirty = false, in_events = false, in_table = false, gone = false, in_stalled = false;
+  std::uint32_t accounted = 0;  ///< Of Stats::buffered_bytes.
 
  private:
   Stack::Impl& stack_;

@@ -91,6 +91,7 @@ void Stack::Impl::packet_arrives(net::Packet& p, std::uint64_t hash, Instant now
   s.header = *header;
   s.payload = std::move(p.chain);
   s.payload.drop_front(p.header_len);
+  s.ce = (p.tos & kEcnMask) == kCe;
 
   if (Socket* socket = table_.find(p.flow, hash)) {
     segment_arrives(socket->core, s, now);
@@ -114,6 +115,12 @@ void Stack::Impl::arrives_without_connection(const FlowKey& flow, Segment& s, In
   // RFC 9293, 3.10.7.1, CLOSED.
   const bool opening = s.syn() && !s.has_ack();
   env_.drops.add(opening ? DropReason::kTcpNoListener : DropReason::kTcpNoConnection);
+  refuse(flow, s, now);
+}
+
+void Stack::Impl::refuse(const FlowKey& flow, const Segment& s, Instant now) {
+  if (s.rst()) return;
+  if (!env_.resets.allow(now)) return env_.stats.resets_suppressed.add();
   answer_with_reset(env_, flow, s);
 }
 
@@ -134,7 +141,7 @@ void Stack::Impl::arrives_in_listen(const FlowKey& flow, Segment& s, SeqNum iss,
     }
     if (backlog.oldest() != nullptr) bury(*backlog.oldest());
   }
-  Socket* socket = make(flow, true);
+  Socket* socket = make(flow, true, now);
   if (socket == nullptr) return env_.drops.add(DropReason::kTcpConnectionLimit);
   backlog.add(*socket);
   open_passive(socket->core, iss, s, mtu, now);
@@ -149,11 +156,11 @@ void Stack::Impl::acknowledgement_in_listen(const FlowKey& flow, Segment& s, Ins
   const auto syn = cookies ? check_syn_cookie(env_, flow, s, now) : std::nullopt;
   if (!syn) {
     env_.drops.add(DropReason::kTcpNoConnection);
-    return cookies ? void() : answer_with_reset(env_, flow, s);
+    return cookies ? void() : refuse(flow, s, now);
   }
   const std::uint16_t mtu = services_.output.mtu(flow.remote.address);
   if (mtu == 0) return env_.drops.add(DropReason::kNoRoute);
-  Socket* socket = make(flow, true);
+  Socket* socket = make(flow, true, now);
   if (socket == nullptr) return env_.drops.add(DropReason::kTcpConnectionLimit);
   env_.stats.syn_cookies_accepted.add();
   open_from_cookie(socket->core, s.ack() - 1, *syn, mtu, now);
@@ -182,7 +189,8 @@ void Stack::Impl::on_timer(void* socket, Instant now) {
 
 // ---- Opening
 
-Socket* Stack::Impl::make(const FlowKey& flow, bool passive) {
+Socket* Stack::Impl::make(const FlowKey& flow, bool passive, Instant now) {
+  if (table_.size() >= env_.config.max_connections) evict_stalled(now);
   if (table_.size() >= env_.config.max_connections) return nullptr;
   Socket* s = pool_.create(*this, flow, passive);
   if (s == nullptr) return nullptr;
@@ -215,7 +223,7 @@ ConnectResult Stack::Impl::connect(const Endpoint& remote, StreamEvents* events,
   const auto flow = choose_flow(*source, remote, now);
   if (!flow) return {nullptr, CloseReason::kNoResources};
   SeqNum iss = env_.secrets.isn(*flow, now);
-  Socket* s = make(*flow, false);
+  Socket* s = make(*flow, false, now);
   if (s == nullptr) return {nullptr, CloseReason::kNoResources};
   if (TimeWaitEntry* e = time_wait_.find(*flow)) {
     iss = TimeWaitTable::next_iss(*e, iss);
@@ -283,8 +291,41 @@ void Stack::Impl::abort(Socket& s, Instant now) {
   bury(s);
 }
 
+/// The worst offender of those that have been stalled for longest: whoever holds most. Its user is told by
+/// the next deliver().
+void Stack::Impl::evict_stalled(Instant now) {
+  constexpr int kCandidates = 16;
+  Socket* worst = nullptr;
+  int seen = 0;
+  for (Socket* s = stalled_.first(); s != nullptr && seen < kCandidates; s = s->by_age.next, ++seen) {
+    if (now - s->core.stalled_at < env_.config.stall_grace) break;
+    if (worst == nullptr || s->core.queue.size() > worst->core.queue.size()) worst = s;
+  }
+  if (worst == nullptr) return;
+  env_.stats.stalled_evicted.add();
+  give_up_stalled(worst->core, now);
+  settle(*worst, now);
+}
+
+/// After output: what the connection holds, and whether its peer lets it go.
+void Stack::Impl::account(Socket& s) {
+  const Connection& c = s.core;
+  const auto held = static_cast<std::uint32_t>(c.queue.size() + c.reassembly.bytes() + c.unconsumed);
+  env_.stats.buffered_bytes.add(held);
+  env_.stats.buffered_bytes.sub(std::exchange(s.accounted, held));
+  const bool is = stalled(c) && !s.gone;
+  if (is == std::exchange(s.in_stalled, is)) return;
+  if (is) {
+    stalled_.push_back(s);
+  } else {
+    stalled_.remove(s);
+  }
+}
+
 void Stack::Impl::take_out(Socket& s) {
   if (s.backlog != nullptr) s.backlog->remove(s);
+  if (std::exchange(s.in_stalled, false)) stalled_.remove(s);
+  env_.stats.buffered_bytes.sub(std::exchange(s.accounted, 0));
   s.timer.disarm();
   if (!std::exchange(s.in_table, false)) return;
   table_.erase(s);
@@ -309,11 +350,14 @@ void Stack::Impl::want_output(Socket& s) {
 
 void Stack::Impl::output_to(Socket& s, Instant now) {
   output(s.core, now);
+  account(s);
   arm(s);
 }
 
 void Stack::Impl::flush(Instant now) {
   outbox_.set_time(now);
+  if (stalled_.first() != nullptr && env_.scarce_buffers(now)) evict_stalled(now);
+  deliver(now);
   while (dirty_ != nullptr) {
     Socket& s = *dirty_;
     dirty_ = s.next_dirty;
@@ -322,6 +366,9 @@ void Stack::Impl::flush(Instant now) {
   }
   outbox_.flush();
   while (gone_ != nullptr) pool_.destroy(std::exchange(gone_, gone_->next_gone));
+  env_.stats.memory_bytes.set(pool_.live() * sizeof(Socket) + table_.bytes() + time_wait_.bytes() +
+                              env_.flight.live() * sizeof(SentSegment) +
+                              env_.blocks.live() * sizeof(ReassemblyBlock));
 }
 
 void Stack::Impl::arm(Socket& s) {

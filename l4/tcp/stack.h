@@ -35,12 +35,20 @@ struct Config {
   Duration time_wait = std::chrono::seconds(60);
   Duration syn_timeout = std::chrono::seconds(30);    ///< Active and passive handshake.
   Duration user_timeout = std::chrono::seconds(120);  ///< No progress of what was sent.
-  Duration fin_wait_2 = std::chrono::seconds(60);     ///< Orphaned.
+  /// What the user wrote waits, because the peer's window holds less than a segment: for so long, then RST
+  /// (RFC 6429). When connections or packet buffers run out, such go after `stall_grace`.
+  Duration persist_limit = std::chrono::minutes(5);
+  Duration stall_grace = std::chrono::seconds(5);
+  unsigned max_resets = 10'000;                    ///< A second, for segments of no connection.
+  Duration fin_wait_2 = std::chrono::seconds(60);  ///< Orphaned.
   Duration keepalive_idle = std::chrono::seconds(75);
   Duration keepalive_interval = std::chrono::seconds(15);
   unsigned keepalive_probes = 5;
   Duration delayed_ack = std::chrono::milliseconds(40);
   Algorithm congestion = Algorithm::kCubic;
+  bool ecn = true;  ///< RFC 3168: asked for and agreed to.
+  bool pacing = true;
+  std::uint16_t max_mss = 0xffff;    ///< Bound of what is offered and sent, besides the MTU's (MSS clamping).
   std::uint64_t secret[2] = {0, 0};  ///< RFC 6528 ISN and RFC 6056 port hash key; random a process.
 };
 

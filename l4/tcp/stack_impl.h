@@ -51,13 +51,17 @@ class Stack::Impl {
   void arrives_without_connection(const FlowKey& flow, Segment& s, Instant now);
   void arrives_in_listen(const FlowKey& flow, Segment& s, SeqNum iss, bool reused, Instant now);
   void acknowledgement_in_listen(const FlowKey& flow, Segment& s, Instant now);
+  /// RST, if there are not too many already.
+  void refuse(const FlowKey& flow, const Segment& s, Instant now);
   /// Null: a bound was reached.
-  Socket* make(const FlowKey& flow, bool passive);
+  Socket* make(const FlowKey& flow, bool passive, Instant now);
 
   /// After the core has worked on a connection: what its state now asks of the stack.
   void settle(Socket& s, Instant now);
   void deliver(Instant now);
   void deliver_to(Socket& s, Instant now);
+  void evict_stalled(Instant now);
+  void account(Socket& s);
   void take_out(Socket& s);
   void bury(Socket& s);
   void output_to(Socket& s, Instant now);
@@ -75,7 +79,8 @@ class Stack::Impl {
   Timer time_wait_timer_;
   PortSelector ports_;
   std::unordered_map<Endpoint, Backlog, EndpointHash>
-      backlogs_;  // grows with listeners, not with connections
+      backlogs_;                                 // grows with listeners, not with connections
+  LinkedList<Socket, &Socket::by_age> stalled_;  ///< Longest first.
   Socket* dirty_ = nullptr;
   Socket *events_ = nullptr, *events_tail_ = nullptr;
   Socket* gone_ = nullptr;

@@ -39,6 +39,7 @@ void let_go(Connection& c) {
   c.reassembly.clear();
   c.flight.clear();
   c.deadlines = {};
+  c.stalled_at = kNever;
   c.ack_debt = {};
   c.syn_due = false;
 }

@@ -15,8 +15,8 @@ namespace {
 constexpr unsigned kTimeShift = 3, kHashShift = 8;
 constexpr std::uint32_t kTimeMask = 0x1f, kMssMask = 0x7;
 constexpr std::array<std::uint16_t, 8> kMss{88, 536, 1220, 1300, 1380, 1440, 1460, 8960};
-// Timestamp: 4 bits of window scale (15: none), one of SACK.
-constexpr std::uint32_t kScaleMask = 0xf, kSackBit = 0x10, kOptionMask = 0x1f;
+// Timestamp: 4 bits of window scale (15: none), one of SACK, one of ECN.
+constexpr std::uint32_t kScaleMask = 0xf, kSackBit = 0x10, kEcnBit = 0x20, kOptionMask = 0x3f;
 
 std::uint32_t time_step(Instant now) {
   return static_cast<std::uint32_t>(now.time_since_epoch() / std::chrono::seconds(64));
@@ -55,10 +55,12 @@ bool send_syn_cookie(Env& env, const FlowKey& flow, const Segment& syn, std::uin
   h.ack = syn.seq() + 1;
   h.flags = kSyn | kAck;
   h.window = static_cast<std::uint16_t>(std::min<std::uint32_t>(env.config.receive_buffer, 0xffff));
-  h.options.mss = mss_of(mtu, flow.remote.address);
+  h.options.mss = offered_mss(env.config, mtu, flow.remote.address);
   if (offer.timestamp) {
+    const bool ecn = env.config.ecn && syn.header.has(kEce) && syn.header.has(kCwr);
+    if (ecn) h.flags |= kEce;
     const std::uint32_t said =
-        offer.window_scale.value_or(kScaleMask) | (offer.sack_permitted ? kSackBit : 0);
+        offer.window_scale.value_or(kScaleMask) | (offer.sack_permitted ? kSackBit : 0) | (ecn ? kEcnBit : 0);
     h.options.timestamp = Timestamp{stamp(timestamps_of(env, flow).clock(now), said), offer.timestamp->value};
     h.options.sack_permitted = offer.sack_permitted;
     if (offer.window_scale) h.options.window_scale = window_shift(env.config);
@@ -87,6 +89,7 @@ std::optional<Segment> check_syn_cookie(const Env& env, const FlowKey& flow, con
     const std::uint32_t said = t->echo;
     if ((said & kScaleMask) != kScaleMask) o.window_scale = static_cast<std::uint8_t>(said & kScaleMask);
     o.sack_permitted = (said & kSackBit) != 0;
+    if ((said & kEcnBit) != 0) syn.header.flags |= kEce | kCwr;
   }
   return syn;
 }

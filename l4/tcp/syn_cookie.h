@@ -8,8 +8,8 @@
 namespace sluice::l4::tcp {
 
 /// SYN cookies (RFC 4987, 3.6): a SYN,ACK for which nothing is remembered. Its sequence number holds the time
-/// and the MSS under a keyed hash; the low bits of its timestamp hold the window scale and SACK, so that a
-/// client with timestamps loses nothing. One without keeps only its MSS.
+/// and the MSS under a keyed hash; the low bits of its timestamp hold the window scale, SACK and ECN, so that
+/// a client with timestamps loses nothing. One without keeps only its MSS.
 
 /// For how long an answer may come: two to three of the cookie's time steps.
 inline constexpr Duration kCookieLife = std::chrono::seconds(2 * 64);

@@ -35,6 +35,7 @@ class TimeWaitTable {
   TimeWaitEntry* find(const FlowKey& flow) const { return table_.find(flow); }
   void remove(TimeWaitEntry& e);
   std::size_t size() const { return table_.size(); }
+  std::size_t bytes() const { return table_.bytes() + pool_.live() * sizeof(TimeWaitEntry); }
 
   /// RFC 9293, 3.10.7.4, TIME-WAIT. True: the segment is a SYN that may open the connection again (RFC 6191):
   /// the caller removes the entry and goes on as in LISTEN, with an ISS after `next_iss`.

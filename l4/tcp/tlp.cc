@@ -42,7 +42,7 @@ void tlp_send_probe(Connection& c, Instant now) {
   SentSegment* last = c.flight.last();
   // New data if there is some (its ACK is then as good), else the last segment once more.
   const SeqNum before = c.snd_nxt;
-  c.tlp.again = send_new(c, UINT32_MAX, now) != SendResult::kSent;
+  c.tlp.again = send_new(c, UINT32_MAX, segment_size(c), now) != SendResult::kSent;
   if (c.tlp.again) {
     const std::uint32_t n = std::min(last->size(), segment_size(c));
     if (!resend(c, *last, last->end - n, last->end, now)) return;

@@ -34,7 +34,7 @@ std::uint32_t full_segment(const Connection& c) {
   return c.snd_mss - (c.timestamps.on ? static_cast<std::uint32_t>(kTimestampBytes) : 0);
 }
 
-bool transmit_header(Env& env, const FlowKey& flow, Header h, BufChain payload) {
+bool transmit_header(Env& env, const FlowKey& flow, Header h, BufChain payload, std::uint8_t ecn) {
   Buf b = env.buffers.alloc();
   if (!b) {
     env.drops.add(DropReason::kNoMemory);
@@ -55,21 +55,24 @@ bool transmit_header(Env& env, const FlowKey& flow, Header h, BufChain payload) 
   p.source = flow.local.address;
   p.destination = flow.remote.address;
   p.protocol = kProtocol;
+  p.tos = ecn;
   env.stats.segments_out.add();
   env.out.put(std::move(p));
   return true;
 }
 
-bool transmit(Connection& c, SeqNum seq, std::uint8_t flags, BufChain payload, Instant now) {
+bool transmit(Connection& c, SeqNum seq, std::uint8_t flags, BufChain payload, Instant now,
+              std::uint8_t ecn) {
   Header h;
   h.seq = seq;
   h.ack = c.rcv_nxt;
   h.flags = flags;
+  if (c.ecn.echo) h.flags |= kEce;
   h.window = advertise_window(c);
   if (c.timestamps.on) h.options.timestamp = Timestamp{c.timestamps.clock(now), c.timestamps.recent};
   if (c.ack_debt.duplicate) h.options.add_sack(*c.ack_debt.duplicate);  // RFC 2883, 4: first
   if (c.sack && !c.reassembly.empty()) c.reassembly.report(h.options, sack_room(c));
-  if (!transmit_header(c.env, c.flow, h, std::move(payload))) return false;
+  if (!transmit_header(c.env, c.flow, h, std::move(payload), ecn)) return false;
   paid(c);
   return true;
 }
@@ -80,7 +83,7 @@ bool transmit_syn(Connection& c, Instant now) {
   const bool answer = c.state == State::kSynReceived;
   Header h;
   h.seq = c.iss;
-  h.flags = kSyn;
+  h.flags = kSyn | ecn_syn_flags(c);
   // RFC 7323, 2.2: the window of a SYN is never scaled.
   h.window = static_cast<std::uint16_t>(std::min<std::uint32_t>(c.env.config.receive_buffer, 0xffff));
   h.options.mss = c.rcv_mss;

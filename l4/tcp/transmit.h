@@ -6,8 +6,10 @@
 namespace sluice::l4::tcp {
 
 /// Puts one segment of a connection on the wire, with the acknowledgement, window, timestamps and SACK blocks
-/// of the moment: whatever is sent pays the debt of ACKs. `payload` follows the header. False: no buffer.
-bool transmit(Connection& c, SeqNum seq, std::uint8_t flags, BufChain payload, Instant now);
+/// of the moment: whatever is sent pays the debt of ACKs. `payload` follows the header; `ecn`: the
+/// codepoint of the packet. False: no buffer.
+bool transmit(Connection& c, SeqNum seq, std::uint8_t flags, BufChain payload, Instant now,
+              std::uint8_t ecn = kNotEct);
 /// The sequence number of a segment without text: what follows all that was sent, so that the peer does not
 /// take it for old; but within its window, or it would be refused.
 inline SeqNum bare_seq(const Connection& c) {
@@ -24,6 +26,7 @@ std::size_t option_bytes(const Connection& c);
 std::uint32_t full_segment(const Connection& c);
 
 /// One header, with no connection behind it (RST, and ACKs from TIME-WAIT). False: no buffer.
-bool transmit_header(Env& env, const FlowKey& flow, Header header, BufChain payload = {});
+bool transmit_header(Env& env, const FlowKey& flow, Header header, BufChain payload = {},
+                     std::uint8_t ecn = kNotEct);
 
 }  // namespace sluice::l4::tcp

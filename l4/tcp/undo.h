@@ -17,17 +17,15 @@ struct Undo {
   /// Where RFC 5682 (F-RTO) stands after a timeout.
   enum class Frto : std::uint8_t { kNone, kHeadSent, kNewDataSent };
 
-  explicit Undo(Algorithm a) : control(a) {}
-
-  bool armed = false;
-  Frto frto = Frto::kNone;
+  CongestionControl::Memory control;     ///< Before.
   std::uint32_t cwnd = 0, ssthresh = 0;  ///< Before.
-  CongestionControl control;             ///< Before.
   std::uint32_t first_again = 0;         ///< Our timestamp clock at the first retransmission; 0: none yet.
   /// Bytes sent again of which no D-SACK has told that they came twice.
   std::uint32_t unproven = 0;
-  bool any_again = false;
   std::optional<SeqNum> until;  ///< The recovery is over; D-SACKs of its retransmissions come up to here.
+  bool armed = false;
+  bool any_again = false;
+  Frto frto = Frto::kNone;
 };
 
 /// Before the window is reduced.

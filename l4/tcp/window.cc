@@ -57,7 +57,21 @@ void credit_consumed(Connection& c, std::size_t n) {
 
 bool overcharged(const Connection& c) { return c.charge > 2ull * c.rcv_buffer; }
 
+void shrink_receive_buffer(Connection& c) { c.rcv_buffer = c.env.config.receive_buffer; }
+
+void shrink_send_buffer(Connection& c) {
+  if (c.snd_buffer == c.env.config.send_buffer) return;
+  c.snd_buffer = c.env.config.send_buffer;
+  if (c.queue.size() >= c.snd_buffer) c.send_blocked = true;
+}
+
 void grow_receive_buffer(Connection& c, Instant now) {
+  constexpr Duration kPause = std::chrono::seconds(10);
+  if (now - c.rcv_round_at > kPause && c.rcv_round_at != Instant{}) {
+    shrink_receive_buffer(c);
+    c.rcv_round = c.rcv_nxt;
+    c.rcv_round_at = now;
+  }
   if (!c.rtt.has_sample() || now - c.rcv_round_at < c.rtt.srtt()) return;
   const std::uint32_t bytes = distance(c.rcv_round, c.rcv_nxt);
   const bool full = bytes >= most(c) / 2 && c.unconsumed <= bytes;

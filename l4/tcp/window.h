@@ -33,6 +33,11 @@ bool overcharged(const Connection& c);
 /// is not what limits a long path.
 void grow_receive_buffer(Connection& c, Instant now);
 
+/// After a pause the path is not known any more: the first bounds again. What was promised to the peer stays
+/// promised; a user whose data is above the bound hears when there is room.
+void shrink_receive_buffer(Connection& c);
+void shrink_send_buffer(Connection& c);
+
 /// RFC 9293, 3.10.7.4, fifth step: SND.WND from a segment that is newer than the last one that set it.
 void update_send_window(Connection& c, const Segment& s);
 

@@ -95,7 +95,7 @@ std::optional<Header> parse_header(std::span<const std::uint8_t> bytes) {
   h.destination_port = load16(p + 2);
   h.seq = SeqNum(load32(p + 4));
   h.ack = SeqNum(load32(p + 8));
-  h.flags = p[13] & 0x3f;
+  h.flags = p[13];
   h.window = load16(p + 14);
   h.options = *options;
   return h;

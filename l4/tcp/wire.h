@@ -19,6 +19,8 @@ enum Flag : std::uint8_t {
   kPsh = 0x08,
   kAck = 0x10,
   kUrg = 0x20,
+  kEce = 0x40,  ///< RFC 3168, 6.1.
+  kCwr = 0x80,
 };
 
 inline constexpr std::size_t kMinHeader = 20;

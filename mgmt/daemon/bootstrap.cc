@@ -116,6 +116,15 @@ void read_workers(SettingGroup& g, RuntimeConfig& out) {
   out.drain_timeout = std::chrono::seconds(drain_s);
 }
 
+void read_tcp(SettingGroup& g, l4::tcp::Config& out) {
+  std::string congestion = "cubic";
+  g.choice("congestion", {"cubic", "newreno"}, congestion);
+  out.congestion = congestion == "cubic" ? l4::tcp::Algorithm::kCubic : l4::tcp::Algorithm::kNewReno;
+  g.boolean("ecn", out.ecn);
+  g.boolean("pacing", out.pacing);
+  g.number("max_mss", 88, 65535, out.max_mss);
+}
+
 void read_memory(SettingGroup& g, Bootstrap& out) {
   if (const libconfig::Setting* s = g.raw("huge_pages")) {
     if (s->getType() == libconfig::Setting::TypeBoolean) {
@@ -206,6 +215,7 @@ void read_all(SettingGroup& g, Bootstrap& out) {
   g.groups("routes", [&](SettingGroup& inner) { read_route(inner, out.runtime.ports, out.runtime.routes); });
   g.group("workers", [&](SettingGroup& inner) { read_workers(inner, out.runtime); });
   read_local_ports(g, out.runtime);
+  g.group("tcp", [&](SettingGroup& inner) { read_tcp(inner, out.tcp); });
   g.group("memory", [&](SettingGroup& inner) { read_memory(inner, out); });
   g.group("management", [&](SettingGroup& inner) { read_management(inner, out.management); });
   g.parsed("data_folder", "an absolute path (\"/var/lib/sluice\")", [&](const std::string& s) {

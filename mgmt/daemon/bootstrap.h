@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "dataplane/worker/runtime.h"
+#include "l4/tcp/stack.h"
 
 namespace sluice::mgmt::daemon {
 
@@ -32,6 +33,7 @@ struct Bootstrap {
 
   RuntimeConfig runtime;  ///< huge_pages is set from `huge_pages` by choose_huge_pages().
   HugePages huge_pages = HugePages::kAuto;
+  l4::tcp::Config tcp;  ///< `secret` is drawn at the start.
   std::string data_folder = "/var/lib/sluice";
   Management management;
   Log log;

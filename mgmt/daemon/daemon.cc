@@ -86,7 +86,7 @@ Status Daemon::start_data_plane() {
     spdlog::warn("fewer than {} MB of free huge pages: running on ordinary memory, slower",
                  runtime.memory_mb);
   }
-  l4::tcp::Config tcp;
+  l4::tcp::Config tcp = config_.tcp;
   fill_random(tcp.secret, sizeof tcp.secret);
   factory_ = std::make_unique<l7::proxy::ProxyFactory>(shared_, tcp);
   auto started = Runtime::start(runtime, *factory_);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sequences of segments, user calls and time into a stack. Whatever the peer sends: no byte reaches the user
 // that was not sent for its position, nothing goes out that the user did not write there, the window's right
-// edge never moves left, streams are told in order, and no buffer is lost.
+// edge never moves left, only new data is marked as ECN-capable, streams are told in order, no more
+// connections are kept than the bound says, and no buffer is lost.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -9,6 +10,7 @@
 #include <memory>
 
 #include "dataplane/base/timer_wheel.h"
+#include "l4/tcp/ecn.h"
 #include "l4/tcp/stack.h"
 #include "l4/tcp/wire.h"
 #include "tests/support/eal.h"
@@ -107,22 +109,25 @@ class World final : public l4::StreamEvents, public l4::tcp::Acceptor, public ne
   std::optional<IpAddr> source_for(const IpAddr&) const override { return local_.address; }
   void send(std::span<net::OutPacket> batch, Instant) override {
     for (net::OutPacket& p : batch) {
-      check_sent(p.chain.to_string());
+      check_sent(p.chain.to_string(), p.tos);
       p.chain.clear();
     }
   }
 
-  void check_sent(const std::string& bytes) {
+  void check_sent(const std::string& bytes, std::uint8_t tos) {
     const auto* raw = reinterpret_cast<const std::uint8_t*>(bytes.data());
     require(bytes.size() >= 20 && bytes.size() <= 1480, "length of a segment");
     const std::size_t header = static_cast<std::size_t>(raw[12] >> 4) * 4;
     const auto h = l4::tcp::parse_header({raw, header});
     require(h.has_value(), "header that we cannot read ourselves");
+    const std::uint8_t ecn = tos & l4::tcp::kEcnMask;
+    require(ecn == l4::tcp::kNotEct || ecn == l4::tcp::kEct0, "codepoint");
+    require(ecn == l4::tcp::kNotEct || bytes.size() > header, "a segment without text is marked");
     if (h->has(l4::tcp::kRst)) return;
     Flow& f = flows_[h->destination_port % 8];
     if (h->has(l4::tcp::kSyn)) {
       f.iss = h->seq;
-      f.snd_nxt = h->seq + 1;
+      f.snd_nxt = f.snd_max = h->seq + 1;
       f.edge = f.rcv_nxt = SeqNum(f.peer_isn);
       if (h->has(l4::tcp::kAck)) {
         f.edge = f.rcv_nxt = h->ack;
@@ -140,7 +145,9 @@ class World final : public l4::StreamEvents, public l4::tcp::Acceptor, public ne
         require(position < written_ && raw[i] == byte_at(position), "wrong byte on the wire");
       }
     }
+    require(ecn == l4::tcp::kNotEct || h->seq >= f.snd_max, "what is sent again is marked");
     f.snd_nxt = h->seq + static_cast<std::uint32_t>(bytes.size() - header) + (h->has(l4::tcp::kFin) ? 1 : 0);
+    f.snd_max = max(f.snd_max, f.snd_nxt);
     f.rcv_nxt = h->ack;
   }
 
@@ -221,6 +228,7 @@ class World final : public l4::StreamEvents, public l4::tcp::Acceptor, public ne
     h.flags = l4::tcp::kSyn;
     h.seq = SeqNum(flow().peer_isn + 100000);  // it counts when it is answered by SYN,ACK: check_sent()
     h.window = in.u16();
+    if (in.u8() % 2) h.flags |= l4::tcp::kEce | l4::tcp::kCwr;
     if (in.u8() % 2) h.options.mss = in.u16();
     if (in.u8() % 2) h.options.sack_permitted = true;
     if (in.u8() % 2) h.options.window_scale = in.u8() % 16;
@@ -243,7 +251,7 @@ class World final : public l4::StreamEvents, public l4::tcp::Acceptor, public ne
     static constexpr std::uint8_t kLikely[] = {0x10, 0x10, 0x18, 0x11, 0x04, 0x02, 0x12, 0x14};
     const std::uint8_t kind = in.u8();
     l4::tcp::Header h;
-    h.flags = kind < 0xc0 ? kLikely[kind % 8] : in.u8() & 0x3f;
+    h.flags = kind < 0xc0 ? kLikely[kind % 8] : in.u8();
     const auto near = [&] {
       const auto v = static_cast<std::int8_t>(in.u8());
       return static_cast<std::uint32_t>(v % 4 == 0 ? 0 : v % 4 == 1 ? v * 100 : v % 4 == 2 ? v : v * 10000);
@@ -272,6 +280,7 @@ class World final : public l4::StreamEvents, public l4::tcp::Acceptor, public ne
     net::Packet p;
     p.flow = {local_, {remote_, peer_port_}};
     p.protocol = 6;
+    p.tos = noise != nullptr ? noise->u8() & 3 : 0;
     p.header_len = static_cast<std::uint16_t>(l4::tcp::header_size(h.options));
     Buf b = test::buffers().alloc();
     if (!b) return;
@@ -286,6 +295,8 @@ class World final : public l4::StreamEvents, public l4::tcp::Acceptor, public ne
     p.chain.push_back(std::move(b));
     stack_->input({&p, 1}, now_);
     stack_->flush(now_);
+    require(stack_->connections() <= 4 && stack_->stats().time_wait.get() <= 2,
+            "more connections than the bound");
   }
 
   TimerWheel timers_{Instant(std::chrono::hours(1))};
@@ -297,7 +308,7 @@ class World final : public l4::StreamEvents, public l4::tcp::Acceptor, public ne
   /// What the wire has shown of the last connection with one port of the peer.
   struct Flow {
     std::uint32_t peer_isn = 0xffff0000;
-    SeqNum iss, snd_nxt, rcv_nxt, edge;
+    SeqNum iss, snd_nxt, snd_max, rcv_nxt, edge;
   };
   Flow flows_[8];
   Flow& flow() { return flows_[peer_port_ % 8]; }

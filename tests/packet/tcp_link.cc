@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "l4/tcp/ecn.h"
 #include "l4/tcp/wire.h"
 
 namespace sluice::test {
@@ -33,10 +34,11 @@ void SimHost::send(std::span<net::OutPacket> batch, Instant now) {
   for (net::OutPacket& p : batch) link->transmit(*this, p, now);
 }
 
-void SimHost::receive(const std::string& bytes, const FlowKey& flow, Instant now) {
+void SimHost::receive(const std::string& bytes, const FlowKey& flow, std::uint8_t tos, Instant now) {
   net::Packet p;
   p.flow = flow;
   p.protocol = 6;
+  p.tos = tos;
   p.header_len = static_cast<std::uint16_t>((static_cast<std::uint8_t>(bytes[12]) >> 4) * 4);
   p.chain = chain_of(bytes, 2000);
   stack->input({&p, 1}, now);
@@ -71,6 +73,7 @@ void SimLink::transmit(SimHost& from, net::OutPacket& p, Instant now) {
   const FlowKey flow{{p.destination, port(2)}, {p.source, port(0)}};
   p.chain.clear();
   strip(bytes);
+  if (model_.marking > 0 && p.tos == l4::tcp::kEct0 && chance(model_.marking)) p.tos = l4::tcp::kCe;
   SimHost& to = &from == &a_ ? b_ : a_;
   Instant leaves = now;
   if (model_.bytes_per_second > 0) {
@@ -95,7 +98,7 @@ void SimLink::transmit(SimHost& from, net::OutPacket& p, Instant now) {
     if (model_.jitter > Duration::zero()) {
       extra = Duration(std::uniform_int_distribution<std::int64_t>(0, model_.jitter.count())(random_));
     }
-    flights_.emplace(leaves + model_.delay + extra, Flight{&to, flow, bytes});
+    flights_.emplace(leaves + model_.delay + extra, Flight{&to, flow, bytes, p.tos});
   }
 }
 
@@ -107,7 +110,7 @@ bool SimLink::step(Instant limit) {
   while (!flights_.empty() && flights_.begin()->first <= now_) {
     Flight f = std::move(flights_.begin()->second);
     flights_.erase(flights_.begin());
-    f.to->receive(f.bytes, f.flow, now_);
+    f.to->receive(f.bytes, f.flow, f.tos, now_);
   }
   for (SimHost* h : {&a_, &b_}) {
     h->timers.advance(now_);

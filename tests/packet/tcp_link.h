@@ -25,6 +25,7 @@ struct LinkModel {
   std::uint64_t bytes_per_second =
       0;  ///< 0: unlimited. A queue of `queue` packets of 1500 bytes stands before it.
   std::size_t queue = 64;
+  double marking = 0;  ///< Probability for each packet that may be marked (ECN).
   bool strip_sack = false, strip_timestamps = false, strip_scaling = false;  ///< A middlebox on SYNs.
 };
 
@@ -39,7 +40,7 @@ class SimHost : public net::IpOutput, public l4::tcp::Acceptor {
   std::uint16_t mtu(const IpAddr&) const override { return mtu_; }
   std::optional<IpAddr> source_for(const IpAddr&) const override { return address_; }
 
-  void receive(const std::string& bytes, const FlowKey& flow, Instant now);
+  void receive(const std::string& bytes, const FlowKey& flow, std::uint8_t tos, Instant now);
 
   TimerWheel timers;
   DropCounters drops;
@@ -68,6 +69,7 @@ class SimLink {
     SimHost* to;
     FlowKey flow;
     std::string bytes;
+    std::uint8_t tos;
   };
   bool chance(double p) { return std::uniform_real_distribution<>(0, 1)(random_) < p; }
   void strip(std::string& bytes) const;

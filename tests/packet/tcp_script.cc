@@ -35,9 +35,9 @@ void RecordingUser::on_closed(l4::CloseReason reason, Instant now) {
 
 namespace {
 
-constexpr std::pair<char, std::uint8_t> kFlagLetters[] = {{'S', l4::tcp::kSyn}, {'F', l4::tcp::kFin},
-                                                          {'R', l4::tcp::kRst}, {'P', l4::tcp::kPsh},
-                                                          {'U', l4::tcp::kUrg}, {'.', l4::tcp::kAck}};
+constexpr std::pair<char, std::uint8_t> kFlagLetters[] = {
+    {'S', l4::tcp::kSyn}, {'F', l4::tcp::kFin}, {'R', l4::tcp::kRst}, {'P', l4::tcp::kPsh},
+    {'U', l4::tcp::kUrg}, {'E', l4::tcp::kEce}, {'W', l4::tcp::kCwr}, {'.', l4::tcp::kAck}};
 
 char pattern(std::uint32_t position) { return static_cast<char>('a' + position % 26); }
 
@@ -62,6 +62,7 @@ net::Packet TcpScript::packet_of(const TraceSegment& t, std::string_view text) {
   net::Packet p;
   p.flow = {local, remote};
   p.protocol = 6;
+  p.tos = t.ip.value_or(0);
   p.header_len = static_cast<std::uint16_t>(l4::tcp::header_size(h.options));
   Buf b = buffers().alloc();
   l4::tcp::write_header({b.append(p.header_len), p.header_len}, h);
@@ -94,6 +95,7 @@ TraceSegment TcpScript::trace_of(const net::OutPacket& p) {
   t.length = static_cast<std::uint32_t>(p.chain.size() - header_len);
   if (h->has(l4::tcp::kAck)) t.ack = h->ack.value() - peer_isn;
   t.window = h->window;
+  t.ip = p.tos & 3;
   t.options_given = true;
   if (h->options.mss) t.mss = *h->options.mss;
   if (h->options.window_scale) t.wscale = *h->options.window_scale;
@@ -131,6 +133,8 @@ void TcpScript::send(std::span<net::OutPacket> batch, Instant) {
 
 TcpScript::TcpScript() : buffers_before_(free_buffers()) {
   config.max_receive_buffer = config.max_send_buffer = 0;  // a script that wants them to grow says so
+  config.ecn = false;                                      // so with these
+  config.pacing = false;
   config.secret[0] = 0x0123456789abcdef;
   config.secret[1] = 0xfedcba9876543210;
 }

@@ -87,6 +87,9 @@ class TcpScript : public ::testing::Test, public l4::tcp::Acceptor, public net::
   RecordingUser& user() { return *users_.back(); }
   l4::Stream& stream() { return *user().stream; }
   void discard_sent() { sent_.clear(); }
+  std::size_t sent_count() const { return sent_.size(); }
+  /// Of the last segment that waits for expect().
+  std::uint32_t last_end() const { return sent_.back().segment.seq + sent_.back().segment.length; }
   /// A pure ACK or data of the peer with absolute numbers on our side, for scripts with several connections.
   net::Packet packet_with_ack(std::uint32_t absolute_ack, std::uint32_t seq, std::string_view text);
   std::uint32_t last_sent_seq() const { return iss_ + sent_.back().segment.seq; }

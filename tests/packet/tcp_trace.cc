@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/packet/tcp_trace.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <sstream>
@@ -19,6 +20,14 @@ std::uint32_t number(const std::string& text, std::string_view line) {
   const long long v = std::strtoll(text.c_str(), &end, 10);
   if (end == text.c_str()) bad(line);
   return static_cast<std::uint32_t>(v);
+}
+
+constexpr std::string_view kCodepoints[] = {"not-ect", "ect1", "ect0", "ce"};
+
+std::uint8_t codepoint(const std::string& name, std::string_view line) {
+  const auto at = std::find(std::begin(kCodepoints), std::end(kCodepoints), name);
+  if (at == std::end(kCodepoints)) bad(line);
+  return static_cast<std::uint8_t>(at - std::begin(kCodepoints));
 }
 
 void parse_option(TraceSegment& s, const std::string& text, std::string_view line) {
@@ -77,6 +86,8 @@ TraceSegment TraceSegment::parse(std::string_view line) {
       s.ack = number(value, line);
     } else if (word == "win") {
       s.window = number(value, line);
+    } else if (word == "ip") {
+      s.ip = codepoint(value, line);
     } else {
       bad(line);
     }
@@ -90,6 +101,7 @@ std::string TraceSegment::to_string() const {
   out << flags << ' ' << as_signed(seq) << ':' << as_signed(seq + length) << '(' << length << ')';
   if (ack) out << " ack " << as_signed(*ack);
   if (window) out << " win " << *window;
+  if (ip) out << " ip " << kCodepoints[*ip & 3];
   std::string separator = " <";
   const auto option = [&](const std::string& text) { out << std::exchange(separator, ", ") << text; };
   if (mss) option("mss " + std::to_string(*mss));
@@ -109,7 +121,7 @@ std::string TraceSegment::to_string() const {
 bool TraceSegment::matches(const TraceSegment& actual) const {
   const auto same = [](const auto& wanted, const auto& got) { return !wanted || wanted == got; };
   if (flags != actual.flags || seq != actual.seq || length != actual.length) return false;
-  if (!same(ack, actual.ack) || !same(window, actual.window)) return false;
+  if (!same(ack, actual.ack) || !same(window, actual.window) || !same(ip, actual.ip)) return false;
   if (!options_given) return true;
   if (mss != actual.mss || wscale != actual.wscale || sack_ok != actual.sack_ok || sack != actual.sack)
     return false;

@@ -263,6 +263,73 @@ TEST_F(TcpWindow, the_send_buffer_is_twice_the_congestion_window_up_to_its_bound
   discard_sent();
 }
 
+TEST_F(TcpWindow, grown_buffers_are_as_small_as_before_after_a_pause) {
+  config.send_buffer = config.receive_buffer = 4000;
+  config.max_send_buffer = config.max_receive_buffer = 25000;
+  establish("<mss 1000>", 60000, 50ms);
+  user_sends(10000);
+  at(100ms);
+  send(". 1:1(0) ack 10001");
+  EXPECT_EQ(stream().send_space(), 25000u);
+  std::uint32_t seq = 1;
+  for (; seq < 12000; seq += 1000) {
+    send(". " + std::to_string(seq) + ":" + std::to_string(seq + 1000) + "(1000) ack 10001");
+    if (seq % 3000 == 2001) at(now() - started() + 60ms);
+  }
+  const std::uint32_t grown = last_window();
+  EXPECT_GT(grown, 4000u);
+  discard_sent();
+  at(30s);
+  for (const std::uint32_t end = seq + 2 * grown; seq < end; seq += 1000)
+    send(". " + std::to_string(seq) + ":" + std::to_string(seq + 1000) + "(1000) ack 10001");
+  EXPECT_LE(last_window(), 4000u);
+  discard_sent();
+  user_sends(1000);
+  discard_sent();
+  EXPECT_EQ(stream().send_space(), 3000u);
+  user_aborts();
+  discard_sent();
+}
+
+TEST_F(TcpWindow, a_user_whose_data_lies_above_the_shrunken_bound_hears_when_there_is_room) {
+  config.send_buffer = 4000;
+  config.max_send_buffer = 25000;
+  establish("<mss 1000>", 60000, 50ms);
+  user_sends(10000);
+  at(100ms);
+  send(". 1:1(0) ack 10001");
+  discard_sent();
+  expect_events({"writable"});
+  at(5s);
+  user_sends(9000);
+  discard_sent();
+  EXPECT_EQ(stream().send_space(), 0u);
+  send(". 1:1(0) ack 19001");
+  expect_events({"writable"});
+  EXPECT_EQ(stream().send_space(), 4000u);
+}
+
+TEST_F(TcpWindow, memory_and_data_of_connections_are_counted) {
+  stack();
+  flush();
+  const auto& stats = stack().stats();
+  const std::uint64_t empty = stats.memory_bytes.get();
+  establish("<mss 1000>");
+  user().consumes = false;
+  user_sends(3000);
+  send(". 1:1001(1000) ack 1");
+  send(". 2001:2501(500) ack 1");
+  discard_sent();
+  EXPECT_EQ(stats.buffered_bytes.get(), 3000u + 1000 + 500);
+  const std::uint64_t busy = stats.memory_bytes.get() - empty;
+  EXPECT_GT(busy, 500u);
+  EXPECT_LT(busy, 2000u);
+  user_aborts();
+  discard_sent();
+  EXPECT_EQ(stats.buffered_bytes.get(), 0u);
+  EXPECT_EQ(stats.memory_bytes.get(), empty);
+}
+
 TEST_F(TcpWindow, buffers_do_not_grow_while_most_packet_memory_is_in_use) {
   config.send_buffer = config.receive_buffer = 4000;
   config.max_send_buffer = config.max_receive_buffer = 25000;

@@ -112,6 +112,27 @@ TEST_F(FlightTest, a_receiver_that_takes_its_reports_back_leaves_all_lost) {
   EXPECT_EQ(f.sacked(), 0u);
 }
 
+/// Blocks far apart, one after another. The least of several times, so that a busy machine does not tell.
+Duration time_of_far_lookups(std::uint32_t segments) {
+  Flight::Pool pool{8192};
+  Flight f{pool};
+  for (std::uint32_t i = 0; i < segments; ++i) f.sent(SeqNum(10 * i), SeqNum(10 * i + 10), Instant(1s));
+  Duration least = 1h;
+  for (int round = 0; round < 20; ++round) {
+    const auto start = std::chrono::steady_clock::now();
+    for (std::uint32_t i = 0; i < 2000; ++i) {
+      const std::uint32_t at = 10 * (i * 2654435761u % segments);
+      f.sack(block(at + 10, at + 10), [](const SentSegment&) {});  // empty: nothing changes
+    }
+    least = std::min<Duration>(least, std::chrono::steady_clock::now() - start);
+  }
+  return least;
+}
+
+TEST(Flight, a_block_is_found_in_no_time_that_grows_with_the_segments) {
+  EXPECT_LT(time_of_far_lookups(4096), 12 * time_of_far_lookups(64));  // each: 64 times as long
+}
+
 /// Against a map from each byte to its state, across the wrap.
 TEST(Flight, agrees_with_a_map_of_bytes) {
   for (unsigned seed = 0; seed < 300; ++seed) {

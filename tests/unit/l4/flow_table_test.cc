@@ -44,6 +44,34 @@ TEST(FlowTable, finds_what_is_in_it_and_nothing_else_through_growth_and_removal)
   for (const auto& [n, item] : model) ASSERT_EQ(table.find(flow_of(n)), item.get());
 }
 
+TEST(FlowTable, growth_is_spread_over_the_insertions_and_removals_that_follow) {
+  constexpr std::uint32_t kSlots = 1 << 12, kFull = kSlots / 4 * 3;
+  FlowTable<Item> table(42, kSlots);
+  std::vector<Item> items(2 * kFull);
+  for (std::uint32_t n = 0; n < items.size(); ++n) items[n].flow = flow_of(n);
+  for (std::uint32_t n = 0; n < kFull; ++n) table.insert(items[n]);
+  ASSERT_FALSE(table.growing());
+  std::uint32_t n = kFull;
+  table.insert(items[n++]);
+  ASSERT_TRUE(table.growing());
+  std::uint32_t calls = 1;
+  for (std::uint32_t gone = 0; table.growing(); ++calls) {
+    if (calls % 3 == 0) {
+      table.erase(items[gone]);
+      ASSERT_EQ(table.find(items[gone++].flow), nullptr);
+    } else {
+      table.insert(items[n++]);
+    }
+    for (std::uint32_t i = gone; i < n; i += 7) ASSERT_EQ(table.find(items[i].flow), &items[i]);
+    ASSERT_LT(n, items.size());
+  }
+  EXPECT_GT(calls, 100u) << "all at once is a pause of many milliseconds for a million";
+  EXPECT_LT(calls, kFull / 2) << "before the next growth";
+  std::size_t count = 0;
+  table.for_each([&](Item&) { ++count; });
+  EXPECT_EQ(count, table.size());
+}
+
 TEST(Memory, an_idle_connection_takes_less_than_a_kilobyte) {
   // One million in less than 1 GiB (docs/architecture.md), the table's 2 x 16 bytes included.
   EXPECT_LE(sizeof(Socket) + 32, 1024u);

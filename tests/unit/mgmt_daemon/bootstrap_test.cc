@@ -53,6 +53,7 @@ TEST(Bootstrap, every_field_arrives) {
       "memory = { huge_pages = false; memory_mb = 1024; buffers = 5000; file_prefix = \"lb2\"; eal_arguments "
       "= [ \"--log-level=7\" ]; };\n"
       "local_ports = [ 20000, 40000 ];\n"
+      "tcp = { congestion = \"newreno\"; ecn = false; pacing = false; max_mss = 1400; };\n"
       "management = { listen = \"[::1]:9000\"; tls = false; token_file = \"/etc/t\"; metrics_auth = false; "
       "certificate = \"/c\"; private_key = \"/k\"; };\n"
       "data_folder = \"/srv/sluice\";\n"
@@ -76,6 +77,10 @@ TEST(Bootstrap, every_field_arrives) {
   EXPECT_THAT(b.runtime.extra_eal_args, ElementsAre("--log-level=7"));
   EXPECT_EQ(b.runtime.local_ports.first, 20000);
   EXPECT_EQ(b.runtime.local_ports.last, 40000);
+  EXPECT_EQ(b.tcp.congestion, l4::tcp::Algorithm::kNewReno);
+  EXPECT_FALSE(b.tcp.ecn);
+  EXPECT_FALSE(b.tcp.pacing);
+  EXPECT_EQ(b.tcp.max_mss, 1400);
   EXPECT_EQ(b.management.address, "::1");
   EXPECT_EQ(b.management.port, 9000);
   EXPECT_FALSE(b.management.tls);
@@ -110,7 +115,8 @@ INSTANTIATE_TEST_SUITE_P(
               port("name = \"a\"; device = \"d\"; addresses = [ \"10.0.0.1/8\" ];\n mtu = \"big\";"),
               "s.conf:3: ports[0].mtu: expected a whole number from 576 to 9216, not \"big\""},
         Wrong{"unknown", with("colour = \"red\";"),
-              "s.conf:3: colour: unknown name, expected one of ports, routes, workers, local_ports, memory, "
+              "s.conf:3: colour: unknown name, expected one of ports, routes, workers, local_ports, tcp, "
+              "memory, "
               "management, data_folder, log"},
         Wrong{"unknown_inner", with("log = { levle = \"info\"; };"),
               "s.conf:3: log.levle: unknown name, expected one of level, format, file, access_log"},

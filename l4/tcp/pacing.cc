@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "l4/tcp/pacing.h"
+
+#include <algorithm>
+
+#include "dataplane/base/timer_wheel.h"
+#include "l4/tcp/connection.h"
+#include "l4/tcp/recovery.h"
+
+namespace sluice::l4::tcp {
+namespace {
+
+constexpr Duration kLeastRtt = 4 * TimerWheel::kTick;
+/// With what a train of segments begins. In its course a timer that fires late makes up for all that it
+/// missed, up to a quarter of a round trip: a worker that was kept from its core must not lose rate.
+constexpr Duration kCredit = 2 * TimerWheel::kTick;
+
+/// Bytes a smoothed round trip.
+std::uint64_t rate(const Connection& c) {
+  const CongestionWindow& w = c.congestion;
+  std::uint64_t window = std::max(w.cwnd, c.flight.in_flight());
+  // PRR leaves the window where the pipe is; what it comes down to is ssthresh.
+  if (c.recovery.phase == Recovery::Phase::kFast) window = std::max<std::uint64_t>(window, w.ssthresh);
+  return w.cwnd < w.ssthresh ? 2 * window : window + window / 4;
+}
+
+}  // namespace
+
+bool paced(const Connection& c, std::uint32_t in_network) {
+  return in_network >= initial_window(c.congestion.mss) && c.env.config.pacing && c.rtt.srtt() >= kLeastRtt;
+}
+
+bool pacing_waits(Connection& c, Instant now) {
+  const std::uint32_t in_network = pipe(c);
+  if (c.pacer.next <= now || !paced(c, in_network)) return false;
+  // With half of the window out it is the window, not the user, that bounds the rate: it may grow.
+  if (2 * in_network >= c.congestion.cwnd) c.window_limited = true;
+  c.deadlines.resume = c.pacer.next;
+  return true;
+}
+
+void pacing_sent(Connection& c, std::uint32_t n, Instant now) {
+  if (!paced(c, pipe(c))) return;
+  const auto takes = static_cast<std::uint64_t>(c.rtt.srtt().count()) * n / rate(c);
+  if (now - c.pacer.next > std::max(kCredit, c.rtt.srtt() / 4)) c.pacer.next = now - kCredit;
+  c.pacer.next += Duration(static_cast<std::int64_t>(takes));
+}
+
+}  // namespace sluice::l4::tcp

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+#include "dataplane/base/clock.h"
+
+namespace sluice::l4::tcp {
+
+struct Connection;
+
+/// Spreads a window over the round trip instead of sending it as a burst that a queue on the path must take:
+/// at twice the window a round trip in slow start, 1.25 times later. A flight no larger than the first window
+/// (RFC 6928) goes out as it is, so that small responses pay nothing; nor is there pacing without a measured
+/// round trip, or with one so short that the timing wheel could not part it.
+struct Pacer {
+  Instant next{};  ///< When what was sent is through at that rate.
+};
+
+/// Whether the connection is one that is paced, now that `in_network` bytes are in flight.
+bool paced(const Connection& c, std::uint32_t in_network);
+/// Whether more has to wait, until c.deadlines.resume.
+bool pacing_waits(Connection& c, Instant now);
+/// `n` bytes went out.
+void pacing_sent(Connection& c, std::uint32_t n, Instant now);
+
+}  // namespace sluice::l4::tcp
