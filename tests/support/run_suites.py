@@ -183,6 +183,16 @@ def kernel_suite(report):
         print(done.stdout[-6000:])
     if not ran or (done.returncode != 0 and not bad):
         report.fail(f"kernel_test: exit status {done.returncode}")
+    oracle = subprocess.run(["/usr/bin/python3", ROOT / "tests/packet/kernel/oracle.py", ROOT / "tests/packet/traces",
+                             ROOT / "docs/tcp.md"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                            timeout=300, check=False)
+    if oracle.returncode == 77:
+        report.skip("traces against the kernel", oracle.stdout.strip())
+    elif oracle.returncode == 0:
+        report.passed += 1
+    else:
+        print(oracle.stdout[-4000:])
+        report.fail("traces against the kernel")
     done = subprocess.run(["/usr/bin/python3", ROOT / "tests/packet/kernel/goodput.py", BUILD / "check/tests/packet/tcp_echo",
                            BUILD / "check/tests/support/link/link", "--quick"], stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, errors="replace", timeout=600, check=False)
