@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Our TCP against the kernel's, through AF_PACKET on a veth pair between two network namespaces, IPv4 and IPv6, with
-and without loss. Usage: kernel_test.py TCP_ECHO. Needs root; exits 77 (skipped) without."""
+and without loss. Usage: kernel_test.py TCP_ECHO [TEST...]. Needs root; exits 77 (skipped) without."""
 
 import contextlib
 import os
@@ -50,7 +50,8 @@ class Peer:
                 break
         if "ready" not in self.lines:
             raise RuntimeError("\n".join(self.lines))
-        threading.Thread(target=self._read, daemon=True).start()
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
 
     def _read(self):
         for line in self.process.stdout:
@@ -59,6 +60,18 @@ class Peer:
     def stop(self):
         self.process.kill()
         self.process.wait()
+
+    def counters(self):
+        """Ends it; {name: value} of its counters, by the name before the labels."""
+        self.process.terminate()
+        self.process.wait(timeout=20)
+        self.reader.join(timeout=10)
+        found = {}
+        for line in self.lines:
+            name, brace, rest = line.partition("{")
+            if brace and (number := rest.rpartition("} ")[2]):
+                found[name] = found.get(name, 0) + float(number)
+        return found
 
 
 def setUpModule():
@@ -183,59 +196,176 @@ class PassiveOpen(unittest.TestCase):
         self.assertEqual(sum(line == "closed peer_reset" for line in self.peer.lines), before + 1)
 
 
-class Flood(unittest.TestCase):
-    """SYNs with forged sources, as fast as one thread sends them, while real clients come."""
+class Wire:
+    """Segments of anybody's from a packet socket on their side."""
 
-    def test_clients_connect_through_a_flood_of_syns(self):
-        peer = Peer(120)
-        flooding = threading.Event()
-        flooding.set()
-        sent = [0]
-        thread = threading.Thread(target=self.flood, args=(flooding, sent))
-        thread.start()
-        try:
-            while sent[0] < 10_000:  # the backlog of 4,096 is full
-                time.sleep(0.05)
-            good, before = 0, sent[0]
-            for _ in range(300):
-                time.sleep(0.003)
-                with contextlib.suppress(OSError), socket.create_connection(("10.9.0.1", 7), timeout=10) as s:
-                    s.settimeout(10)
-                    s.sendall(b"ping")
-                    good += s.recv(10) == b"ping"
-        finally:
-            flooding.clear()
-            thread.join()
-            peer.stop()
-        print(f"  {good} of 300 through {sent[0]} SYNs")
-        self.assertGreaterEqual(good, 297)
-        self.assertGreater(sent[0], before + 1000)
-
-    @staticmethod
-    def flood(flooding, sent):
-        enter(THEIRS)
+    def __init__(self):
         with open("/proc/net/arp") as table:
             mac = next(line.split()[3] for line in table if line.startswith("10.9.0.1 "))
-        raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
-        raw.bind(("sl1", 0))
-        ethernet = bytes.fromhex(mac.replace(":", "")) + raw.getsockname()[4] + b"\x08\x00"
-        destination = socket.inet_aton("10.9.0.1")
-        random.seed(1)
-        while flooding.is_set():
-            for _ in range(50):
-                source = socket.inet_aton(f"10.9.0.{random.randrange(3, 250)}")
-                tcp = struct.pack("!HHIIBBHHH4s", random.randrange(1024, 65536), 7, random.getrandbits(32), 0, 0x60, 2, 65535,
-                                  0, 0, b"\x02\x04\x05\xb4")
-                total = checksum(source + destination + struct.pack("!HH", 6, len(tcp)) + tcp)
-                tcp = tcp[:16] + struct.pack("!H", total) + tcp[18:]
-                ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(tcp), 0, 0, 64, 6, 0) + source + destination
-                ip = ip[:10] + struct.pack("!H", checksum(ip)) + ip[12:]
-                raw.send(ethernet + ip + tcp)
-            sent[0] += 50
+        self.raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))
+        self.raw.bind(("sl1", 0))
+        self.ethernet = bytes.fromhex(mac.replace(":", "")) + self.raw.getsockname()[4] + b"\x08\x00"
+
+    def send(self, source, port, to_port, flags, seq=0, ack=0, window=65535, options=b"", payload=b""):
+        addresses = socket.inet_aton(source) + socket.inet_aton("10.9.0.1")
+        tcp = struct.pack("!HHIIBBHHH", port, to_port, seq % 2**32, ack % 2**32, (20 + len(options)) << 2, flags, window, 0, 0)
+        tcp += options + payload
+        total = checksum(addresses + struct.pack("!HH", 6, len(tcp)) + tcp)
+        tcp = tcp[:16] + struct.pack("!H", total) + tcp[18:]
+        ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(tcp), 0, 0, 64, 6, 0) + addresses
+        ip = ip[:10] + struct.pack("!H", checksum(ip)) + ip[12:]
+        with contextlib.suppress(OSError):  # the queue is full
+            self.raw.send(self.ethernet + ip + tcp)
+
+
+class Attacker(threading.Thread):
+    """`attack(wire)`, a bounded number of segments, again and again for as long as the block runs."""
+
+    def __init__(self, attack):
+        super().__init__()
+        self.attack, self.running, self.rounds = attack, True, 0
+
+    def run(self):
+        enter(THEIRS)
+        wire = Wire()
+        while self.running:
+            self.attack(wire)
+            self.rounds += 1
             time.sleep(0.002)
+        wire.raw.close()
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.running = False
+        self.join()
+
+
+SYN, RST, ACK = 2, 4, 16
+MSS_1460 = b"\x02\x04\x05\xb4"
+
+
+def forged(flags, to_port, options=b""):
+    """Fifty segments with forged sources, seeded so that a run can be had again."""
+    chance = random.Random(1)
+
+    def attack(wire):
+        for _ in range(50):
+            wire.send(f"10.9.0.{chance.randrange(3, 250)}", chance.randrange(1024, 65536), to_port, flags,
+                      chance.getrandbits(32), chance.getrandbits(32), options=options)
+    return attack
+
+
+class Attack(unittest.TestCase):
+    """Floods and peers that hold on, while real clients come: none may fail for it."""
+
+    def setUp(self):
+        self.peer = None
+
+    def tearDown(self):
+        if self.peer:
+            self.peer.stop()
+        sh(f"ip netns exec {THEIRS} iptables -F", check=False)
+
+    def start_peer(self, *words):
+        self.peer = Peer(120, *words)
+        with socket.create_connection(("10.9.0.1", 7), timeout=10):  # the neighbour is known
+            pass
+
+    def clients(self, count):
+        """How many of so many get their answer."""
+        good = 0
+        for _ in range(count):
+            time.sleep(0.003)
+            with contextlib.suppress(OSError), socket.create_connection(("10.9.0.1", 7), timeout=15) as s:
+                s.settimeout(15)
+                s.sendall(b"ping")
+                good += s.recv(10) == b"ping"
+        return good
+
+    def test_clients_connect_through_a_flood_of_syns(self):
+        self.start_peer()
+        with Attacker(forged(SYN, 7, MSS_1460)) as attacker:
+            deadline = time.time() + 60
+            while attacker.rounds < 200 and time.time() < deadline:  # the backlog of 4,096 is full
+                time.sleep(0.05)
+            before = attacker.rounds
+            good = self.clients(300)
+        print(f"  {good} of 300 through {attacker.rounds * 50} SYNs")
+        self.assertGreaterEqual(good, 297)
+        self.assertGreater(attacker.rounds, before + 20)
+        self.assertGreater(self.peer.counters()["sluice_tcp_syn_cookies_sent_total"], 0)
+
+    def test_clients_connect_through_floods_of_acks_and_resets(self):
+        for flags in (ACK, RST, RST | ACK):
+            self.start_peer()
+            with socket.create_connection(("10.9.0.1", 7), timeout=10) as lasting:
+                with Attacker(forged(flags, 7)) as attacker:
+                    good = self.clients(100)
+                lasting.settimeout(10)
+                lasting.sendall(b"still there")
+                self.assertEqual(lasting.recv(100), b"still there")
+            print(f"  {good} of 100 through {attacker.rounds * 50} segments of flags {flags}")
+            self.assertGreaterEqual(good, 99)
+            counters = self.peer.counters()
+            self.assertLess(counters.get("sluice_tcp_resets_out_total", 0), 10_000 * 60)
+
+    def test_segments_blindly_injected_into_a_connection_change_nothing(self):
+        self.start_peer()
+        with socket.create_connection(("10.9.0.1", 7), timeout=10) as s:
+            s.settimeout(10)
+            port, chance = s.getsockname()[1], random.Random(2)
+
+            def inject(wire):
+                for flags in (RST, SYN, ACK, RST | ACK, SYN | ACK):
+                    wire.send("10.9.0.2", port, 7, flags, chance.getrandbits(32), chance.getrandbits(32), payload=b"evil")
+
+            with Attacker(inject) as attacker:
+                for i in range(200):
+                    word = b"%06d" % i
+                    s.sendall(word)
+                    self.assertEqual(s.recv(100), word)
+                    time.sleep(0.005)
+        print(f"  200 answers through {attacker.rounds * 5} injected segments")
+
+    def hold(self, count, window):
+        """Connections of one who asks for much and opens a window of so many bytes: sockstress."""
+        sh(f"ip netns exec {THEIRS} iptables -A OUTPUT -p tcp --sport 30000:39999 --tcp-flags RST RST -j DROP")
+        wire = Wire()
+        wire.raw.settimeout(0.2)
+        opened, deadline = 0, time.time() + 20
+        for port in range(30000, 30000 + count):
+            wire.send("10.9.0.2", port, 19, SYN, 1000, options=MSS_1460)
+        while opened < count and time.time() < deadline:
+            try:
+                frame = wire.raw.recv(2048)
+            except TimeoutError:
+                break
+            tcp = frame[14 + (frame[14] & 15) * 4:]
+            source, port, seq, _, _, flags = struct.unpack("!HHIIBB", tcp[:14])
+            if source == 19 and flags & (SYN | ACK) == SYN | ACK:
+                wire.send("10.9.0.2", port, 19, ACK, 1001, seq + 1, window, payload=b"200000\n")
+                opened += 1
+        wire.raw.close()
+        return opened
+
+    def test_clients_connect_while_others_hold_all_connections_by_closed_or_tiny_windows(self):
+        for window in (0, 4):
+            self.start_peer("--connections", "100")
+            held = self.hold(150, window)
+            self.assertGreaterEqual(held, 90)
+            good = self.clients(30)
+            counters = self.peer.counters()
+            evicted = counters.get("sluice_tcp_stalled_evicted_total", 0)
+            print(f"  window {window}: {good} of 30 while {held} are held, {evicted:.0f} evicted")
+            self.assertEqual(good, 30, counters)
+            self.assertGreater(evicted, 0, counters)
 
 
 def checksum(data):
+    data += b"\0" * (len(data) % 2)
     total = sum(struct.unpack(f"!{len(data) // 2}H", data))
     total = (total & 0xffff) + (total >> 16)
     return ~(total + (total >> 16)) & 0xffff
@@ -282,4 +412,4 @@ if __name__ == "__main__":
         print("skipped: needs root for network namespaces")
         sys.exit(77)
     sys.argv_echo = os.path.abspath(sys.argv[1])
-    unittest.main(argv=[sys.argv[0], "-v"])
+    unittest.main(argv=[sys.argv[0], "-v", *sys.argv[2:]])

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Our TCP on a real port, for tests against a kernel's:
 //
-//   tcp_echo DEVICE ADDRESS/LENGTH[,ADDRESS/LENGTH...] SECONDS [--connect HOST PORT BYTES]
+//   tcp_echo DEVICE ADDRESS/LENGTH[,ADDRESS/LENGTH...] SECONDS [--connect HOST PORT BYTES | --connections
+//   MOST]
 //
 // Port 7 echoes; port 9 discards; port 19 reads a decimal number ended by a newline and answers with that
 // many bytes of a pattern, then shuts down. With --connect it opens a connection itself, sends that many
-// bytes and shuts down. Prints "ready", then its counters at the end.
+// bytes and shuts down. Prints "ready", then its counters at the end, which SIGTERM brings.
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -80,6 +82,7 @@ class Session final : public l4::StreamEvents {
 struct Options {
   std::optional<Endpoint> connect;
   std::size_t bytes = 0;
+  std::size_t most_connections = 1u << 20;
 };
 
 class EchoApp final : public App, public l4::tcp::Acceptor {
@@ -87,9 +90,10 @@ class EchoApp final : public App, public l4::tcp::Acceptor {
   EchoApp(const WorkerServices& services, const Options& options) : services_(services), options_(options) {
     l4::tcp::Config config;
     config.secret[0] = 1;
+    config.max_connections = options.most_connections;
     stack_.emplace(config, services, *this);
   }
-  ~EchoApp() override { stack_.reset(); }
+  ~EchoApp() override;
   const net::VipSet* refresh(Instant) override { return &vips_; }
   void on_packets(std::span<net::Packet> batch, Instant now) override {
     for (net::Packet& p : batch) {
@@ -133,6 +137,11 @@ class EchoApp final : public App, public l4::tcp::Acceptor {
   std::unordered_set<Session*> sessions_;
   std::optional<l4::tcp::Stack> stack_;
 };
+
+EchoApp::~EchoApp() {
+  stack_.reset();
+  for (Session* s : sessions_) delete s;
+}
 
 void Session::on_closed(l4::CloseReason reason, Instant) { app_.gone(this, reason); }
 
@@ -186,6 +195,8 @@ int run(int argc, char** argv) {
         Endpoint{*IpAddr::parse(argv[5]), static_cast<std::uint16_t>(std::atoi(argv[6]))};
     factory.options.bytes = std::strtoull(argv[7], nullptr, 10);
   }
+  if (argc == 6) factory.options.most_connections = std::strtoull(argv[5], nullptr, 10);
+  std::signal(SIGTERM, [](int) {});  // ends the sleep
   auto runtime = Runtime::start(config, factory);
   if (!runtime) {
     std::fprintf(stderr, "%s\n", runtime.error().message.c_str());
@@ -198,6 +209,7 @@ int run(int argc, char** argv) {
   Printer printer;
   static_cast<const EchoApp&>((*runtime)->app(WorkerId{0})).stats().visit(printer, "");
   (*runtime)->visit(printer);
+  std::fflush(stdout);
   (*runtime)->stop();
   return 0;
 }
@@ -205,8 +217,10 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 4 && argc != 8) {
-    std::fprintf(stderr, "usage: tcp_echo DEVICE ADDRESSES SECONDS [--connect HOST PORT BYTES]\n");
+  if (argc != 4 && argc != 6 && argc != 8) {
+    std::fprintf(
+        stderr,
+        "usage: tcp_echo DEVICE ADDRESSES SECONDS [--connect HOST PORT BYTES | --connections MOST]\n");
     return 2;
   }
   return run(argc, argv);
