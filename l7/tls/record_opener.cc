@@ -26,6 +26,7 @@ struct InPlace {
   std::size_t count = 0;
   std::size_t whole = 0;   ///< Segments that end with the record or before.
   std::size_t shared = 0;  ///< Bytes of the body in the segment that goes on behind it: the last piece.
+  std::span<const Piece> view() const { return std::span(pieces).first(count); }
 };
 
 std::optional<Alert> unacceptable(const Suite& suite, const RecordHeader& h, std::size_t length) {
@@ -45,7 +46,7 @@ std::optional<Alert> unacceptable(const Suite& suite, const RecordHeader& h, std
 }
 
 /// False: it is to be copied.
-bool find_in_place(BufChain& in, const Sealed& s, InPlace& out) {
+bool find_in_place(BufChain& in, const Sealed& s, InPlace& out, Tag& tag) {
   std::size_t at = 0;
   for (auto* m = in.head(); at < s.total; m = segment::next(m)) {
     const auto bytes = segment::writable(m);
@@ -55,6 +56,10 @@ bool find_in_place(BufChain& in, const Sealed& s, InPlace& out) {
       if (out.count == out.pieces.size() || (whole && !segment::exclusive(m))) return false;
       out.pieces[out.count++] = {&bytes[from - at], &bytes[from - at], to - from};
       if (!whole) out.shared = to - from;
+    }
+    if (next > s.end()) {
+      const std::size_t begin = std::max(at, s.end());
+      std::copy_n(&bytes[begin - at], std::min(next, s.total) - begin, &tag[begin - s.end()]);
     }
     out.whole += whole ? 1 : 0;
     at = next;
@@ -69,32 +74,35 @@ bool decipher(const RecordContext& c, const Direction& d, const Envelope& e, std
   return equal(ours, theirs);
 }
 
-std::span<const std::uint8_t> last_segment(const BufChain& chain) {
-  const auto* m = chain.front();
-  while (BufChain::next(m) != nullptr) m = BufChain::next(m);
-  return BufChain::view(m);
-}
-
-/// RFC 8446, 5.4: the last byte that is not zero is the type. Returns 0 when there is none.
-std::uint8_t strip_padding(BufChain& content) {
-  while (!content.empty()) {
-    const auto bytes = last_segment(content);
-    std::size_t n = bytes.size();
-    while (n > 0 && bytes[n - 1] == 0) --n;
-    const std::uint8_t type = n > 0 ? bytes[n - 1] : 0;
-    content.drop_back(bytes.size() - n + (n > 0 ? 1 : 0));
-    if (type != 0) return type;
+/// RFC 8446, 5.4: the last byte that is not zero is the type. Returns 0 when there is none, else `size` is that of what
+/// stands before it.
+std::uint8_t strip_padding(std::span<const Piece> pieces, std::size_t& size) {
+  for (; !pieces.empty(); pieces = pieces.first(pieces.size() - 1)) {
+    const Piece& last = pieces.back();
+    for (std::size_t n = last.size; n > 0; --n) {
+      --size;
+      if (last.to[n - 1] != 0) return last.to[n - 1];
+    }
   }
   return 0;
 }
 
-/// Moves the deciphered record out of `in`.
-void take_in_place(BufChain& in, const Sealed& s, const InPlace& place, Buf shared, BufChain& content) {
-  for (std::size_t i = 0; i < place.whole; ++i) content.push_back(in.pop_front());
-  in.drop_front(s.total - content.size());
-  content.drop_front(std::min(s.body, content.size()));
-  content.drop_back(content.size() - (s.size - place.shared));
-  content.push_back(std::move(shared));
+/// Moves `size` bytes of content out of `in`, and the record with them.
+void take_in_place(BufChain& in, const Sealed& s, const InPlace& place, Buf shared, std::size_t size, BufChain& content) {
+  std::size_t at = 0;
+  const auto add = [&](Buf b) {
+    if (content.size() + b.size() > size) b.trim_back(b.size() - (size - content.size()));
+    content.push_back(std::move(b));
+  };
+  for (std::size_t i = 0; i < place.whole; ++i) {
+    Buf b = in.pop_front();
+    const std::size_t before_body = std::min(s.body - std::min(s.body, at), b.size());
+    at += b.size();
+    b.trim_front(before_body);
+    add(std::move(b));
+  }
+  in.drop_front(s.total - at);
+  if (shared) add(std::move(shared));
 }
 
 OpenedRecord opened(const Suite& suite, const RecordHeader& h, std::uint8_t inner_type) {
@@ -103,9 +111,11 @@ OpenedRecord opened(const Suite& suite, const RecordHeader& h, std::uint8_t inne
 }
 
 OpenedRecord by_scratch(const RecordContext& c, const Direction& d, const RecordHeader& h, const Envelope& e,
-                        const Sealed& s, const Tag& tag, BufChain& in, BufChain& content) {
+                        const Sealed& s, BufChain& in, BufChain& content) {
   auto bytes = std::span(c.tools.scratch).first(s.size);
   in.copy_out(s.body, bytes);
+  Tag tag;
+  in.copy_out(s.end(), tag);
   const Piece all{bytes.data(), bytes.data(), bytes.size()};
   if (!decipher(c, d, e, {&all, 1}, tag)) return {.status = Status::kRefused, .alert = Alert::kBadRecordMac};
   std::uint8_t type = 0;
@@ -130,29 +140,28 @@ OpenedRecord open_record(const RecordContext& c, Direction& d, BufChain& in, Buf
   std::array<std::uint8_t, 8> nonce;
   in.copy_out(h.size(), std::span(nonce).first(nonce_size));
   const Envelope e = envelope(c.suite, d, h, nonce.data(), s.size);
-  Tag tag;
-  in.copy_out(s.end(), tag);
 
   InPlace place;
+  Tag tag;
   Buf shared;
-  bool fits = find_in_place(in, s, place);
+  bool fits = find_in_place(in, s, place, tag);
   if (fits && place.shared > 0) {
     shared = c.buffers.alloc();
     if (!shared) return {.status = Status::kNoBuffers};
     fits = place.shared <= shared.tailroom();
   }
   if (!fits) {
-    const OpenedRecord r = by_scratch(c, d, h, e, s, tag, in, content);
+    const OpenedRecord r = by_scratch(c, d, h, e, s, in, content);
     d.sequence += r.status == Status::kDone ? 1 : 0;
     return r;
   }
   if (place.shared > 0) place.pieces[place.count - 1].to = shared.append(place.shared);
-  if (!decipher(c, d, e, std::span(place.pieces).first(place.count), tag)) {
-    return {.status = Status::kRefused, .alert = Alert::kBadRecordMac};
-  }
-  take_in_place(in, s, place, std::move(shared), content);
+  if (!decipher(c, d, e, place.view(), tag)) return {.status = Status::kRefused, .alert = Alert::kBadRecordMac};
+  std::size_t size = s.size;
+  const std::uint8_t type = c.suite.tls13 ? strip_padding(place.view(), size) : 0;
+  take_in_place(in, s, place, std::move(shared), size, content);
   ++d.sequence;
-  return opened(c.suite, h, c.suite.tls13 ? strip_padding(content) : 0);
+  return opened(c.suite, h, type);
 }
 
 }  // namespace sluice::l7::tls
