@@ -51,7 +51,8 @@ def test_a_watch_that_is_too_old_is_answered_410_and_the_list_is_read_anew(site,
     new = site.start_pod("web-new", "web")
     site.controller.process.send_signal(signal.SIGSTOP)
     try:
-        site.cluster.apply(endpoint_slice("web", [new], namespace), service("another", namespace))
+        # More than one change: the news of the first may be on its way to the controller already.
+        site.cluster.apply(endpoint_slice("web", [new], namespace), *(service(f"another-{i}", namespace) for i in range(5)))
         site.cluster.restart_apiserver()  # breaks the watches that the controller holds
         site.cluster.compact()
         assert site.pod("http://old.example/", vip) == "web-0"
