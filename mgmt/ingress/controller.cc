@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "mgmt/ingress/log.h"
+#include "mgmt/ingress/model/backends.h"
 
 namespace sluice::mgmt::ingress {
 namespace {
@@ -36,8 +37,8 @@ Controller::Controller(HttpLoop& loop, const Settings& settings)
       events_(loop, settings_.api_server, settings_.identity),
       status_(loop, settings_.api_server, [this] { look(kGather); }),
       cluster_(
-          loop, settings_.api_server, settings_.watch_namespace, [this] { changed(); },
-          [this] { look(kGatherSeen); }) {
+          loop, settings_.api_server, settings_.watch_namespace,
+          {[this] { changed(); }, [this] { look(kGatherSeen); }, [this](const ObjectKey& s) { moved(s); }}) {
   for (const ApplianceSettings& a : settings_.appliances) {
     appliances_.emplace_back(
         loop_, a.name, a.server, settings_.options.mark(), settings_.linger, [this] { changed(); },
@@ -72,6 +73,12 @@ void Controller::changed() {
   look(kGather);
 }
 
+void Controller::moved(const ObjectKey& service) {
+  moved_.insert(service);
+  pending_ = true;
+  look(kGather);
+}
+
 void Controller::look(Clock::duration wait) {
   const auto due = Clock::now() + wait;
   if (stopping_ || (scheduled_ != 0 && due_ <= due)) return;
@@ -95,9 +102,37 @@ void Controller::reconcile() {
   // A view with holes would take away what is right.
   if (stopping_ || (lease_ && !lease_->leader())) return;
   if (!cluster_.listed() || !appliances_known()) return;
-  if ((outdated_ || !wanted_) && !translate_anew()) return;
-  write_back();
+  if (!outdated_ && wanted_ && !moved_.empty()) outdated_ = !update_members();
+  if (outdated_ || !wanted_) {
+    if (!translate_anew()) return;
+    look(kGather);  // What is to be written back waits until the change is on its way.
+  } else {
+    write_back();
+  }
   pending_ = false;
+}
+
+/// False: only a whole translation can tell.
+bool Controller::update_members() {
+  std::map<std::string, std::vector<config::Member>> found;
+  for (const ObjectKey& service : moved_) {
+    auto groups = Backends::members_now(cluster_.cluster(), service, wanted_->translation);
+    if (!groups) return false;
+    found.merge(*groups);
+  }
+  moved_.clear();
+  std::set<std::string> changed;
+  for (auto& [id, members] : found) {
+    config::ServerGroup& group = wanted_->translation.model.server_groups.at(id);
+    if (group.members == members) continue;
+    group.members = std::move(members);
+    changed.insert(id);
+  }
+  if (changed.empty()) return true;
+  wanted_->version = ++last_version_;
+  ++member_updates_;
+  for (Appliance& a : appliances_) a.members_changed(changed);
+  return true;
 }
 
 /// False: it needs Secrets that are on their way.
@@ -110,6 +145,7 @@ bool Controller::translate_anew() {
   auto wanted = std::make_shared<Wanted>();
   wanted->translation = translate(cluster_.cluster(), states, settings_.options);
   outdated_ = false;
+  moved_.clear();
   cluster_.name_secrets(wanted->translation.secrets);
   if (!cluster_.secrets_settled()) return outdated_ = true, false;  // Their arrival brings us here again.
 
@@ -227,6 +263,8 @@ std::string Controller::metrics() const {
       pending_ && (!lease_ || lease_->leader()) ? 1 : 0);
   one("sluice_ingress_reconciles_total", "counter", "Translations of the whole cluster.",
       static_cast<double>(reconciles_));
+  one("sluice_ingress_member_updates_total", "counter", "Changes of endpoints that needed no translation.",
+      static_cast<double>(member_updates_));
   one("sluice_ingress_reconcile_seconds", "gauge", "Duration of the last one.", last_seconds_);
   one("sluice_ingress_resident_bytes", "gauge", "Resident memory.", static_cast<double>(resident_bytes()));
   one("sluice_ingress_secrets_read_total", "counter", "Secrets read.",

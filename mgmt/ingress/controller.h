@@ -18,7 +18,7 @@ namespace sluice::mgmt::ingress {
 /// The loop of it all: cluster and appliances as known -> translate() -> appliances, Events, status. It runs
 /// whenever either side has changed, always over everything; nothing is remembered that could not be read
 /// again. What changed only by what was written back (an address, a finalizer, an acknowledgement) is not
-/// translated anew.
+/// translated anew, and endpoints change the members of their groups alone.
 class Controller {
  public:
   Controller(HttpLoop& loop, const Settings& settings);
@@ -32,10 +32,12 @@ class Controller {
 
  private:
   void changed();
+  void moved(const ObjectKey& service);
   void reconcile();
   /// Something did that decides nothing: only what is to be written back is looked at.
   void look(HttpLoop::Clock::duration wait);
   bool translate_anew();
+  bool update_members();
   bool appliances_known() const;
   bool acknowledged(std::uint64_t version) const;
   std::vector<std::string> addresses_of(const std::string& load_balancer) const;
@@ -53,11 +55,12 @@ class Controller {
   HttpLoop::Id scheduled_ = 0;
   HttpLoop::Clock::time_point due_{};  ///< Of scheduled_.
   bool stopping_ = false;
-  bool pending_ = false;  ///< Something changed that may decide something, and was not looked at yet.
-  bool outdated_ = true;  ///< wanted_ was not made of all that is known now.
-  std::shared_ptr<const Wanted> wanted_;
+  bool pending_ = false;       ///< Something changed that may decide something, and was not looked at yet.
+  bool outdated_ = true;       ///< wanted_ was not made of all that is known now.
+  std::set<ObjectKey> moved_;  ///< Services whose endpoints are others than in wanted_.
+  std::shared_ptr<Wanted> wanted_;
   std::uint64_t last_version_ = 0;  ///< Never given twice, also over several leaderships.
-  std::uint64_t reconciles_ = 0;
+  std::uint64_t reconciles_ = 0, member_updates_ = 0;
   double last_seconds_ = 0;
   std::map<std::string, std::size_t> notices_;  ///< By reason.
 };

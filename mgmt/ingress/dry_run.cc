@@ -56,8 +56,8 @@ int from_folder(const Settings& settings, const std::string& folder) {
 
 int from_cluster(const Settings& settings) {
   HttpLoop loop;
-  WatchedCluster watched(
-      loop, settings.api_server, settings.watch_namespace, [] {}, [] {});
+  WatchedCluster watched(loop, settings.api_server, settings.watch_namespace,
+                         {[] {}, [] {}, [](const ObjectKey&) {}});
   watched.start();
   const auto end = HttpLoop::Clock::now() + std::chrono::seconds(60);
   const auto wait_for = [&](auto condition) {

@@ -40,13 +40,13 @@ std::vector<ObjectKey> keys_of(const std::map<ObjectKey, T>& map) {
 
 }  // namespace
 
-WatchedCluster::WatchedCluster(HttpLoop& loop, const Server& server, std::string ns,
-                               std::function<void()> changed, std::function<void()> seen)
+WatchedCluster::WatchedCluster(HttpLoop& loop, const Server& server, std::string ns, Told told)
     : loop_(loop),
       server_(server),
       ns_(std::move(ns)),
-      changed_(std::move(changed)),
-      seen_(std::move(seen)) {}
+      changed_(std::move(told.changed)),
+      seen_(std::move(told.seen)),
+      moved_(std::move(told.moved)) {}
 
 std::string WatchedCluster::path(const std::string& group_version, const std::string& resource) const {
   return group_version + (ns_.empty() ? "" : "/namespaces/" + ns_) + "/" + resource;
@@ -141,6 +141,7 @@ void WatchedCluster::remove_slice(const ObjectKey& key) {
   const auto at = cluster_.slices.find(home->second);
   at->second.erase(key.name);
   if (at->second.empty()) cluster_.slices.erase(at);
+  moved_(home->second);
   slice_homes_.erase(home);
 }
 
@@ -152,10 +153,10 @@ Reflector::Sink WatchedCluster::slice_sink() {
             remove_slice(key);  // It may have been another Service's.
             slice_homes_[key] = service;
             cluster_.slices[service].insert_or_assign(key.name, std::move(*slice));
-            changed_();
+            moved_(service);
           },
-          [this](const ObjectKey& key) { remove_slice(key), changed_(); },
-          [this] { return keys_of(slice_homes_); }, changed_};
+          [this](const ObjectKey& key) { remove_slice(key); }, [this] { return keys_of(slice_homes_); },
+          changed_};
 }
 
 Reflector::Sink WatchedCluster::endpoints_sink() {
@@ -163,9 +164,9 @@ Reflector::Sink WatchedCluster::endpoints_sink() {
             auto& slices = cluster_.slices[key];
             slices.clear();
             for (auto& slice : read_endpoints(object)) slices.emplace(slice.meta.key.name, std::move(slice));
-            changed_();
+            moved_(key);
           },
-          [this](const ObjectKey& key) { cluster_.slices.erase(key), changed_(); },
+          [this](const ObjectKey& key) { cluster_.slices.erase(key), moved_(key); },
           [this] { return keys_of(cluster_.slices); }, changed_};
 }
 

@@ -18,10 +18,12 @@ namespace sluice::mgmt::ingress {
 /// Ingress names it.
 class WatchedCluster {
  public:
-  /// `changed`: something did that may decide something. `seen`: something did that decides nothing, but may
-  /// be what was written back.
-  WatchedCluster(HttpLoop& loop, const Server& server, std::string ns, std::function<void()> changed,
-                 std::function<void()> seen);
+  struct Told {
+    std::function<void()> changed;  ///< Something that may decide something.
+    std::function<void()> seen;     ///< Something that decides nothing, but may be what was written back.
+    std::function<void(const ObjectKey&)> moved;  ///< The slices of this Service, and nothing else.
+  };
+  WatchedCluster(HttpLoop& loop, const Server& server, std::string ns, Told told);
 
   void start();
   /// Every kind was listed.
@@ -56,6 +58,7 @@ class WatchedCluster {
   const Server& server_;
   const std::string ns_;  ///< Empty: all namespaces.
   const std::function<void()> changed_, seen_;
+  const std::function<void(const ObjectKey&)> moved_;
   Cluster cluster_;
   std::list<Reflector> reflectors_;
   std::map<ObjectKey, ObjectKey> slice_homes_;  ///< Slice to Service.

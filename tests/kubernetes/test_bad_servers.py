@@ -295,6 +295,23 @@ def test_an_appliance_is_looked_at_now_and_then_also_while_the_cluster_changes_a
     eventually(mended, "the rules to come back")
 
 
+def test_endpoints_that_move_are_followed_also_when_the_appliance_was_away_meanwhile(pair):
+    api, appliance, _ = pair
+
+    def members():
+        with appliance.changed:
+            groups = appliance.config["server_groups"].values()
+            return {m["address"] for g in groups for m in g["members"] if not m.get("drain")}
+    api.put("slices", kube.endpoint_slice("web", ["10.0.0.2", "10.0.0.3"]))
+    eventually(lambda: members() == {"10.0.0.2", "10.0.0.3"}, "the first move")
+    asked, appliance.server.mode = appliance.server.asked, "500"
+    api.put("slices", kube.endpoint_slice("web", ["10.0.0.4"]))
+    eventually(lambda: appliance.server.asked > asked, "a request")
+    api.put("slices", kube.endpoint_slice("web", ["10.0.0.5", "10.0.0.2"]))
+    appliance.server.mode = "ok"
+    eventually(lambda: members() == {"10.0.0.5", "10.0.0.2"}, "the last move")
+
+
 def test_an_object_that_an_appliance_refuses_is_left_out_alone(pair):
     api, appliance, _ = pair
     appliance.refuse = "bad.example"

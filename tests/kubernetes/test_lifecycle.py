@@ -193,15 +193,21 @@ def test_an_internal_load_balancer_comes_from_the_internal_pool(site, namespace)
     assert site.curl("http://in.example/", vip)[0] == 200
 
 
-def test_endpoint_changes_are_followed_by_watching_and_not_by_listing(site, namespace):
+def test_endpoint_changes_are_followed_by_watching_and_without_translating_all_else_anew(site, namespace):
     first = site.deploy("web", namespace)
     vip = site.serve(ingress("web", namespace, [rule("fast.example", "web")]))
     other = site.start_pod("other", "web")
-    lists = site.controller.metric("sluice_ingress_lists_total", kind="endpointslices")
+
+    def work():
+        return [site.controller.metric(name, **labels) for name, labels in (
+            ("sluice_ingress_lists_total", {"kind": "endpointslices"}), ("sluice_ingress_reconciles_total", {}))]
+    before = work()
     for addresses, wanted in [([other], "other"), (first, "web-0")] * 3:
         site.cluster.apply(endpoint_slice("web", addresses, namespace))
         eventually(lambda w=wanted: site.pod("http://fast.example/", vip) == w, wanted)
-    assert site.controller.metric("sluice_ingress_lists_total", kind="endpointslices") == lists
+    site.settle()
+    assert work() == before
+    assert site.controller.metric("sluice_ingress_member_updates_total") >= 6
 
 
 def test_more_ingresses_than_a_list_has_on_a_page_are_all_served_and_a_restart_changes_nothing(site, namespace):

@@ -75,6 +75,15 @@ void Appliance::want(std::shared_ptr<const Wanted> wanted) {
   compare();
 }
 
+void Appliance::members_changed(const std::set<std::string>& groups) {
+  if (busy_ || !known_ || acknowledged_ + 1 != wanted_->version) return want(wanted_);
+  Change change =
+      diff_groups(state_, wanted_->translation, mark_, refused_, lingering_, Clock::now(), groups);
+  if (change.empty()) return want(wanted_);
+  loop_.cancel(pending_);
+  send(std::move(change));
+}
+
 void Appliance::read() {
   ++counters_.reads;
   busy_ = true;

@@ -12,7 +12,8 @@
 
 namespace sluice::mgmt::ingress {
 
-/// What shall hold, with a number to acknowledge it by. Shared by the fleet, never changed.
+/// What shall hold, with a number to acknowledge it by. Shared by the fleet; the controller changes members
+/// of groups in it, and tells.
 struct Wanted {
   Translation translation;
   std::uint64_t version = 0;
@@ -40,6 +41,8 @@ class Appliance {
   void start() { read(); }
   /// Null: only look. Who does not lead only looks.
   void want(std::shared_ptr<const Wanted> wanted);
+  /// These groups of what is wanted have other members than in the version before. Costs that much only.
+  void members_changed(const std::set<std::string>& groups);
 
   const std::string& name() const { return name_; }
   /// Its state as known last; null before the first answer.

@@ -68,6 +68,11 @@ class Differ {
     return std::move(change_);
   }
 
+  Change run_groups(const std::set<std::string>& groups) {
+    for (const std::string& id : groups) put(with_lingering(wanted_.model.server_groups.at(id)));
+    return std::move(change_);
+  }
+
  private:
   template <class T>
   const T* find(const std::string& id) const {
@@ -248,6 +253,12 @@ nlohmann::json Change::to_json() const {
 Change diff(const Config& there, const Translation& wanted, const std::string& mark, const Refused& refused,
             Lingering& lingering, Lingering::Clock::time_point now) {
   return Differ(there, wanted, mark, refused, lingering, now).run();
+}
+
+Change diff_groups(const Config& there, const Translation& wanted, const std::string& mark,
+                   const Refused& refused, Lingering& lingering, Lingering::Clock::time_point now,
+                   const std::set<std::string>& groups) {
+  return Differ(there, wanted, mark, refused, lingering, now).run_groups(groups);
 }
 
 void apply(const Change& change, Config& there) {

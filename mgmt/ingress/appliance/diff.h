@@ -51,6 +51,11 @@ using Refused = std::map<std::string, std::string>;
 Change diff(const config::Config& there, const Translation& wanted, const std::string& mark,
             const Refused& refused, Lingering& lingering, Lingering::Clock::time_point now);
 
+/// The same for the members of these groups alone, when all else is known to be there.
+Change diff_groups(const config::Config& there, const Translation& wanted, const std::string& mark,
+                   const Refused& refused, Lingering& lingering, Lingering::Clock::time_point now,
+                   const std::set<std::string>& groups);
+
 /// The change as the appliance holds it afterwards, so that it need not be read again.
 void apply(const Change& change, config::Config& there);
 

@@ -14,6 +14,8 @@ namespace sluice::mgmt::ingress {
 namespace {
 
 constexpr std::size_t kMaxMembers = 4096;  // Of one group, in the REST API.
+// What may be wrong with members.
+constexpr const char *kTooManyEndpoints = "TooManyEndpoints", *kInvalidEndpoint = "InvalidEndpoint";
 
 const Service::Port* find_port(const Service& service, const Backend& backend) {
   const auto it = std::find_if(service.ports.begin(), service.ports.end(), [&](const Service::Port& p) {
@@ -68,10 +70,11 @@ Found find_members(const std::map<std::string, EndpointSlice>& slices, const std
 
 }  // namespace
 
-void Backends::add_members(const Ingress& ingress, const Service& service, const Service::Port& port,
-                           const std::string& family, config::ServerGroup& group) {
-  const auto slices = cluster_.slices.find(service.meta.key);
-  if (slices == cluster_.slices.end()) return;
+void Backends::add_members(const Cluster& cluster, const ObjectKey& ingress, const Service& service,
+                           const Service::Port& port, const std::string& family, config::ServerGroup& group,
+                           Notices& notices) {
+  const auto slices = cluster.slices.find(service.meta.key);
+  if (slices == cluster.slices.end()) return;
   std::size_t refused = 0;
   const std::string first = !family.empty() && family != "dual" ? family
                             : service.primary_family == "IPv6"  ? "IPv6"
@@ -85,9 +88,9 @@ void Backends::add_members(const Ingress& ingress, const Service& service, const
       std::any_of(found.begin(), found.end(), [](const auto& m) { return m.second == Use::kAll; });
   for (const auto& [endpoint, use] : found) {
     if (group.members.size() == kMaxMembers) {
-      notices_.warn(ingress.meta.key, "TooManyEndpoints",
-                    "Service " + service.meta.key.name + " has more than " + std::to_string(kMaxMembers) +
-                        " endpoints; the others are left out.");
+      notices.warn(ingress, kTooManyEndpoints,
+                   "Service " + service.meta.key.name + " has more than " + std::to_string(kMaxMembers) +
+                       " endpoints; the others are left out.");
       break;
     }
     // With nobody ready, those that end but still serve are better than a 503.
@@ -97,10 +100,33 @@ void Backends::add_members(const Ingress& ingress, const Service& service, const
                              .drain = any_ready && use == Use::kDraining});
   }
   if (refused != 0) {
-    notices_.warn(ingress.meta.key, "InvalidEndpoint",
-                  "Service " + service.meta.key.name + ": " + std::to_string(refused) +
-                      " addresses are no unicast addresses with a port, and are left out.");
+    notices.warn(ingress, kInvalidEndpoint,
+                 "Service " + service.meta.key.name + ": " + std::to_string(refused) +
+                     " addresses are no unicast addresses with a port, and are left out.");
   }
+}
+
+std::optional<std::map<std::string, std::vector<config::Member>>> Backends::members_now(
+    const Cluster& cluster, const ObjectKey& service, const Translation& before) {
+  std::map<std::string, std::vector<config::Member>> out;
+  const auto sources = before.member_sources.find(service);
+  if (sources == before.member_sources.end()) return out;  // No Ingress asks for it.
+  const auto there = cluster.services.find(service);
+  if (there == cluster.services.end()) return std::nullopt;
+  Notices notices;
+  for (const auto& [id, source] : sources->second) {
+    const bool was_wrong =
+        std::any_of(before.notices.begin(), before.notices.end(), [&, at = &source](const Notice& n) {
+          return n.ingress == at->ingress && (n.reason == kTooManyEndpoints || n.reason == kInvalidEndpoint);
+        });
+    const Service::Port* port = find_port(there->second, source.backend);
+    if (was_wrong || port == nullptr) return std::nullopt;
+    config::ServerGroup group;
+    add_members(cluster, source.ingress, there->second, *port, source.family, group, notices);
+    out[id] = std::move(group.members);
+  }
+  if (!notices.take().empty()) return std::nullopt;
+  return out;
 }
 
 std::string Backends::group_for(const Ingress& ingress, const Backend& backend,
@@ -129,15 +155,18 @@ std::string Backends::group_for(const Ingress& ingress, const Backend& backend,
         ingress.meta.key, "ServicePortNotFound",
         "Service " + backend.service + " has no TCP port " + port + "; its requests are answered 503.");
   }
-  const auto [entry, fresh] = model_.server_groups.try_emplace(id, settings.server_group);
+  const auto [entry, fresh] = out_.model.server_groups.try_emplace(id, settings.server_group);
   if (!fresh) return id;
   config::ServerGroup& group = entry->second;
   group.id = id;
   group.name = ns + "/" + backend.service + ":" + port;
   if (group.name.size() > 512 || config::has_control_characters(group.name)) group.name.clear();
   group.managed_by = options_.mark();
-  if (service_port != nullptr)
-    add_members(ingress, service->second, *service_port, settings.backend_family, group);
+  if (service_port != nullptr) {
+    out_.member_sources[service->first][id] = {ingress.meta.key, backend, settings.backend_family};
+    add_members(cluster_, ingress.meta.key, service->second, *service_port, settings.backend_family, group,
+                notices_);
+  }
   return id;
 }
 

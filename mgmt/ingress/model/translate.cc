@@ -51,7 +51,7 @@ void add_instance(const Instance& instance, const Cluster& cluster, const Option
   https.certificates = find_certificates(instance, cluster, options, out, notices);
 
   Routes routes{{http.id, https.id}, std::nullopt};
-  Backends backends(cluster, options, out.model, notices);
+  Backends backends(cluster, options, out, notices);
   add_routes(instance, options, backends, routes, out, notices);
   http.default_action = https.default_action = routes.default_action;
   for (config::Listener* l : {&http, &https}) {

@@ -31,6 +31,13 @@ struct Translation {
   std::map<std::string, ObjectKey>
       origins;                  ///< "rules/ID" and the like: whose fault it is when it is refused.
   std::set<ObjectKey> secrets;  ///< To be read.
+  /// Where the members of a group come from, so that they can be found again without all the rest.
+  struct MemberSource {
+    ObjectKey ingress;
+    Backend backend;
+    std::string family;
+  };
+  std::map<ObjectKey, std::map<std::string, MemberSource>> member_sources;  ///< By Service, then by group.
   std::vector<Notice> notices;
 };
 
