@@ -27,12 +27,13 @@ std::uint64_t rate(const Connection& c) {
 }  // namespace
 
 bool paced(const Connection& c, std::uint32_t in_network) {
-  return in_network >= initial_window(c.congestion.mss) && c.env.config.pacing && c.rtt.srtt() >= kLeastRtt;
+  return c.rtt.srtt() >= kLeastRtt && in_network >= initial_window(c.congestion.mss) && c.env.config.pacing;
 }
 
 bool pacing_waits(Connection& c, Instant now) {
+  if (c.pacer.next <= now) return false;
   const std::uint32_t in_network = pipe(c);
-  if (c.pacer.next <= now || !paced(c, in_network)) return false;
+  if (!paced(c, in_network)) return false;
   // With half of the window out it is the window, not the user, that bounds the rate: it may grow.
   if (2 * in_network >= c.congestion.cwnd) c.window_limited = true;
   c.deadlines.resume = c.pacer.next;

@@ -95,7 +95,7 @@ SendResult send_all(Connection& c, Instant now) {
 }
 
 void note_stall(Connection& c, SendResult r, Instant now) {
-  if (r != SendResult::kPeerWindow || c.snd_wnd >= full_segment(c)) {
+  if (r != SendResult::kPeerWindow || c.snd_wnd >= c.snd_mss) {
     c.stalled_at = kNever;
   } else if (!stalled(c)) {
     c.stalled_at = now;

@@ -311,8 +311,10 @@ void Stack::Impl::evict_stalled(Instant now) {
 void Stack::Impl::account(Socket& s) {
   const Connection& c = s.core;
   const auto held = static_cast<std::uint32_t>(c.queue.size() + c.reassembly.bytes() + c.unconsumed);
-  env_.stats.buffered_bytes.add(held);
-  env_.stats.buffered_bytes.sub(std::exchange(s.accounted, held));
+  if (held != s.accounted) {
+    env_.stats.buffered_bytes.add(held);
+    env_.stats.buffered_bytes.sub(std::exchange(s.accounted, held));
+  }
   const bool is = stalled(c) && !s.gone;
   if (is == std::exchange(s.in_stalled, is)) return;
   if (is) {
