@@ -137,7 +137,10 @@ struct HttpLoop::Impl {
   void run_timers();
 };
 
-HttpLoop::HttpLoop() : impl_(std::make_unique<Impl>()) {}
+HttpLoop::HttpLoop() : impl_(std::make_unique<Impl>()) {
+  // A thousand Secrets are read at once, and are not worth a thousand connections. Watches keep one each.
+  curl_multi_setopt(impl_->multi, CURLMOPT_MAX_HOST_CONNECTIONS, 48L);
+}
 
 HttpLoop::~HttpLoop() {
   for (auto& [id, t] : impl_->transfers) curl_multi_remove_handle(impl_->multi, t->curl);

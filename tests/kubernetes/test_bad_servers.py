@@ -102,6 +102,7 @@ class FakeApi:
         self.refuse = None   # the status that writes get
         self.written = []    # (method, path, status)
         self.lease, self.lease_versions = None, 0
+        self.reading, self.read = [], []  # Secrets: how many at once, when each was asked for; those that are answered
         self.server = Server(self.answer)
 
     def put(self, kind, obj):
@@ -124,6 +125,12 @@ class FakeApi:
         if method != "GET":
             self.written.append((method, url.path, self.refuse or 200))
             return handler.reply(self.refuse or 200, {})
+        if url.path.startswith("/api/v1/namespaces/default/secrets/"):
+            self.reading.append(len(self.reading) - len(self.read) + 1)
+            time.sleep(0.05)
+            self.read.append(url.path)
+            secret = self.objects["secrets"][json.dumps(url.path.split("/")[-1])]
+            return handler.reply(200, dict(secret, data={"tls.crt": "bm8=", "tls.key": "bm8="}))
         if url.path == "/apis/discovery.k8s.io/v1":
             return handler.reply(200, {"resources": [{"name": "endpointslices"}]})
         if kind is None or kind in self.absent:
@@ -327,6 +334,18 @@ def test_objects_of_five_megabytes_and_of_wrong_types_pass_by(pair):
     api.put_raw("slices", {"metadata": {"name": "odd"}, "endpoints": [3], "ports": "x"})
     put_second(api)
     eventually(lambda: has_second(appliance), "the second rules")
+
+
+def test_many_secrets_are_read_over_few_connections(pair):
+    api, appliance, _ = pair
+    names = {f"tls-{i}" for i in range(300)}
+    for name in names:
+        api.put("secrets", {"metadata": {"name": name, "namespace": "default"}})
+    tls = [{"hosts": [f"{name}.example"], "secretName": name} for name in names]
+    api.put("ingresses", kube.ingress("second", rules=[kube.rule("second.example", "web")], tls=tls))
+    eventually(lambda: has_second(appliance), "the second rules")
+    assert {path.split("/")[-1] for path in api.read} == names
+    assert 1 < max(api.reading) <= 48
 
 
 def test_parameters_go_when_their_kind_is_not_there_any_more(pair):
