@@ -37,15 +37,23 @@ void BufChain::append(BufChain&& other) {
 }
 
 void BufChain::drop_front(std::size_t n) {
+  bytes_ -= n;
   while (n > 0) {
-    if (n < head_->data_len) {
-      head_->data_off = static_cast<std::uint16_t>(head_->data_off + n);
-      head_->data_len = static_cast<std::uint16_t>(head_->data_len - n);
-      bytes_ -= n;
+    rte_mbuf* m = head_;
+    if (n < m->data_len) {
+      m->data_off = static_cast<std::uint16_t>(m->data_off + n);
+      m->data_len = static_cast<std::uint16_t>(m->data_len - n);
       return;
     }
-    n -= head_->data_len;
-    pop_front();
+    n -= m->data_len;
+    head_ = m->next;
+    if (head_ == nullptr) {
+      tail_ = nullptr;
+    } else {
+      __builtin_prefetch(head_);
+    }
+    --count_;
+    rte_pktmbuf_free_seg(m);  // unlinks it
   }
 }
 

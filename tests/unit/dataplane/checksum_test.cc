@@ -41,6 +41,21 @@ TEST(InternetChecksum, IsTheSameHoweverTheBytesAreCut) {
   }
 }
 
+TEST(InternetChecksum, LongPiecesAddUpLikeShortOnes) {
+  std::mt19937 random(2);
+  for (int round = 0; round < 300; ++round) {
+    std::vector<std::uint8_t> bytes(200 + random() % 9000);
+    for (auto& b : bytes) b = round % 10 == 0 ? 0xff : static_cast<std::uint8_t>(random());
+    InternetChecksum pieces;
+    for (std::size_t at = 0; at < bytes.size();) {
+      const std::size_t n = std::min<std::size_t>(bytes.size() - at, 1 + random() % 9000);
+      pieces.add(std::span(bytes).subspan(at, n));
+      at += n;
+    }
+    ASSERT_EQ(pieces.checksum().value(), reference(bytes));
+  }
+}
+
 TEST(InternetChecksum, RunsOverChainsWithOddSegments) {
   const std::size_t before = test::free_buffers();
   {
