@@ -10,10 +10,18 @@ std::shared_ptr<const Certificate>& place(CertificateSet& set, const Certificate
   return set[static_cast<std::size_t>(certificate.handles().kind)];
 }
 
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
 }  // namespace
 
 void CertificateTable::add(const std::shared_ptr<const Certificate>& certificate) {
-  for (const std::string& name : certificate->names()) {
+  add(certificate, certificate->names());
+}
+
+void CertificateTable::add(const std::shared_ptr<const Certificate>& certificate,
+                           const std::vector<std::string>& names) {
+  for (std::string name : names) {
+    std::transform(name.begin(), name.end(), name.begin(), lower);
     CertificateSet& set = by_name_[name.starts_with("*.") ? name.substr(1) : name];
     auto& at = place(set, *certificate);
     if (at == nullptr) at = certificate;
@@ -27,11 +35,10 @@ void CertificateTable::set_default(const std::shared_ptr<const Certificate>& cer
 
 const CertificateSet& CertificateTable::find(std::string_view server_name) const {
   if (!server_name.empty() && server_name.back() == '.') server_name.remove_suffix(1);
-  char lower[256];
-  if (server_name.empty() || server_name.size() > sizeof lower) return default_;
-  std::transform(server_name.begin(), server_name.end(), lower,
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  const std::string_view name(lower, server_name.size());
+  char text[256];
+  if (server_name.empty() || server_name.size() > sizeof text) return default_;
+  std::transform(server_name.begin(), server_name.end(), text, lower);
+  const std::string_view name(text, server_name.size());
 
   // A name that starts with a dot would find a wildcard as if it were exact.
   if (name.front() == '.') return default_;

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "l7/tls/certificate_handles.h"
 
@@ -21,6 +22,8 @@ class CertificateTable {
  public:
   /// Under each of its names; of two with the same name and kind of key the first added stays.
   void add(const std::shared_ptr<const Certificate>& certificate);
+  /// The same under names of the caller's choice.
+  void add(const std::shared_ptr<const Certificate>& certificate, const std::vector<std::string>& names);
   void set_default(const std::shared_ptr<const Certificate>& certificate);
   /// `server_name` as the client sent it (any case, perhaps a final dot); empty: none.
   const CertificateSet& find(std::string_view server_name) const;

@@ -137,12 +137,15 @@ Result<std::shared_ptr<const ServerContext>> ServerContext::create(const ServerC
 
   const auto& fallback = config.default_certificate ? config.default_certificate : fake_certificate();
   if (fallback == nullptr) return Error{"TLS context: the fake certificate could not be made"};
-  for (const auto& certificate : config.certificates) {
-    if (certificate != nullptr) impl->table.add(certificate);
+  bool listed = false;
+  for (const OfferedCertificate& offer : config.certificates) {
+    if (offer.certificate == nullptr) continue;
+    listed |= offer.certificate == config.default_certificate;
+    impl->table.add(offer.certificate, offer.names ? *offer.names : offer.certificate->names());
   }
   // Behind the others, whose names are theirs; yet a name that only the default has may still have another kind of key
-  // beside it.
-  if (config.default_certificate) impl->table.add(fallback);
+  // beside it. One that stands in the list has its names from there.
+  if (config.default_certificate && !listed) impl->table.add(fallback);
   impl->table.set_default(fallback);
 
   TicketKeys keys;

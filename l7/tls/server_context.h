@@ -2,7 +2,9 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "dataplane/base/ids.h"
@@ -15,12 +17,21 @@ namespace sluice::l7::tls {
 /// Definition in certificate.h.
 class Certificate;
 
+/// A certificate and whom it is presented to.
+struct OfferedCertificate {
+  OfferedCertificate(std::shared_ptr<const Certificate> c) : certificate(std::move(c)) {}  // NOLINT: by its own names
+  OfferedCertificate(std::shared_ptr<const Certificate> c, std::optional<std::vector<std::string>> n)
+      : certificate(std::move(c)), names(std::move(n)) {}
+  std::shared_ptr<const Certificate> certificate;
+  std::optional<std::vector<std::string>> names;  ///< Server names, wildcards as "*.x"; none: the certificate's own.
+};
+
 /// What a TLS listener offers.
 struct ServerConfig {
   /// The first one that covers no SNI name better is used when the client sends none or an unknown one. Empty: the
   /// process's generated self-signed certificate.
   std::shared_ptr<const Certificate> default_certificate;
-  std::vector<std::shared_ptr<const Certificate>> certificates;  ///< By their names: exact, then wildcard.
+  std::vector<OfferedCertificate> certificates;  ///< By names: exact, then wildcard; the first one for a name stays.
   Policy policy = default_policy();
   std::vector<std::string> alpn = {"http/1.1"};  ///< In our order of preference.
 };

@@ -58,7 +58,7 @@ View view_of(const std::string& kind) {
                          get(x, "load_balancer"),
                          get(x, "port"),
                          get(x, "protocol"),
-                         join(x.value("certificates", json())),
+                         join(x.value("certificates", json()), "certificate"),
                          action.is_object() ? action_text(action) : "404"};
             }};
   }

@@ -130,8 +130,8 @@ class Compilation {
       const auto* before = find(before_.listeners, id);
       const auto* before_model = find(before_config_.listeners, id);
       ListenerParts& parts = program_->listeners[id];
-      for (const std::string& certificate : model.certificates) {
-        parts.certificates.push_back(program_->certificates.at(certificate));
+      for (const config::CertificateRef& ref : model.certificates) {
+        parts.certificates.push_back(program_->certificates.at(ref.certificate));
       }
       auto router = router_of(model, parts, before, before_model);
       auto tls = tls_of(model, parts, before, before_model);
@@ -172,7 +172,7 @@ class Compilation {
                                                        const config::Listener* before_model) {
     if (model.protocol != "https") return nullptr;
     if (before != nullptr && before_model != nullptr && before->listener->tls != nullptr &&
-        before->certificates == parts.certificates &&
+        before->certificates == parts.certificates && before_model->certificates == model.certificates &&
         before_model->tls_min_version == model.tls_min_version &&
         before_model->tls_max_version == model.tls_max_version) {
       return before->listener->tls;
@@ -181,7 +181,9 @@ class Compilation {
       return text == "1.3" ? l7::tls::TlsVersion::kTls13 : l7::tls::TlsVersion::kTls12;
     };
     l7::tls::ServerConfig server;
-    server.certificates = parts.certificates;
+    for (std::size_t i = 0; i < parts.certificates.size(); ++i) {
+      server.certificates.emplace_back(parts.certificates[i], model.certificates[i].hosts);
+    }
     if (!parts.certificates.empty()) server.default_certificate = parts.certificates.front();
     server.policy.min_version = version(model.tls_min_version);
     server.policy.max_version = version(model.tls_max_version);

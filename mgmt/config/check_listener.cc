@@ -3,9 +3,17 @@
 
 #include "l7/http/message.h"
 #include "mgmt/config/checks.h"
+#include "mgmt/config/names.h"
 
 namespace sluice::mgmt::config::detail {
 namespace {
+
+void check_server_names(ErrorList& errors, const Pointer& at, const std::vector<std::string>& names) {
+  check_count(errors, at, names.size(), 0, kMaxServerNames);
+  for (std::size_t i = 0; i < names.size() && !errors.full(); ++i) {
+    if (!is_host_pattern(names[i])) errors.add(at / i, "must be a host name (RFC 1123), or one behind \"*.\"");
+  }
+}
 
 void check_tls(ErrorList& errors, const Pointer& at, const Listener& listener, const Config& config) {
   check_one_of(errors, at / "tls_min_version", listener.tls_min_version, {"1.2", "1.3"});
@@ -20,9 +28,11 @@ void check_tls(ErrorList& errors, const Pointer& at, const Listener& listener, c
   check_count(errors, certificates_at, listener.certificates.size(), 0, kMaxAlternatives);
   std::set<std::string_view> seen;
   for (std::size_t i = 0; i < listener.certificates.size(); ++i) {
-    const Pointer one_at = certificates_at / i;
-    check_reference(errors, one_at, config.certificates, listener.certificates[i], "certificate");
-    if (!seen.insert(listener.certificates[i]).second) errors.add(one_at, "is named twice in this listener");
+    const CertificateRef& ref = listener.certificates[i];
+    const Pointer one_at = certificates_at / i, id_at = one_at / "certificate";
+    check_reference(errors, ref.hosts ? id_at : one_at, config.certificates, ref.certificate, "certificate");
+    if (!seen.insert(ref.certificate).second) errors.add(one_at, "is named twice in this listener");
+    if (ref.hosts) check_server_names(errors, one_at / "hosts", *ref.hosts);
   }
 }
 

@@ -17,6 +17,7 @@ inline constexpr std::size_t kMaxPem = 256 * 1024;     ///< A certificate chain 
 inline constexpr std::size_t kMaxText = 1024;          ///< Names, content types, bytes.
 inline constexpr std::size_t kMaxPath = 4096;          ///< Paths, expressions, queries, bytes.
 inline constexpr std::size_t kMaxAlternatives = 1000;  ///< Hosts, paths, values of a rule; addresses, ranges.
+inline constexpr std::size_t kMaxServerNames = 4096;   ///< Of one certificate of a listener.
 inline constexpr std::size_t kMaxMembers = 4096;       ///< Of one group.
 inline constexpr std::uint64_t kMaxWeight = 65535;
 inline constexpr std::uint64_t kDayMs = 24ull * 3600 * 1000;

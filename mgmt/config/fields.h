@@ -60,6 +60,12 @@ void fields(V& v, X& x) {
   v.optional("body", x.body);
 }
 
+template <class V, Of<CertificateRef> X>
+void fields(V& v, X& x) {
+  v.required("certificate", x.certificate);
+  v.optional("hosts", x.hosts);
+}
+
 template <class V, Of<Listener> X>
 void fields(V& v, X& x) {
   v.required("id", x.id);

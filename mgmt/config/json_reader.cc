@@ -24,15 +24,29 @@ std::uint64_t read_unsigned(const json& j, const Pointer& at, ErrorList& errors,
   return 0;
 }
 
-void read(const json& j, const Pointer& at, ErrorList& errors, HostMatch& out) {
+namespace {
+
+/// An object, or its one necessary member as a plain string.
+template <class T>
+void read_short(const json& j, const Pointer& at, ErrorList& errors, std::string& plain, T& out) {
   if (j.is_string()) {
-    out.value = j.get_ref<const std::string&>();
+    plain = j.get_ref<const std::string&>();
     return;
   }
   if (!j.is_object()) return errors.add(at, "must be a string or an object");
   ObjectReader reader(j, at, errors);
   fields(reader, out);
   reader.finish();
+}
+
+}  // namespace
+
+void read(const json& j, const Pointer& at, ErrorList& errors, HostMatch& out) {
+  read_short(j, at, errors, out.value, out);
+}
+
+void read(const json& j, const Pointer& at, ErrorList& errors, CertificateRef& out) {
+  read_short(j, at, errors, out.certificate, out);
 }
 
 namespace {

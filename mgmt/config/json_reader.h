@@ -18,6 +18,7 @@ namespace sluice::mgmt::config::detail {
 void read(const nlohmann::json& j, const Pointer& at, ErrorList& errors, std::string& out);
 void read(const nlohmann::json& j, const Pointer& at, ErrorList& errors, bool& out);
 void read(const nlohmann::json& j, const Pointer& at, ErrorList& errors, HostMatch& out);
+void read(const nlohmann::json& j, const Pointer& at, ErrorList& errors, CertificateRef& out);
 void read(const nlohmann::json& j, const Pointer& at, ErrorList& errors, Action& out);
 /// An integer from 0 to `max`; anything else is an error and 0.
 std::uint64_t read_unsigned(const nlohmann::json& j, const Pointer& at, ErrorList& errors, std::uint64_t max);

@@ -61,6 +61,9 @@ nlohmann::json write(const T& x, Secrets secrets) {
     out["type"] = kActionTypes[x.index()];
     return out;
   } else {
+    if constexpr (std::same_as<T, CertificateRef>) {
+      if (!x.hosts) return x.certificate;
+    }
     ObjectWriter writer(secrets);
     fields(writer, x);
     return writer.take();

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -56,12 +57,25 @@ struct FixedResponseAction {
 /// JSON: {"type": "forward", "server_groups": [...]}, {"type": "redirect", ...}, {"type": "fixed_response", ...}
 using Action = std::variant<ForwardAction, RedirectAction, FixedResponseAction>;
 
+/// A certificate of a listener, and the server names that it is presented to. JSON also takes the id as a plain string.
+struct CertificateRef {
+  std::string certificate;  ///< id
+  /// "shop.example", "*.shop.example". None: the certificate's own names. An empty list: only as the default.
+  std::optional<std::vector<std::string>> hosts;
+  CertificateRef() = default;
+  CertificateRef(std::string id) : certificate(std::move(id)) {}  // NOLINT: a plain id is one
+  CertificateRef(const char* id) : certificate(id) {}             // NOLINT
+  CertificateRef(std::string id, std::vector<std::string> names)
+      : certificate(std::move(id)), hosts(std::move(names)) {}
+  friend bool operator==(const CertificateRef&, const CertificateRef&) = default;
+};
+
 struct Listener {
   std::string id;
   std::string load_balancer;            ///< id
   std::uint32_t port = 80;
   std::string protocol = "http";        ///< "http", "https"
-  std::vector<std::string> certificates;  ///< ids; the first is the default. Empty with https: the generated one.
+  std::vector<CertificateRef> certificates;  ///< The first is the default. Empty with https: the generated one.
   std::string tls_min_version = "1.2", tls_max_version = "1.3";
   std::string rule_order = "specific";  ///< "specific" or "priority"; see route::Order
   std::optional<Action> default_action; ///< None: 404

@@ -121,7 +121,7 @@ std::vector<FieldError> referrers(const Config& config, std::string_view member,
     if (member == "load_balancers" && listener.load_balancer == id)
       out.push_back({path + "/load_balancer", who + " belongs to it"});
     for (std::size_t i = 0; member == "certificates" && i < listener.certificates.size(); ++i) {
-      if (listener.certificates[i] == id)
+      if (listener.certificates[i].certificate == id)
         out.push_back({fmt::format("{}/certificates/{}", path, i), who + " presents it"});
     }
     if (member == "server_groups" && listener.default_action) {

@@ -20,7 +20,7 @@ struct Referred {
     for (const auto& [id, listener] : there.listeners) {
       if (listener.managed_by == mark || going.contains(id)) continue;
       load_balancers.insert(listener.load_balancer);
-      certificates.insert(listener.certificates.begin(), listener.certificates.end());
+      add(listener.certificates);
       if (listener.default_action) add(*listener.default_action);
     }
     for (const auto& [id, rule] : there.rules) {
@@ -28,6 +28,9 @@ struct Referred {
       listeners.insert(rule.listener);
       add(rule.action);
     }
+  }
+  void add(const std::vector<config::CertificateRef>& refs) {
+    for (const auto& ref : refs) certificates.insert(ref.certificate);
   }
   void add(const config::Action& action) {
     const auto* forward = std::get_if<config::ForwardAction>(&action);
@@ -145,7 +148,7 @@ class Differ {
   config::Listener without_refused(config::Listener l) const {
     if (refused_.empty()) return l;
     std::erase_if(l.certificates,
-                  [&](const std::string& id) { return !will_exist<config::Certificate>(id); });
+                  [&](const auto& ref) { return !will_exist<config::Certificate>(ref.certificate); });
     if (l.default_action && !exists(*l.default_action)) l.default_action.reset();
     return l;
   }
@@ -186,7 +189,7 @@ class Differ {
       const auto* listener = find<config::Listener>(id);
       if (listener == nullptr) continue;
       referred_.load_balancers.insert(listener->load_balancer);
-      referred_.certificates.insert(listener->certificates.begin(), listener->certificates.end());
+      referred_.add(listener->certificates);
       if (listener->default_action) referred_.add(*listener->default_action);
     }
   }

@@ -2,14 +2,24 @@
 #include "mgmt/ingress/model/certificates.h"
 
 #include <algorithm>
+#include <cctype>
 
+#include "mgmt/config/names.h"
 #include "mgmt/ingress/model/certificate_check.h"
 #include "mgmt/ingress/model/ids.h"
 
 namespace sluice::mgmt::ingress {
 namespace {
 
-constexpr std::size_t kMaxCertificates = 1000;  // Of one listener, in the REST API.
+// In the REST API.
+constexpr std::size_t kMaxCertificates = 1000;  // Of one listener.
+constexpr std::size_t kMaxServerNames = 4096;   // Of one of them.
+
+std::string lower(std::string s) {
+  std::transform(s.begin(), s.end(), s.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return s;
+}
 
 const Secret* usable_secret(const ObjectKey& ingress, const ObjectKey& key, const Cluster& cluster,
                             Notices& notices) {
@@ -31,45 +41,93 @@ const Secret* usable_secret(const ObjectKey& ingress, const ObjectKey& key, cons
   return &secret;
 }
 
+/// The certificates of one listener, as its Ingresses ask for them, the oldest first.
+class Presented {
+ public:
+  Presented(const Cluster& cluster, const Options& options, Translation& out, Notices& notices)
+      : cluster_(cluster), options_(options), out_(out), notices_(notices) {}
+
+  void add(const Ingress& ingress, const IngressTls& tls) {
+    if (tls.secret.empty()) return;
+    const ObjectKey key{ingress.meta.key.ns, tls.secret};
+    out_.secrets.insert(key);
+    const Secret* secret = usable_secret(ingress.meta.key, key, cluster_, notices_);
+    if (secret == nullptr) return;
+    std::vector<std::string> names;
+    for (const std::string& host : hosts_of(ingress, tls, *secret)) {
+      const auto [owner, first] = owners_.try_emplace(host, key);
+      if (!first && owner->second != key)
+        notices_.warn(ingress.meta.key, "Conflict",
+                      "Host " + host + " has its certificate from Secret " + owner->second.text() +
+                          " of an older Ingress.");
+      if (first) names.push_back(host);
+    }
+    // The first one is the default, whatever its names.
+    if (!refs_.empty() && names.empty()) return;
+    present(ingress.meta.key, key, *secret, names);
+  }
+
+  std::vector<config::CertificateRef> take() { return std::move(refs_); }
+
+ private:
+  /// The names that the entry is for and that its certificate has. Without hosts: those of the rules.
+  std::vector<std::string> hosts_of(const Ingress& ingress, const IngressTls& tls, const Secret& secret) {
+    std::vector<std::string> asked = tls.hosts, out;
+    if (asked.empty()) {
+      for (const IngressRule& rule : ingress.rules) asked.push_back(rule.host);
+    }
+    for (const std::string& text : asked) {
+      const std::string host = lower(text);
+      if (config::is_host_pattern(host) && covers(secret.names, host)) {
+        out.push_back(host);
+      } else if (!tls.hosts.empty()) {
+        notices_.warn(ingress.meta.key, "HostNotCovered",
+                      "The certificate of Secret " + secret.meta.key.name + " is not for " +
+                          host.substr(0, 253) + ", which gets the default certificate.");
+      }
+    }
+    return out;
+  }
+
+  void present(const ObjectKey& ingress, const ObjectKey& key, const Secret& secret,
+               const std::vector<std::string>& names) {
+    const std::string id = make_id({options_.cluster, key.ns, key.name});
+    const auto [place, first] = places_.try_emplace(id, refs_.size());
+    const std::string left_out = "; hosts of Secret " + key.name + " get the default certificate.";
+    if (place->second == kMaxCertificates)
+      return notices_.warn(ingress, "TooManyCertificates",
+                           "The listener has " + std::to_string(kMaxCertificates) + " certificates" + left_out);
+    if (first) {
+      refs_.emplace_back(id, std::vector<std::string>{});
+      out_.model.certificates[id] = {id, secret.certificate, secret.private_key, options_.mark()};
+      out_.origins.try_emplace("certificates/" + id, ingress);
+    }
+    std::vector<std::string>& hosts = *refs_[place->second].hosts;
+    if (hosts.size() + names.size() > kMaxServerNames)
+      return notices_.warn(ingress, "TooManyCertificates",
+                           "A certificate is for at most " + std::to_string(kMaxServerNames) + " hosts" + left_out);
+    hosts.insert(hosts.end(), names.begin(), names.end());
+  }
+
+  const Cluster& cluster_;
+  const Options& options_;
+  Translation& out_;
+  Notices& notices_;
+  std::map<std::string, ObjectKey> owners_;  // Which Secret answers for a host.
+  std::vector<config::CertificateRef> refs_;
+  std::map<std::string, std::size_t> places_;  // In refs_; its bound: left out.
+};
+
 }  // namespace
 
-std::vector<std::string> find_certificates(const Instance& instance, const Cluster& cluster,
-                                           const Options& options, Translation& out, Notices& notices) {
-  std::vector<std::string> ids;
-  std::set<std::string> seen;
-  std::map<std::string, ObjectKey> host_owner;  // Which Secret answers for a host that an Ingress names.
+std::vector<config::CertificateRef> find_certificates(const Instance& instance, const Cluster& cluster,
+                                                      const Options& options, Translation& out,
+                                                      Notices& notices) {
+  Presented presented(cluster, options, out, notices);
   for (const Candidate& candidate : instance.live) {
-    const ObjectKey& ingress = candidate.ingress->meta.key;
-    for (const IngressTls& tls : candidate.ingress->tls) {
-      if (tls.secret.empty()) continue;
-      const ObjectKey key{ingress.ns, tls.secret};
-      out.secrets.insert(key);
-      const Secret* secret = usable_secret(ingress, key, cluster, notices);
-      if (secret == nullptr) continue;
-      for (const std::string& host : tls.hosts) {
-        if (!covers(secret->names, host))
-          notices.warn(ingress, "HostNotCovered",
-                       "The certificate of Secret " + key.name + " is not for " + host + ".");
-        const auto [owner, first] = host_owner.try_emplace(host, key);
-        if (!first && owner->second != key)
-          notices.warn(ingress, "Conflict",
-                       "Host " + host + " has its certificate from Secret " + owner->second.text() +
-                           " of an older Ingress.");
-      }
-      const std::string id = make_id({options.cluster, key.ns, key.name});
-      if (!seen.insert(id).second) continue;
-      if (ids.size() == kMaxCertificates) {
-        notices.warn(ingress, "TooManyCertificates",
-                     "The listener has " + std::to_string(kMaxCertificates) + " certificates; Secret " +
-                         key.name + " is left out.");
-        continue;
-      }
-      ids.push_back(id);
-      out.model.certificates[id] = {id, secret->certificate, secret->private_key, options.mark()};
-      out.origins.try_emplace("certificates/" + id, ingress);
-    }
+    for (const IngressTls& tls : candidate.ingress->tls) presented.add(*candidate.ingress, tls);
   }
-  return ids;
+  return presented.take();
 }
 
 }  // namespace sluice::mgmt::ingress

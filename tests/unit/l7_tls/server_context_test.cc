@@ -65,6 +65,32 @@ TEST(ServerContext, ChoosesTheCertificateByServerName) {
   }
 }
 
+TEST(ServerContext, PresentsACertificateToTheNamesItIsOfferedForAndToNoOther) {
+  const auto both = [](const char* name) {
+    return make_certificate({.common_name = name, .dns_names = {"*.example.com", "shop.test"}});
+  };
+  ServerConfig config;
+  // An RSA one beside ECDSA ones: no client may come to it through a name that is another's.
+  config.default_certificate =
+      make_certificate({.key = "RSA-2048", .common_name = "default", .dns_names = {"*.example.com", "b.example.com"}});
+  using Names = std::vector<std::string>;
+  config.certificates = {{config.default_certificate, Names{}},
+                         {both("a"), Names{"A.example.com", "*.sub.example.com"}},
+                         {both("b"), Names{"b.example.com", "a.example.com"}}};
+  const auto context = make_context(config);
+  struct Case {
+    const char *name, *expected;
+  };
+  const Case cases[] = {{"a.example.com", "a"},         {"b.example.com", "b"}, {"c.example.com", "default"},
+                        {"x.sub.example.com", "a"},     {"shop.test", "default"}, {"", "default"}};
+  for (const Case& c : cases) {
+    EXPECT_EQ(shown(context, asking(c.name)), c.expected) << c.name;
+    Client::Options rsa = asking(c.name);
+    rsa.sigalgs = "RSA-PSS+SHA256:RSA+SHA256";
+    EXPECT_EQ(shown(context, rsa), std::string(c.expected) == "default" ? "default" : "") << c.name;
+  }
+}
+
 TEST(ServerContext, ChoosesBetweenRsaAndEcdsaByTheClientsAlgorithms) {
   ServerConfig config;
   config.certificates = {

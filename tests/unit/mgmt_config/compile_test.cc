@@ -99,6 +99,16 @@ TEST_F(CompileTest, a_renewed_certificate_changes_the_listeners_that_use_it) {
   EXPECT_EQ(listener("web"), listener_before("web"));
 }
 
+TEST_F(CompileTest, other_hosts_of_a_certificate_change_the_listener_that_presents_it) {
+  Config c = test::sample();
+  run(c);
+  c.listeners["secure"].certificates = {{"shop", {"shop.example"}}};
+  run(c);
+  EXPECT_NE(listener("secure")->tls, listener_before("secure")->tls);
+  run(c);
+  EXPECT_EQ(listener("secure")->tls, listener_before("secure")->tls);
+}
+
 TEST_F(CompileTest, another_tls_version_or_rule_order_is_compiled_anew) {
   Config c = test::sample();
   run(c);
