@@ -13,6 +13,7 @@
 #include "dataplane/net/addresses.h"
 #include "l7/http1/parser.h"
 #include "l7/route/router.h"
+#include "l7/source_filter.h"
 #include "l7/tls/server_context.h"
 
 /// What management publishes and workers read: values that never change once published. Unchanged parts are shared
@@ -62,6 +63,7 @@ struct Listener {
   std::uint16_t port = 0;
   ListenerProtocol protocol = ListenerProtocol::kHttp;
   std::shared_ptr<const tls::ServerContext> tls;     ///< kHttps. Counted by each connection.
+  std::shared_ptr<const SourceFilter> sources;       ///< Null: everybody may connect.
   std::shared_ptr<const route::Router> router;
   std::shared_ptr<const Action> default_action;      ///< No rule matches; null: 404.
   http1::Limits limits;

@@ -36,6 +36,7 @@ constexpr std::array<Name, kDropReasons> kNames{{
     {kTcpMalformed, "tcp_malformed"},
     {kTcpChecksum, "tcp_checksum"},
     {kTcpNoListener, "tcp_no_listener"},
+    {kTcpSourceDenied, "tcp_source_denied"},
     {kTcpNoConnection, "tcp_no_connection"},
     {kTcpBadSegment, "tcp_bad_segment"},
     {kTcpBacklogFull, "tcp_backlog_full"},

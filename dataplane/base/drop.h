@@ -41,6 +41,7 @@ enum class DropReason : std::uint8_t {
   kTcpMalformed,
   kTcpChecksum,
   kTcpNoListener,
+  kTcpSourceDenied,
   kTcpNoConnection,
   kTcpBadSegment,
   kTcpBacklogFull,

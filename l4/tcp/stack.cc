@@ -111,7 +111,10 @@ void Stack::Impl::arrives_without_connection(const FlowKey& flow, Segment& s, In
     time_wait_.remove(*e);
     reused = true;
   }
-  if (!s.rst() && acceptor_.listens(flow.local)) return arrives_in_listen(flow, s, iss, reused, now);
+  if (!s.rst() && acceptor_.listens(flow.local)) {
+    if (acceptor_.denies(flow)) return env_.drops.add(DropReason::kTcpSourceDenied);
+    return arrives_in_listen(flow, s, iss, reused, now);
+  }
   // RFC 9293, 3.10.7.1, CLOSED.
   const bool opening = s.syn() && !s.has_ack();
   env_.drops.add(opening ? DropReason::kTcpNoListener : DropReason::kTcpNoConnection);

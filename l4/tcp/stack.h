@@ -58,6 +58,9 @@ class Acceptor {
   virtual ~Acceptor() = default;
   /// Whether anybody listens there now. False: the SYN is answered by RST and counted.
   virtual bool listens(const Endpoint& local) const = 0;
+  /// Whether who listens there does not want this source. True: what would open a connection is dropped
+  /// without an answer, and counted.
+  virtual bool denies(const FlowKey& flow) const { return false; }
   /// The three-way handshake is done. Returns the user of the stream, whose on_open follows; null: the stream
   /// is aborted (a limit was reached).
   virtual StreamEvents* accept(Stream& stream, Instant now) = 0;

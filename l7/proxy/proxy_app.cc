@@ -61,6 +61,12 @@ class ProxyAppImpl final : public ProxyApp, private l4::tcp::Acceptor, private u
     return !state_.draining && state_.listener(local) != nullptr;
   }
 
+  bool denies(const FlowKey& flow) const override {
+    const Listener* listener = state_.listener(flow.local);
+    return listener != nullptr && listener->sources != nullptr &&
+           !listener->sources->admits(flow.remote.address);
+  }
+
   l4::StreamEvents* accept(l4::Stream& stream, Instant now) override {
     const Listener* listener = state_.listener(stream.flow().local);
     if (listener == nullptr) return nullptr;

@@ -133,7 +133,7 @@ int report_applied(const Answer& answer) {
 
 const std::vector<std::string>& kind_paths() {
   static const std::vector<std::string> kPaths = {"load-balancers", "listeners",    "rules",
-                                                  "server-groups",  "certificates", "address-pools"};
+                                                  "server-groups",  "certificates", "address-pools", "access-control-lists"};
   return kPaths;
 }
 

@@ -80,6 +80,10 @@ View view_of(const std::string& kind) {
           return Row{get(x, "id"), join(s.value("names", json())), get(s, "not_after"), get(s, "subject")};
         }};
   }
+  if (kind == "access-control-lists") {
+    return {{"ID", "NAME", "ENTRIES"},
+            [=](const json& x) { return Row{get(x, "id"), get(x, "name"), join(x.value("entries", json()))}; }};
+  }
   return {{"ID", "SCHEME", "RANGES"}, [=](const json& x) {
             return Row{get(x, "id"), get(x, "scheme"), join(x.value("ranges", json()))};
           }};

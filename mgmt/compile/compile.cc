@@ -135,14 +135,17 @@ class Compilation {
       }
       auto router = router_of(model, parts, before, before_model);
       auto tls = tls_of(model, parts, before, before_model);
+      auto sources = sources_of(model, before, before_model);
       if (before != nullptr && before_model != nullptr && *before_model == model &&
-          before->listener->router == router && before->listener->tls == tls) {
+          before->listener->router == router && before->listener->tls == tls &&
+          before->listener->sources == sources) {
         parts.listener = before->listener;
         continue;
       }
       auto listener = std::make_shared<l7::Listener>(make_listener(model, *program_));
       listener->router = std::move(router);
       listener->tls = std::move(tls);
+      listener->sources = std::move(sources);
       parts.listener = std::move(listener);
     }
   }
@@ -192,6 +195,23 @@ class Compilation {
     const Pointer kind_at = root_ / KindOf<config::Listener>::kMember, at = kind_at / model.id;
     errors_.add(at / "certificates", context.error().message);
     return nullptr;
+  }
+
+  std::shared_ptr<const l7::SourceFilter> sources_of(const config::Listener& model, const ListenerParts* before,
+                                                     const config::Listener* before_model) {
+    if (!model.access_control) return nullptr;
+    const auto& lists = model.access_control->access_control_lists;
+    const auto same = [&](const std::string& id) {
+      const auto* then = find(before_config_.access_control_lists, id);
+      return then != nullptr && then->entries == config_.access_control_lists.at(id).entries;
+    };
+    if (before != nullptr && before_model != nullptr && before_model->access_control == model.access_control &&
+        std::all_of(lists.begin(), lists.end(), same)) {
+      return before->listener->sources;
+    }
+    std::vector<const config::AccessControlList*> all;
+    for (const std::string& id : lists) all.push_back(&config_.access_control_lists.at(id));
+    return make_source_filter(*model.access_control, all);
   }
 
   inline static const Program kNothing;

@@ -3,6 +3,7 @@
 
 #include <chrono>
 
+#include "mgmt/config/address_range.h"
 #include "mgmt/config/status_range.h"
 
 namespace sluice::mgmt::compile {
@@ -149,6 +150,18 @@ std::shared_ptr<const l7::Rule> make_rule(const config::Rule& model, std::uint64
   for (const auto& condition : model.conditions) out->conditions.push_back(make_condition(condition));
   out->action = make_action(model.action, program);
   return out;
+}
+
+std::shared_ptr<const l7::SourceFilter> make_source_filter(
+    const config::AccessControl& model, const std::vector<const config::AccessControlList*>& lists) {
+  std::vector<l7::SourceFilter::Range> ranges;
+  for (const auto* list : lists) {
+    for (const std::string& entry : list->entries) {
+      if (const auto range = config::AddressRange::parse(entry)) ranges.emplace_back(range->first, range->last);
+    }
+  }
+  using Type = l7::SourceFilter::Type;
+  return std::make_shared<l7::SourceFilter>(model.type == "deny" ? Type::kDeny : Type::kAllow, ranges);
 }
 
 l7::Listener make_listener(const config::Listener& model, const Program& program) {

@@ -36,6 +36,16 @@ void check_tls(ErrorList& errors, const Pointer& at, const Listener& listener, c
   }
 }
 
+void check_access(ErrorList& errors, const Pointer& at, const AccessControl& access, const Config& config) {
+  check_one_of(errors, at / "type", access.type, {"allow", "deny"});
+  const Pointer lists_at = at / "access_control_lists";
+  check_count(errors, lists_at, access.access_control_lists.size(), 1, kMaxAcls);
+  for (std::size_t i = 0; i < access.access_control_lists.size(); ++i) {
+    check_reference(errors, lists_at / i, config.access_control_lists, access.access_control_lists[i],
+                    "access control list");
+  }
+}
+
 void check_limits(ErrorList& errors, const Pointer& at, const Listener& listener) {
   check_range(errors, at / "max_line_bytes", listener.max_line_bytes, 256, 64 * 1024);
   check_range(errors, at / "max_header_bytes", listener.max_header_bytes, 1024, 256 * 1024);
@@ -61,6 +71,7 @@ void check_listener(ErrorList& errors, const Pointer& at, const Listener& listen
   check_one_of(errors, at / "rule_order", listener.rule_order, {"specific", "priority"});
   if (listener.default_action) check_action(errors, at / "default_action", *listener.default_action, config);
   check_tls(errors, at, listener, config);
+  if (listener.access_control) check_access(errors, at / "access_control", *listener.access_control, config);
   check_limits(errors, at, listener);
 }
 

@@ -32,6 +32,14 @@ void fields(V& v, X& x) {
   v.optional("managed_by", x.managed_by);
 }
 
+template <class V, Of<AccessControlList> X>
+void fields(V& v, X& x) {
+  v.required("id", x.id);
+  v.optional("name", x.name);
+  v.optional("entries", x.entries);
+  v.optional("managed_by", x.managed_by);
+}
+
 template <class V, Of<WeightedGroupRef> X>
 void fields(V& v, X& x) {
   v.required("server_group", x.server_group);
@@ -66,6 +74,12 @@ void fields(V& v, X& x) {
   v.optional("hosts", x.hosts);
 }
 
+template <class V, Of<AccessControl> X>
+void fields(V& v, X& x) {
+  v.optional("type", x.type);
+  v.required("access_control_lists", x.access_control_lists);
+}
+
 template <class V, Of<Listener> X>
 void fields(V& v, X& x) {
   v.required("id", x.id);
@@ -75,6 +89,7 @@ void fields(V& v, X& x) {
   v.optional("certificates", x.certificates);
   v.optional("tls_min_version", x.tls_min_version);
   v.optional("tls_max_version", x.tls_max_version);
+  v.optional("access_control", x.access_control);
   v.optional("rule_order", x.rule_order);
   v.optional("default_action", x.default_action);
   v.optional("max_line_bytes", x.max_line_bytes);

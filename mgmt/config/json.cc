@@ -66,13 +66,15 @@ Parsed<Config> config_from_json(const json& document) {
   } else {
     detail::ObjectReader reader(document, root, errors);
     read_collection<AddressPool>(document, root, errors, out.value);
+    read_collection<AccessControlList>(document, root, errors, out.value);
     read_collection<LoadBalancer>(document, root, errors, out.value);
     read_collection<Listener>(document, root, errors, out.value);
     read_collection<Rule>(document, root, errors, out.value);
     read_collection<ServerGroup>(document, root, errors, out.value);
     read_collection<Certificate>(document, root, errors, out.value);
     for (const char* name :
-         {"address_pools", "load_balancers", "listeners", "rules", "server_groups", "certificates"}) {
+         {"address_pools", "access_control_lists", "load_balancers", "listeners", "rules", "server_groups",
+          "certificates"}) {
       reader.known(name);
     }
     reader.finish();
@@ -84,6 +86,7 @@ Parsed<Config> config_from_json(const json& document) {
 json to_json(const Config& config, Secrets secrets) {
   json out = json::object();
   out[KindOf<AddressPool>::kMember] = write_collection<AddressPool>(config, secrets);
+  out[KindOf<AccessControlList>::kMember] = write_collection<AccessControlList>(config, secrets);
   out[KindOf<LoadBalancer>::kMember] = write_collection<LoadBalancer>(config, secrets);
   out[KindOf<Listener>::kMember] = write_collection<Listener>(config, secrets);
   out[KindOf<Rule>::kMember] = write_collection<Rule>(config, secrets);
@@ -117,6 +120,7 @@ Parsed<T> resource_from_json(const json& document, std::string_view id) {
   return out;
 }
 template Parsed<AddressPool> resource_from_json(const json&, std::string_view);
+template Parsed<AccessControlList> resource_from_json(const json&, std::string_view);
 template Parsed<LoadBalancer> resource_from_json(const json&, std::string_view);
 template Parsed<Listener> resource_from_json(const json&, std::string_view);
 template Parsed<Rule> resource_from_json(const json&, std::string_view);
@@ -124,6 +128,7 @@ template Parsed<ServerGroup> resource_from_json(const json&, std::string_view);
 template Parsed<Certificate> resource_from_json(const json&, std::string_view);
 
 json to_json(const AddressPool& x, Secrets secrets) { return detail::write(x, secrets); }
+json to_json(const AccessControlList& x, Secrets secrets) { return detail::write(x, secrets); }
 json to_json(const LoadBalancer& x, Secrets secrets) { return detail::write(x, secrets); }
 json to_json(const Listener& x, Secrets secrets) { return detail::write(x, secrets); }
 json to_json(const Rule& x, Secrets secrets) { return detail::write(x, secrets); }

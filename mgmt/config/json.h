@@ -33,18 +33,19 @@ enum class Secrets : std::uint8_t {
 /// than 32, and anything that is not one JSON text (RFC 8259); the error's path is "" and its message has the place.
 Parsed<nlohmann::json> json_from_text(std::string_view text);
 
-/// The whole desired state: {"address_pools": [...], "load_balancers": [...], "listeners": [...], "rules": [...],
+/// The whole desired state: {"address_pools": [...], "access_control_lists": [...], "load_balancers": [...], "listeners": [...], "rules": [...],
 /// "server_groups": [...], "certificates": [...]}. An absent array is an empty one. Each object has its "id".
 Parsed<Config> config_from_json(const nlohmann::json& document);
 nlohmann::json to_json(const Config& config, Secrets secrets);
 
 /// One resource. `id`: from the request's path; the body may leave "id" out, and must not name another one. Empty (a
 /// POST): the body's own, or a generated one ("rule-5f0c9d41a2b37e68").
-/// T: AddressPool, LoadBalancer, Listener, Rule, ServerGroup, Certificate.
+/// T: AddressPool, AccessControlList, LoadBalancer, Listener, Rule, ServerGroup, Certificate.
 template <class T>
 Parsed<T> resource_from_json(const nlohmann::json& document, std::string_view id = {});
 
 nlohmann::json to_json(const AddressPool& x, Secrets secrets = Secrets::kHide);
+nlohmann::json to_json(const AccessControlList& x, Secrets secrets = Secrets::kHide);
 nlohmann::json to_json(const LoadBalancer& x, Secrets secrets = Secrets::kHide);
 nlohmann::json to_json(const Listener& x, Secrets secrets = Secrets::kHide);
 nlohmann::json to_json(const Rule& x, Secrets secrets = Secrets::kHide);
@@ -59,6 +60,12 @@ template <>
 struct KindOf<AddressPool> {
   static constexpr std::string_view kMember = "address_pools", kPath = "address-pools", kOne = "address pool";
   static constexpr auto kMap = &Config::address_pools;
+};
+template <>
+struct KindOf<AccessControlList> {
+  static constexpr std::string_view kMember = "access_control_lists", kPath = "access-control-lists",
+                                    kOne = "access control list";
+  static constexpr auto kMap = &Config::access_control_lists;
 };
 template <>
 struct KindOf<LoadBalancer> {

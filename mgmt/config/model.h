@@ -33,6 +33,15 @@ struct LoadBalancer {
   friend bool operator==(const LoadBalancer&, const LoadBalancer&) = default;
 };
 
+/// Networks that a listener is open to only, or closed to.
+struct AccessControlList {
+  std::string id;
+  std::string name;
+  std::vector<std::string> entries;  ///< "192.0.2.0/24", "2001:db8::/32", "10.0.0.1", "10.0.0.1-10.0.0.9"
+  std::string managed_by;
+  friend bool operator==(const AccessControlList&, const AccessControlList&) = default;
+};
+
 struct WeightedGroupRef {
   std::string server_group;
   std::uint32_t weight = 100;
@@ -70,6 +79,13 @@ struct CertificateRef {
   friend bool operator==(const CertificateRef&, const CertificateRef&) = default;
 };
 
+/// Who may connect, judged by the source address when a connection begins.
+struct AccessControl {
+  std::string type = "allow";  ///< "allow": sources in the lists only; "deny": all but those.
+  std::vector<std::string> access_control_lists;  ///< ids; their entries count together.
+  friend bool operator==(const AccessControl&, const AccessControl&) = default;
+};
+
 struct Listener {
   std::string id;
   std::string load_balancer;            ///< id
@@ -77,6 +93,7 @@ struct Listener {
   std::string protocol = "http";        ///< "http", "https"
   std::vector<CertificateRef> certificates;  ///< The first is the default. Empty with https: the generated one.
   std::string tls_min_version = "1.2", tls_max_version = "1.3";
+  std::optional<AccessControl> access_control;  ///< None: everybody.
   std::string rule_order = "specific";  ///< "specific" or "priority"; see route::Order
   std::optional<Action> default_action; ///< None: 404
   std::uint32_t max_line_bytes = 8192, max_header_bytes = 32768, max_header_fields = 100;
@@ -158,6 +175,7 @@ struct Certificate {
 /// Everything, by id. Order of a map, so that two equal states are equal text.
 struct Config {
   std::map<std::string, AddressPool> address_pools;
+  std::map<std::string, AccessControlList> access_control_lists;
   std::map<std::string, LoadBalancer> load_balancers;
   std::map<std::string, Listener> listeners;
   std::map<std::string, Rule> rules;

@@ -51,6 +51,19 @@ void check_pools(ErrorList& errors, const Pointer& root, const Config& config) {
   }
 }
 
+void check_access_control_lists(ErrorList& errors, const Pointer& root, const Config& config) {
+  const Pointer kind_at = root / KindOf<AccessControlList>::kMember;
+  for (const auto& [id, list] : config.access_control_lists) {
+    const Pointer at = kind_at / id, entries_at = at / "entries";
+    check_text(errors, at / "name", list.name);
+    check_count(errors, entries_at, list.entries.size(), 0, detail::kMaxAclEntries);
+    for (std::size_t i = 0; i < list.entries.size() && !errors.full(); ++i) {
+      if (!AddressRange::parse(list.entries[i]))
+        errors.add(entries_at / i, "must be an address, a prefix without host bits, or \"first-last\"");
+    }
+  }
+}
+
 void check_load_balancers(ErrorList& errors, const Pointer& root, const Config& config) {
   const Pointer kind_at = root / KindOf<LoadBalancer>::kMember;
   std::map<IpAddr, std::string_view> owners;
@@ -117,6 +130,7 @@ std::vector<FieldError> validate(const Config& config) {
   ErrorList errors;
   const Pointer root;
   check_common<AddressPool>(errors, root, config);
+  check_common<AccessControlList>(errors, root, config);
   check_common<LoadBalancer>(errors, root, config);
   check_common<Listener>(errors, root, config);
   check_common<Rule>(errors, root, config);
@@ -124,6 +138,7 @@ std::vector<FieldError> validate(const Config& config) {
   check_common<Certificate>(errors, root, config);
 
   check_pools(errors, root, config);
+  check_access_control_lists(errors, root, config);
   check_load_balancers(errors, root, config);
   check_listeners(errors, root, config);
   const Pointer rules_at = root / KindOf<Rule>::kMember;

@@ -100,7 +100,7 @@ class Engine {
   };
   struct Explanation {
     std::string load_balancer, listener, rule;  ///< Empty: none matched.
-    std::string decision;                       ///< "forward", "redirect", "fixed_response", "no_listener", "no_route",
+    std::string decision;                       ///< "forward", "redirect", "fixed_response", "no_listener", "denied", "no_route",
                                                 ///< "bad_request"
     std::string reason;                         ///< One sentence: why this rule and not another.
     std::vector<std::string> candidates;        ///< Groups with weights; members with health follow from /health.

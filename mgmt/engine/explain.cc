@@ -105,6 +105,13 @@ Explanation explain_request(const compile::Program& program, const Engine::Expla
   }
   out.listener = listener->id;
   const auto& parts = program.listeners.at(listener->id);
+  // No source is named: then it is one that may connect.
+  if (parts.listener->sources != nullptr && !request.source.is_unspecified() && !parts.listener->sources->admits(request.source)) {
+    out.decision = "denied";
+    out.reason = "The access control lists of listener \"" + listener->id + "\" keep " +
+                 request.source.to_string() + " out: its connections are dropped.";
+    return out;
+  }
   std::vector<char> buffer(l7::route::kMaxPath);
   const l7::route::NormalPath normal = l7::route::normalise_path(request.path, buffer);
   if (normal.error != l7::route::PathError::kNone) {

@@ -70,13 +70,17 @@ ResourceKind make_kind(std::vector<ListFilter> filters) {
 std::vector<ResourceKind> make_kinds() {
   std::vector<ResourceKind> kinds;
   kinds.push_back(make_kind<config::AddressPool>({{"scheme", "/scheme"}}));
+  kinds.push_back(make_kind<config::AccessControlList>({{"name", "/name"}}));
   kinds.push_back(make_kind<config::Certificate>({}));
   kinds.back().add_status = add_certificate_facts;
   kinds.push_back(make_kind<config::ServerGroup>({{"name", "/name"}, {"address", "/members"}}));
   kinds.push_back(
       make_kind<config::LoadBalancer>({{"scheme", "/scheme"}, {"name", "/name"}, {"address", "/addresses"}}));
   kinds.push_back(make_kind<config::Listener>(
-      {{"load_balancer", "/load_balancer"}, {"protocol", "/protocol"}, {"certificate", "/certificates"}}));
+      {{"load_balancer", "/load_balancer"},
+       {"protocol", "/protocol"},
+       {"certificate", "/certificates"},
+       {"access_control_list", "/access_control/access_control_lists"}}));
   kinds.push_back(
       make_kind<config::Rule>({{"listener", "/listener"}, {"server_group", "/action/server_groups"}}));
   return kinds;
@@ -123,6 +127,13 @@ std::vector<FieldError> referrers(const Config& config, std::string_view member,
     for (std::size_t i = 0; member == "certificates" && i < listener.certificates.size(); ++i) {
       if (listener.certificates[i].certificate == id)
         out.push_back({fmt::format("{}/certificates/{}", path, i), who + " presents it"});
+    }
+    if (member == "access_control_lists" && listener.access_control) {
+      const auto& lists = listener.access_control->access_control_lists;
+      for (std::size_t i = 0; i < lists.size(); ++i) {
+        if (lists[i] == id)
+          out.push_back({fmt::format("{}/access_control/access_control_lists/{}", path, i), who + " goes by it"});
+      }
     }
     if (member == "server_groups" && listener.default_action) {
       action_referrers(*listener.default_action, id, path + "/default_action", who, out);

@@ -111,6 +111,8 @@ std::string add_row(Stored& out, std::string_view kind, std::string_view id, std
   }
   if (kind == KindOf<config::AddressPool>::kMember)
     return add_object<config::AddressPool>(out.config, id, body);
+  if (kind == KindOf<config::AccessControlList>::kMember)
+    return add_object<config::AccessControlList>(out.config, id, body);
   if (kind == KindOf<config::LoadBalancer>::kMember)
     return add_object<config::LoadBalancer>(out.config, id, body);
   if (kind == KindOf<config::Listener>::kMember) return add_object<config::Listener>(out.config, id, body);
@@ -212,6 +214,7 @@ bool Store::write_changes(const Revision& r, const Config& current, const Config
   }
   ChangeWriter changes(db_, r.number, age_of);
   return changes.write<config::AddressPool>(current, next) &&
+         changes.write<config::AccessControlList>(current, next) &&
          changes.write<config::LoadBalancer>(current, next) &&
          changes.write<config::Listener>(current, next) && changes.write<config::Rule>(current, next) &&
          changes.write<config::ServerGroup>(current, next) &&

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.support.lab import VIP4, wait_for
+from tests.support.lab import VIP4, VIP6, wait_for
 
 pytestmark = pytest.mark.sanitizer
 
@@ -113,6 +113,48 @@ def test_a_new_vip_is_announced_and_answers_and_a_removed_one_is_silent(restored
     restored.api.apply(restored.config)
     restored.client.ip("neigh", "flush", "all")
     assert restored.curl("http://10.77.0.150:8080/", check=False, timeout=5).returncode in (7, 28)
+
+
+@pytest.mark.parametrize("url", [f"http://{VIP4}/", f"http://[{VIP6}]/", f"https://{VIP4}/"])
+def test_sources_that_a_list_keeps_out_are_dropped_and_counted(restored, config, url):
+    def status():
+        return restored.curl("-k", "-m", "2", "-o", "/dev/null", "-w", "%{http_code}", url, check=False).stdout
+
+    def access(kind, *lists):
+        changed = copy.deepcopy(config)
+        changed["access_control_lists"] = [{"id": "client", "entries": ["10.77.0.0/24", "fd77::/64"]},
+                                           {"id": "others", "entries": ["192.0.2.0/24", "2001:db8::/32"]}]
+        for listener in changed["listeners"]:
+            listener["access_control"] = {"type": kind, "access_control_lists": list(lists)}
+        restored.api.apply(changed)
+
+    def denied():
+        return restored.api.metric("sluice_drops_total", reason="tcp_source_denied")
+
+    before = denied()
+    access("allow", "others", "client")
+    assert status() == "200"
+    access("deny", "others")
+    assert status() == "200" and denied() == before
+    for kind, name in (("deny", "client"), ("allow", "others")):
+        access(kind, name)
+        assert status() == "000"
+        assert denied() > before
+        before = denied()
+    restored.api.apply(config)
+    assert status() == "200"
+
+
+def test_a_connection_that_is_open_outlives_the_denial_of_its_source(restored, config, raw):
+    client = raw()
+    request = b"GET / HTTP/1.1\r\nHost: one.test\r\n\r\n"
+    assert client.send(request).response()[0] == 200
+    config["access_control_lists"] = [{"id": "all", "entries": ["0.0.0.0/0"]}]
+    config["listeners"][0]["access_control"] = {"type": "deny", "access_control_lists": ["all"]}
+    restored.api.apply(config)
+    assert client.send(request).response()[0] == 200
+    with pytest.raises(TimeoutError):
+        raw(timeout=2)
 
 
 def test_explain_names_the_rule_that_decides(lab):

@@ -161,6 +161,28 @@ TEST_F(TcpState, wrong_acknowledgement_in_syn_received_is_answered_with_reset) {
   expect_events({"open"});
 }
 
+TEST_F(TcpState, a_source_that_is_denied_gets_no_answer_and_is_counted) {
+  denying = true;
+  send("S 0:0(0) win 60000 <mss 1000>");
+  expect_nothing();
+  send(". 1:1(0) ack 1");  // Nor is it told by a reset that somebody listens.
+  expect_nothing();
+  EXPECT_EQ(drops(DropReason::kTcpSourceDenied), 2u);
+  denying = false;
+  send("S 0:0(0) win 60000 <mss 1000>");
+  expect("S. 0:0(0) ack 1");
+}
+
+TEST_F(TcpState, a_connection_goes_on_when_its_source_is_denied_meanwhile) {
+  send("S 0:0(0) win 60000 <mss 1000>");
+  expect("S. 0:0(0) ack 1");
+  send(". 1:1(0) ack 1");
+  expect_events({"open"});
+  denying = true;
+  send("P. 1:3(2) ack 1");
+  EXPECT_EQ(drops(DropReason::kTcpSourceDenied), 0u);
+}
+
 TEST_F(TcpState, closed_answers_everything_but_reset_with_reset) {
   listening = false;
   send("S 0:0(0) win 60000 <mss 1000>");

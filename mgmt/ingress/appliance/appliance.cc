@@ -205,6 +205,7 @@ bool Appliance::note_refusals(const Change& change, const HttpResponse& response
     const bool found = refuse<config::Rule>(change, member, index, refused_, key) ||
                        refuse<config::Listener>(change, member, index, refused_, key) ||
                        refuse<config::ServerGroup>(change, member, index, refused_, key) ||
+                       refuse<config::AccessControlList>(change, member, index, refused_, key) ||
                        refuse<config::LoadBalancer>(change, member, index, refused_, key) ||
                        refuse<config::Certificate>(change, member, index, refused_, key);
     if (!found) continue;

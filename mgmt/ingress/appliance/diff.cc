@@ -14,13 +14,13 @@ using config::KindOf;
 
 /// Ids of a kind that objects without our mark refer to: those must not go.
 struct Referred {
-  std::set<std::string> load_balancers, listeners, groups, certificates;
+  std::set<std::string> load_balancers, listeners, groups, certificates, access_lists;
 
   Referred(const Config& there, const std::string& mark, const std::set<std::string>& going) {
     for (const auto& [id, listener] : there.listeners) {
       if (listener.managed_by == mark || going.contains(id)) continue;
       load_balancers.insert(listener.load_balancer);
-      add(listener.certificates);
+      add(listener);
       if (listener.default_action) add(*listener.default_action);
     }
     for (const auto& [id, rule] : there.rules) {
@@ -29,8 +29,11 @@ struct Referred {
       add(rule.action);
     }
   }
-  void add(const std::vector<config::CertificateRef>& refs) {
-    for (const auto& ref : refs) certificates.insert(ref.certificate);
+  void add(const config::Listener& listener) {
+    for (const auto& ref : listener.certificates) certificates.insert(ref.certificate);
+    if (!listener.access_control) return;
+    const auto& lists = listener.access_control->access_control_lists;
+    access_lists.insert(lists.begin(), lists.end());
   }
   void add(const config::Action& action) {
     const auto* forward = std::get_if<config::ForwardAction>(&action);
@@ -55,6 +58,7 @@ class Differ {
     take_over();
     for (const auto& [id, c] : wanted_.model.certificates) put(with_known_key(c));
     for (const auto& [id, g] : wanted_.model.server_groups) put(with_lingering(g));
+    for (const auto& [id, l] : wanted_.model.access_control_lists) put(l);
     for (const auto& [id, lb] : wanted_.model.load_balancers) put(with_known_addresses(lb));
     for (const auto& [id, l] : wanted_.model.listeners) put(without_refused(l));
     for (const auto& [id, r] : wanted_.model.rules) {
@@ -67,6 +71,7 @@ class Differ {
     remove<config::ServerGroup>(referred_.groups);
     remove<config::LoadBalancer>(referred_.load_balancers);
     remove<config::Certificate>(referred_.certificates);
+    remove<config::AccessControlList>(referred_.access_lists);
     lingering_.forget_expired(now_);
     return std::move(change_);
   }
@@ -189,7 +194,7 @@ class Differ {
       const auto* listener = find<config::Listener>(id);
       if (listener == nullptr) continue;
       referred_.load_balancers.insert(listener->load_balancer);
-      referred_.add(listener->certificates);
+      referred_.add(*listener);
       if (listener->default_action) referred_.add(*listener->default_action);
     }
   }
@@ -237,7 +242,7 @@ bool Change::empty() const { return size() == 0; }
 
 std::size_t Change::size() const {
   std::size_t n = put.load_balancers.size() + put.listeners.size() + put.rules.size() +
-                  put.server_groups.size() + put.certificates.size();
+                  put.server_groups.size() + put.certificates.size() + put.access_control_lists.size();
   for (const auto& [member, ids] : remove) n += ids.size();
   return n;
 }
@@ -270,6 +275,7 @@ void apply(const Change& change, Config& there) {
   apply_kind<config::ServerGroup>(change, there);
   apply_kind<config::LoadBalancer>(change, there);
   apply_kind<config::Certificate>(change, there);
+  apply_kind<config::AccessControlList>(change, there);
   for (auto& [id, c] : there.certificates) c.private_key.clear();  // As if it had been read.
 }
 
@@ -283,5 +289,6 @@ template std::string fingerprint(const config::Listener&);
 template std::string fingerprint(const config::ServerGroup&);
 template std::string fingerprint(const config::LoadBalancer&);
 template std::string fingerprint(const config::Certificate&);
+template std::string fingerprint(const config::AccessControlList&);
 
 }  // namespace sluice::mgmt::ingress

@@ -109,6 +109,31 @@ TEST_F(CompileTest, other_hosts_of_a_certificate_change_the_listener_that_presen
   EXPECT_EQ(listener("secure")->tls, listener_before("secure")->tls);
 }
 
+TEST_F(CompileTest, an_access_control_list_changes_only_the_listeners_that_go_by_it) {
+  Config c = test::sample();
+  c.access_control_lists["office"] = {"office", "", {"10.0.0.0/8", "2001:db8::/32"}};
+  c.listeners["web"].access_control = config::AccessControl{"allow", {"office"}};
+  run(c);
+  EXPECT_TRUE(listener("web")->sources->admits(*IpAddr::parse("10.1.2.3")));
+  EXPECT_FALSE(listener("web")->sources->admits(*IpAddr::parse("192.0.2.1")));
+  EXPECT_EQ(listener("secure")->sources, nullptr);
+  c.access_control_lists["office"].name = "other name";
+  run(c);
+  EXPECT_EQ(listener("web"), listener_before("web"));
+  c.access_control_lists["office"].entries = {"192.0.2.1"};
+  run(c);
+  EXPECT_NE(listener("web"), listener_before("web"));
+  EXPECT_EQ(listener("web")->router, listener_before("web")->router);
+  EXPECT_EQ(listener("secure"), listener_before("secure"));
+  EXPECT_TRUE(listener("web")->sources->admits(*IpAddr::parse("192.0.2.1")));
+  c.listeners["web"].access_control->type = "deny";
+  run(c);
+  EXPECT_FALSE(listener("web")->sources->admits(*IpAddr::parse("192.0.2.1")));
+  c.listeners["web"].access_control.reset();
+  run(c);
+  EXPECT_EQ(listener("web")->sources, nullptr);
+}
+
 TEST_F(CompileTest, another_tls_version_or_rule_order_is_compiled_anew) {
   Config c = test::sample();
   run(c);

@@ -96,6 +96,22 @@ const Wrong kLoadBalancers[] = {
      },
      "/load_balancers/other/addresses/0", "is an address of load balancer \"edge\" already"},
 };
+const Wrong kAccess[] = {
+    {"entry", [](Config& c) { c.access_control_lists["l"] = {"l", "", {"10.0.0.0/8", "10.0.0.1/8"}}; },
+     "/access_control_lists/l/entries/1", kRange},
+    {"name", [](Config& c) { c.access_control_lists["l"] = {"l", "a\nb", {}}; }, "/access_control_lists/l/name",
+     "must not hold control characters"},
+    {"list", [](Config& c) { web(c).access_control = AccessControl{"deny", {"gone"}}; },
+     "/listeners/web/access_control/access_control_lists/0", "no access control list has the id \"gone\""},
+    {"no_list", [](Config& c) { web(c).access_control = AccessControl{"allow", {}}; },
+     "/listeners/web/access_control/access_control_lists", "must hold 1 to 16 elements"},
+    {"type",
+     [](Config& c) {
+       c.access_control_lists["l"] = {"l", "", {"::/0", "10.0.0.1-10.0.0.9"}};
+       web(c).access_control = AccessControl{"white", {"l"}};
+     },
+     "/listeners/web/access_control/type", "must be \"allow\" or \"deny\""},
+};
 const Wrong kListeners[] = {
     {"load_balancer", [](Config& c) { web(c).load_balancer = "gone"; }, "/listeners/web/load_balancer",
      "no load balancer has the id \"gone\""},
@@ -300,6 +316,7 @@ const Wrong kCertificates[] = {
 std::string name_of(const testing::TestParamInfo<Wrong>& info) { return info.param.name; }
 INSTANTIATE_TEST_SUITE_P(AddressPools, Validate, testing::ValuesIn(kPools), name_of);
 INSTANTIATE_TEST_SUITE_P(LoadBalancers, Validate, testing::ValuesIn(kLoadBalancers), name_of);
+INSTANTIATE_TEST_SUITE_P(AccessControl, Validate, testing::ValuesIn(kAccess), name_of);
 INSTANTIATE_TEST_SUITE_P(Listeners, Validate, testing::ValuesIn(kListeners), name_of);
 INSTANTIATE_TEST_SUITE_P(Rules, Validate, testing::ValuesIn(kRules), name_of);
 INSTANTIATE_TEST_SUITE_P(Actions, Validate, testing::ValuesIn(kActions), name_of);

@@ -56,11 +56,13 @@ TEST_F(Resources, every_kind_goes_the_same_way) {
                  json{{"id", "p"}, {"scheme", "internal"}, {"ranges", {"10.9.0.0/28"}}})
                 .status,
             201);
+  EXPECT_EQ(call("POST", "/api/v1/access-control-lists", json{{"id", "l"}, {"entries", {"10.0.0.0/8"}}}).status, 201);
   for (const auto& [kind, id] : {std::pair{"load-balancers", "lb"},
                                  {"listeners", "web"},
                                  {"server-groups", "shop"},
                                  {"rules", "r1"},
                                  {"certificates", "c"},
+                                 {"access-control-lists", "l"},
                                  {"address-pools", "p"}}) {
     const std::string all = std::string("/api/v1/") + kind, one = all + "/" + id;
     const Reply list = call("GET", all);
@@ -74,6 +76,20 @@ TEST_F(Resources, every_kind_goes_the_same_way) {
     EXPECT_EQ(again.headers.at("etag"), read.headers.at("etag")) << kind;
     EXPECT_EQ(call("POST", all, read.body).status, 409) << kind << ": the id is taken";
   }
+}
+
+TEST_F(Resources, an_access_control_list_stays_while_a_listener_goes_by_it) {
+  create_example();
+  EXPECT_EQ(call("PUT", "/api/v1/access-control-lists/l", json{{"entries", {"10.0.0.0/8"}}}).status, 201);
+  const json access = {{"type", "deny"}, {"access_control_lists", {"l"}}};
+  EXPECT_EQ(call("PATCH", "/api/v1/listeners/web", json{{"access_control", access}}).status, 200);
+  EXPECT_EQ(call("GET", "/api/v1/listeners?access_control_list=l").body["items"].size(), 1u);
+  EXPECT_EQ(call("GET", "/api/v1/listeners?access_control_list=m").body["items"].size(), 0u);
+  const Reply refused = call("DELETE", "/api/v1/access-control-lists/l");
+  EXPECT_EQ(refused.status, 409);
+  EXPECT_EQ(refused.body["errors"][0]["path"], "/listeners/web/access_control/access_control_lists/0");
+  EXPECT_EQ(call("PATCH", "/api/v1/listeners/web", json{{"access_control", nullptr}}).status, 200);
+  EXPECT_EQ(call("DELETE", "/api/v1/access-control-lists/l").status, 204);
 }
 
 TEST_F(Resources, an_id_is_made_up_when_a_post_has_none) {
