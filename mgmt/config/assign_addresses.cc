@@ -11,14 +11,38 @@
 namespace sluice::mgmt::config {
 namespace {
 
-/// The ranges of one scheme in their order, and how far they are used up.
+enum class Family : std::uint8_t { kAny, kIpv4, kIpv6 };
+
+bool is_of(const IpAddr& a, Family family) {
+  return family == Family::kAny || a.is_v4() == (family == Family::kIpv4);
+}
+
+/// Where a load balancer without addresses takes one from.
+struct Source {
+  std::string scheme, pool;  ///< No pool: all of the scheme.
+  Family family = Family::kAny;
+  auto operator<=>(const Source&) const = default;
+};
+
+std::vector<Source> sources_of(const LoadBalancer& lb) {
+  std::vector<Family> families = {lb.ip_version == "ipv4"   ? Family::kIpv4
+                                  : lb.ip_version == "ipv6" ? Family::kIpv6
+                                                            : Family::kAny};
+  if (lb.ip_version == "dual") families = {Family::kIpv4, Family::kIpv6};
+  std::vector<Source> out;
+  for (const Family f : families) out.push_back({lb.scheme, lb.address_pool, f});
+  return out;
+}
+
+/// The ranges of one source in their order, and how far they are used up.
 class Pools {
  public:
-  Pools(const Config& config, const std::string& scheme) {
+  Pools(const Config& config, const Source& source) {
     for (const auto& [id, pool] : config.address_pools) {
-      if (pool.scheme != scheme) continue;
+      if (pool.scheme != source.scheme || (!source.pool.empty() && id != source.pool)) continue;
       for (const std::string& text : pool.ranges) {
-        if (const auto range = AddressRange::parse(text)) ranges_.push_back(*range);
+        const auto range = AddressRange::parse(text);
+        if (range && is_of(range->first, source.family)) ranges_.push_back(*range);
       }
     }
     if (!ranges_.empty()) next_ = ranges_[0].first;
@@ -63,36 +87,47 @@ std::optional<IpAddr> kept_address(const LoadBalancer& lb, const Config& current
   return std::nullopt;
 }
 
+/// "must be given: no address pool of scheme "internet" has a free IPv6 one".
+std::string nothing_free(const Source& source) {
+  const std::string where = source.pool.empty() ? "no address pool of scheme \"" + source.scheme + "\" has a free "
+                                                : "address pool \"" + source.pool + "\" has no free ";
+  const char* version = source.family == Family::kIpv4 ? "IPv4 " : source.family == Family::kIpv6 ? "IPv6 " : "";
+  return "must be given: " + where + version + "one";
+}
+
 }  // namespace
 
 std::vector<FieldError> assign_addresses(Config& next, const Config& current) {
   ErrorList errors;
   std::set<IpAddr> taken;
-  std::vector<LoadBalancer*> open;
+  /// One address that a load balancer lacks.
+  struct Need {
+    LoadBalancer* lb;
+    Source source;
+    std::optional<IpAddr> address;
+  };
+  std::vector<Need> needs;
   for (auto& [id, lb] : next.load_balancers) {
-    if (lb.addresses.empty()) open.push_back(&lb);
+    if (lb.addresses.empty()) {
+      for (Source& s : sources_of(lb)) needs.push_back({&lb, std::move(s), std::nullopt});
+    }
     for (const std::string& text : lb.addresses) {
       if (const auto address = IpAddr::parse(text)) taken.insert(*address);
     }
   }
 
-  std::map<std::string, Pools> schemes;
-  for (const LoadBalancer* lb : open) schemes.try_emplace(lb->scheme, next, lb->scheme);
+  std::map<Source, Pools> pools;
+  for (const Need& n : needs) pools.try_emplace(n.source, next, n.source);
   // Who had one keeps it, before anybody new chooses.
-  for (LoadBalancer* lb : open) {
-    if (const auto kept = kept_address(*lb, current, schemes.at(lb->scheme), taken)) {
-      lb->addresses.push_back(kept->to_string());
-    }
-  }
+  for (Need& n : needs) n.address = kept_address(*n.lb, current, pools.at(n.source), taken);
   const Pointer root, kind_at = root / KindOf<LoadBalancer>::kMember;
-  for (LoadBalancer* lb : open) {
-    if (!lb->addresses.empty()) continue;
-    if (const auto fresh = schemes.at(lb->scheme).take(taken)) {
-      lb->addresses.push_back(fresh->to_string());
+  for (Need& n : needs) {
+    if (!n.address) n.address = pools.at(n.source).take(taken);
+    if (n.address) {
+      n.lb->addresses.push_back(n.address->to_string());
     } else {
-      const Pointer at = kind_at / lb->id;
-      errors.add(at / "addresses",
-                 "must be given: no address pool of scheme \"" + lb->scheme + "\" has a free one");
+      const Pointer at = kind_at / n.lb->id;
+      errors.add(at / "addresses", nothing_free(n.source));
     }
   }
   return errors.take();

@@ -29,6 +29,8 @@ void fields(V& v, X& x) {
   v.optional("name", x.name);
   v.optional("scheme", x.scheme);
   v.optional("addresses", x.addresses);
+  v.optional("address_pool", x.address_pool);
+  v.optional("ip_version", x.ip_version);
   v.optional("managed_by", x.managed_by);
 }
 

@@ -28,7 +28,9 @@ struct LoadBalancer {
   std::string id;
   std::string name;
   std::string scheme = "internet";
-  std::vector<std::string> addresses;  ///< VIPs. Empty: one is taken from a pool of the scheme and kept.
+  std::vector<std::string> addresses;  ///< VIPs. Empty: taken from a pool of the scheme and kept.
+  std::string address_pool;            ///< id: from this one only. Empty: from any of the scheme.
+  std::string ip_version = "any";      ///< What is taken: one address ("any", "ipv4", "ipv6"), or one of each ("dual").
   std::string managed_by;
   friend bool operator==(const LoadBalancer&, const LoadBalancer&) = default;
 };

@@ -64,6 +64,13 @@ void check_access_control_lists(ErrorList& errors, const Pointer& root, const Co
   }
 }
 
+void check_pool_reference(ErrorList& errors, const Pointer& at, const LoadBalancer& lb, const Config& config) {
+  detail::check_reference(errors, at, config.address_pools, lb.address_pool, "address pool");
+  const auto pool = config.address_pools.find(lb.address_pool);
+  if (pool != config.address_pools.end() && pool->second.scheme != lb.scheme)
+    errors.add(at, "is a pool of scheme \"" + pool->second.scheme + "\", and the load balancer is not");
+}
+
 void check_load_balancers(ErrorList& errors, const Pointer& root, const Config& config) {
   const Pointer kind_at = root / KindOf<LoadBalancer>::kMember;
   std::map<IpAddr, std::string_view> owners;
@@ -71,6 +78,8 @@ void check_load_balancers(ErrorList& errors, const Pointer& root, const Config& 
     const Pointer at = kind_at / id, addresses_at = at / "addresses";
     check_text(errors, at / "name", lb.name);
     check_one_of(errors, at / "scheme", lb.scheme, {"internet", "internal"});
+    check_one_of(errors, at / "ip_version", lb.ip_version, {"any", "ipv4", "ipv6", "dual"});
+    if (!lb.address_pool.empty()) check_pool_reference(errors, at / "address_pool", lb, config);
     check_count(errors, addresses_at, lb.addresses.size(), 0, 64);
     for (std::size_t i = 0; i < lb.addresses.size(); ++i) {
       const auto address = IpAddr::parse(lb.addresses[i]);

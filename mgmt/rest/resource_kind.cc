@@ -120,6 +120,11 @@ std::vector<KindDifference> differences(const Config& before, const Config& afte
 
 std::vector<FieldError> referrers(const Config& config, std::string_view member, const std::string& id) {
   std::vector<FieldError> out;
+  for (const auto& [name, lb] : config.load_balancers) {
+    if (member == "address_pools" && lb.address_pool == id)
+      out.push_back({"/load_balancers/" + name + "/address_pool",
+                     fmt::format("load balancer \"{}\" takes its addresses there", name)});
+  }
   for (const auto& [name, listener] : config.listeners) {
     const std::string path = "/listeners/" + name, who = fmt::format("listener \"{}\"", name);
     if (member == "load_balancers" && listener.load_balancer == id)

@@ -96,6 +96,18 @@ const Wrong kLoadBalancers[] = {
      },
      "/load_balancers/other/addresses/0", "is an address of load balancer \"edge\" already"},
 };
+const Wrong kChoices[] = {
+    {"ip_version", [](Config& c) { c.load_balancers["edge"].ip_version = "ipv5"; }, "/load_balancers/edge/ip_version",
+     "must be \"any\", \"ipv4\", \"ipv6\" or \"dual\""},
+    {"pool", [](Config& c) { c.load_balancers["edge"].address_pool = "gone"; }, "/load_balancers/edge/address_pool",
+     "no address pool has the id \"gone\""},
+    {"pool_of_another_scheme",
+     [](Config& c) {
+       c.load_balancers["edge"].scheme = "internal";
+       c.load_balancers["edge"].address_pool = "public";
+     },
+     "/load_balancers/edge/address_pool", "is a pool of scheme \"internet\", and the load balancer is not"},
+};
 const Wrong kAccess[] = {
     {"entry", [](Config& c) { c.access_control_lists["l"] = {"l", "", {"10.0.0.0/8", "10.0.0.1/8"}}; },
      "/access_control_lists/l/entries/1", kRange},
@@ -316,6 +328,7 @@ const Wrong kCertificates[] = {
 std::string name_of(const testing::TestParamInfo<Wrong>& info) { return info.param.name; }
 INSTANTIATE_TEST_SUITE_P(AddressPools, Validate, testing::ValuesIn(kPools), name_of);
 INSTANTIATE_TEST_SUITE_P(LoadBalancers, Validate, testing::ValuesIn(kLoadBalancers), name_of);
+INSTANTIATE_TEST_SUITE_P(PoolChoices, Validate, testing::ValuesIn(kChoices), name_of);
 INSTANTIATE_TEST_SUITE_P(AccessControl, Validate, testing::ValuesIn(kAccess), name_of);
 INSTANTIATE_TEST_SUITE_P(Listeners, Validate, testing::ValuesIn(kListeners), name_of);
 INSTANTIATE_TEST_SUITE_P(Rules, Validate, testing::ValuesIn(kRules), name_of);
@@ -394,6 +407,32 @@ TEST(AssignAddresses, says_when_the_pools_of_the_scheme_are_empty) {
                              "must be given: no address pool of scheme \"internet\" has a free one"},
                   FieldError{"/load_balancers/in/addresses",
                              "must be given: no address pool of scheme \"internal\" has a free one"}));
+}
+
+TEST(AssignAddresses, takes_the_version_that_is_asked_for_from_the_pool_that_is_named) {
+  Config c = test::sample();
+  c.address_pools["second"] = {"second", "internet", {"203.0.113.0/31", "2001:db8:2::/127"}};
+  const auto add = [&](const char* id, const char* version, const char* pool) {
+    c.load_balancers[id] = without_address(id);
+    c.load_balancers[id].ip_version = version;
+    c.load_balancers[id].address_pool = pool;
+  };
+  add("a", "dual", "second");
+  add("b", "ipv6", "");
+  add("c", "any", "second");
+  EXPECT_THAT(assign_addresses(c, Config()), ElementsAre());
+  EXPECT_THAT(c.load_balancers["a"].addresses, ElementsAre("203.0.113.0", "2001:db8:2::"));
+  EXPECT_THAT(c.load_balancers["b"].addresses, ElementsAre("2001:db8::10"));
+  EXPECT_THAT(c.load_balancers["c"].addresses, ElementsAre("203.0.113.1"));
+
+  Config next = c;
+  for (const char* id : {"a", "b"}) next.load_balancers[id].addresses.clear();
+  add("a0", "dual", "second");
+  next.load_balancers["a0"] = c.load_balancers["a0"];
+  EXPECT_THAT(assign_addresses(next, c),
+              ElementsAre(FieldError{"/load_balancers/a0/addresses",
+                                     "must be given: address pool \"second\" has no free IPv4 one"}));
+  EXPECT_THAT(next.load_balancers["a"].addresses, ElementsAre("203.0.113.0", "2001:db8:2::"));
 }
 
 TEST(AssignAddresses, keeps_what_a_load_balancer_had_before_newcomers_choose) {

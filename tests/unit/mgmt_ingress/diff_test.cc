@@ -50,7 +50,7 @@ config::Listener listener(const std::string& id, const std::string& lb, const st
 class Diff : public testing::Test {
  protected:
   Diff() {
-    there.load_balancers["lb"] = {"lb", "", "internet", {"192.0.2.1"}, kMark};
+    there.load_balancers["lb"] = {.id = "lb", .addresses = {"192.0.2.1"}, .managed_by = kMark};
     there.listeners["l"] = listener("l", "lb");
     there.server_groups["g"] = group("g", {member("10.0.0.1"), member("10.0.0.2")});
     there.rules["r"] = rule("r", "l", "g");
