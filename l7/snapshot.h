@@ -58,6 +58,18 @@ struct ServerGroup {
 
 enum class ListenerProtocol : std::uint8_t { kHttp, kHttps };
 
+/// The fields that tell a backend about the client, as bits.
+enum ForwardedField : std::uint8_t {
+  kForwardFor = 1,
+  kForwardProto = 2,
+  kForwardHost = 4,
+  kForwardPort = 8,
+  kForwardRealIp = 16,
+  kForwardClientPort = 32,
+};
+inline constexpr std::uint8_t kForwardDefault =
+    kForwardFor | kForwardProto | kForwardHost | kForwardPort | kForwardRealIp;
+
 struct Listener {
   std::string id;
   std::uint16_t port = 0;
@@ -73,6 +85,7 @@ struct Listener {
   Duration idle_timeout = std::chrono::seconds(15);    ///< Kept-alive connection without a request.
   Duration tunnel_timeout = std::chrono::seconds(3600);  ///< Upgraded connection without a byte.
   bool trust_forwarded = false;                        ///< Keep incoming X-Forwarded-*; otherwise replaced.
+  std::uint8_t forwarded_fields = kForwardDefault;     ///< Of ForwardedField. What is not in it is not sent at all.
   std::uint32_t max_requests_per_connection = 10000;
   bool access_log = true;
 };

@@ -76,6 +76,7 @@ void Exchange::begin(ClientSession& session, const Listener* listener, Instant f
     max_body_ = listener->max_body;
     max_requests_ = listener->max_requests_per_connection;
     trust_forwarded_ = listener->trust_forwarded;
+    forwarded_fields_ = listener->forwarded_fields;
   }
   access_log_ = listener == nullptr || listener->access_log;
   worker_.stats.requests.add();

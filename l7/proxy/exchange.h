@@ -159,6 +159,7 @@ class Exchange final : public upstream::ConnectionUser {
   std::uint64_t max_body_ = 0;
   std::uint32_t max_requests_ = 0;
   bool trust_forwarded_ = false, access_log_ = false;
+  std::uint8_t forwarded_fields_ = kForwardDefault;
 
   // Attempts.
   std::array<BackendSlot, kMaxAttempts> tried_;

@@ -27,6 +27,8 @@ void Exchange::send_request(Instant now) {
                                .default_host = session_->local_address(),
                                .request_id = {request_id_.data(), request_id_size_},
                                .port = session_->flow().local.port,
+                               .client_port = session_->flow().remote.port,
+                               .fields = forwarded_fields_,
                                .trust_forwarded = trust_forwarded_,
                                .upgrade = upgrade_};
   BufChain out;

@@ -37,25 +37,35 @@ struct Incoming {
   std::string_view proto, host, port, real_ip;
 };
 
+/// Told by no other field, and known to few, so that http::FieldName does not have it.
+constexpr http1::LiteralName kClientPort = "X-Forwarded-Client-Srcport";
+
 void write_own_fields(http1::HeadWriter& w, const http::RequestHead& request, const ForwardContext& context,
                       const Incoming& in, std::string& forwarded_for) {
-  if (!forwarded_for.empty()) forwarded_for += ", ";
-  forwarded_for += context.client_address;
-  w.field("X-Forwarded-For", forwarded_for);
-  w.field("X-Forwarded-Proto", in.proto.empty() ? context.scheme : in.proto);
+  const auto wanted = [&](ForwardedField f) { return (context.fields & f) != 0; };
+  if (wanted(kForwardFor)) {
+    if (!forwarded_for.empty()) forwarded_for += ", ";
+    forwarded_for += context.client_address;
+    w.field("X-Forwarded-For", forwarded_for);
+  }
+  if (wanted(kForwardProto)) w.field("X-Forwarded-Proto", in.proto.empty() ? context.scheme : in.proto);
   const std::string_view host = request.authority.empty() ? context.default_host : request.authority;
-  w.field("X-Forwarded-Host", in.host.empty() ? host : in.host);
-  if (in.port.empty())
-    w.field("X-Forwarded-Port", std::uint64_t{context.port});
-  else
-    w.field("X-Forwarded-Port", in.port);
-  w.field("X-Real-IP", in.real_ip.empty() ? context.client_address : in.real_ip);
+  if (wanted(kForwardHost)) w.field("X-Forwarded-Host", in.host.empty() ? host : in.host);
+  if (wanted(kForwardPort)) {
+    if (in.port.empty())
+      w.field("X-Forwarded-Port", std::uint64_t{context.port});
+    else
+      w.field("X-Forwarded-Port", in.port);
+  }
+  if (wanted(kForwardRealIp)) w.field("X-Real-IP", in.real_ip.empty() ? context.client_address : in.real_ip);
+  if (wanted(kForwardClientPort)) w.field(kClientPort, std::uint64_t{context.client_port});
   w.field("X-Request-ID", context.request_id);
 }
 
 void write_passed_fields(http1::HeadWriter& w, const http::RequestHead& request,
                          const ForwardContext& context, Incoming& in, std::string& forwarded_for) {
   const ConnectionValues connection(request.fields);
+  const bool keeps_client_port = context.trust_forwarded && (context.fields & kForwardClientPort) == 0;
   for (const Field& f : request.fields) {
     switch (f.id) {
       case FieldName::kHost:
@@ -89,6 +99,7 @@ void write_passed_fields(http1::HeadWriter& w, const http::RequestHead& request,
         if (context.trust_forwarded) w.pass(f);
         break;
       default:
+        if (!keeps_client_port && http::equals_ignore_case(f.name, kClientPort.text)) break;
         if (!http::is_hop_by_hop(f, connection.span())) w.pass(f);
         break;
     }

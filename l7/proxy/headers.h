@@ -7,6 +7,7 @@
 
 #include "dataplane/base/buf.h"
 #include "l7/http/message.h"
+#include "l7/snapshot.h"
 
 namespace sluice::l7::proxy {
 
@@ -17,6 +18,8 @@ struct ForwardContext {
   std::string_view default_host;    ///< For an HTTP/1.0 request without Host.
   std::string_view request_id;
   std::uint16_t port = 0;        ///< The listener's.
+  std::uint16_t client_port = 0;
+  std::uint8_t fields = kForwardDefault;  ///< Of ForwardedField.
   bool trust_forwarded = false;  ///< X-Forwarded-* of the client are kept (and For is appended to).
   bool upgrade = false;
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "mgmt/compile/parts.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include "mgmt/config/address_range.h"
@@ -68,6 +69,17 @@ l7::ValueCondition make_condition(const config::ValueMatch& model) {
   }
   for (const std::string& text : model.values) {
     if (const auto prefix = IpPrefix::parse(text)) out.sources.push_back(*prefix);
+  }
+  return out;
+}
+
+std::uint8_t forwarded_fields(const std::vector<std::string>& names) {
+  static constexpr std::pair<std::string_view, l7::ForwardedField> kFields[] = {
+      {"for", l7::kForwardFor},   {"proto", l7::kForwardProto},    {"host", l7::kForwardHost},
+      {"port", l7::kForwardPort}, {"real_ip", l7::kForwardRealIp}, {"client_port", l7::kForwardClientPort}};
+  std::uint8_t out = 0;
+  for (const auto& [name, field] : kFields) {
+    if (std::find(names.begin(), names.end(), name) != names.end()) out |= field;
   }
   return out;
 }
@@ -179,6 +191,7 @@ l7::Listener make_listener(const config::Listener& model, const Program& program
   out.idle_timeout = ms(model.idle_timeout_ms);
   out.tunnel_timeout = ms(model.tunnel_timeout_ms);
   out.trust_forwarded = model.trust_forwarded_headers;
+  out.forwarded_fields = forwarded_fields(model.forwarded_headers);
   out.max_requests_per_connection = model.max_requests_per_connection;
   out.access_log = model.access_log;
   return out;

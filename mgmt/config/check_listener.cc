@@ -46,6 +46,12 @@ void check_access(ErrorList& errors, const Pointer& at, const AccessControl& acc
   }
 }
 
+void check_forwarded_headers(ErrorList& errors, const Pointer& at, const std::vector<std::string>& headers) {
+  check_count(errors, at, headers.size(), 0, kMaxAlternatives);
+  for (std::size_t i = 0; i < headers.size(); ++i)
+    check_one_of(errors, at / i, headers[i], {"for", "proto", "host", "port", "real_ip", "client_port"});
+}
+
 void check_limits(ErrorList& errors, const Pointer& at, const Listener& listener) {
   check_range(errors, at / "max_line_bytes", listener.max_line_bytes, 256, 64 * 1024);
   check_range(errors, at / "max_header_bytes", listener.max_header_bytes, 1024, 256 * 1024);
@@ -72,6 +78,7 @@ void check_listener(ErrorList& errors, const Pointer& at, const Listener& listen
   if (listener.default_action) check_action(errors, at / "default_action", *listener.default_action, config);
   check_tls(errors, at, listener, config);
   if (listener.access_control) check_access(errors, at / "access_control", *listener.access_control, config);
+  check_forwarded_headers(errors, at / "forwarded_headers", listener.forwarded_headers);
   check_limits(errors, at, listener);
 }
 

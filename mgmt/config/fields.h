@@ -104,6 +104,7 @@ void fields(V& v, X& x) {
   v.optional("tunnel_timeout_ms", x.tunnel_timeout_ms);
   v.optional("max_requests_per_connection", x.max_requests_per_connection);
   v.optional("trust_forwarded_headers", x.trust_forwarded_headers);
+  v.optional("forwarded_headers", x.forwarded_headers);
   v.optional("access_log", x.access_log);
   v.optional("managed_by", x.managed_by);
 }

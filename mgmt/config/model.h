@@ -104,6 +104,8 @@ struct Listener {
                 tunnel_timeout_ms = 3600000;
   std::uint32_t max_requests_per_connection = 10000;
   bool trust_forwarded_headers = false;
+  /// Which of X-Forwarded-For, -Proto, -Host, -Port, X-Real-IP and X-Forwarded-Client-Srcport backends get.
+  std::vector<std::string> forwarded_headers = {"for", "proto", "host", "port", "real_ip"};  ///< and "client_port"
   bool access_log = true;
   std::string managed_by;
   friend bool operator==(const Listener&, const Listener&) = default;

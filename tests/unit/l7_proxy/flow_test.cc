@@ -300,6 +300,25 @@ TEST_F(FlowTest, ATrustedProxyInFrontKeepsItsForwardedFields) {
   EXPECT_EQ(field_of(sent, "X-Real-IP"), "1.1.1.1");
 }
 
+TEST_F(FlowTest, OnlyTheForwardedFieldsThatAreAskedForAreSent) {
+  const std::string_view request =
+      "GET / HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 1.1.1.1\r\nX-Forwarded-Proto: ftp\r\nX-Real-IP: 1.1.1.1\r\n"
+      "X-Forwarded-Client-Srcport: 1\r\n\r\n";
+  const auto sent = [&] {
+    ask(request);
+    return last_upstream().peek();
+  };
+  const std::string by_default = sent();
+  EXPECT_EQ(field_of(by_default, "X-Forwarded-Client-Srcport"), "-");
+  listener->forwarded_fields = kForwardPort | kForwardClientPort;
+  publish();
+  const std::string some = sent();
+  for (const char* name : {"X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Real-IP"})
+    EXPECT_EQ(field_of(some, name), "-") << name;
+  EXPECT_EQ(field_of(some, "X-Forwarded-Port"), "80");
+  EXPECT_EQ(field_of(some, "X-Forwarded-Client-Srcport"), "40001") << "the second client of the bench";
+}
+
 TEST_F(FlowTest, ARequestIdIsMadeUnlessAUsableOneIsGiven) {
   ask("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
   const std::string made = field_of(upstream(0).peek(), "X-Request-ID");
