@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "dataplane/base/ids.h"
@@ -29,6 +30,19 @@ struct Member {
   Endpoint address;
   std::uint16_t weight = 100;  ///< 0: gets no new requests (drain).
   BackendSlot slot;            ///< Runtime state (health, load), kept over rule updates.
+  std::uint64_t mark = 0;      ///< Names it in cookies: the same on every appliance and after every restart.
+};
+
+/// Whether and how a client is led back to the member that served it before.
+struct Stickiness {
+  enum class Kind : std::uint8_t {
+    kNone,
+    kInsert,   ///< By a cookie of our own.
+    kRewrite,  ///< By a mark that we put before the value of the backend's cookie, and take away from requests.
+  };
+  Kind kind = Kind::kNone;
+  std::string cookie;           ///< At most 64 bytes.
+  std::uint32_t max_age_s = 0;  ///< kInsert; 0: until the browser ends.
 };
 
 struct HealthCheck {
@@ -48,6 +62,8 @@ struct ServerGroup {
   GroupSlot slot;
   Scheduler scheduler = Scheduler::kWeightedRoundRobin;
   std::vector<Member> members;
+  Stickiness stickiness;
+  std::vector<std::pair<std::uint64_t, std::uint32_t>> by_mark;  ///< Members by mark, ascending; when sticky.
   HealthCheck health_check;
   Duration connect_timeout = std::chrono::seconds(5);
   Duration request_timeout = std::chrono::seconds(60);  ///< To the response head, and between reads of the body: 504.

@@ -60,6 +60,8 @@ void Exchange::begin(ClientSession& session, const Listener* listener, Instant f
   replayable_ = true;
   all_timed_out_ = true;
   tried_count_ = 0;
+  sticky_ = Stickiness::Kind::kNone;
+  client_mark_.reset();
   client_framing_ = {};
   record_.upstream_connect_ns = record_.upstream_response_ns = -1;
   record_.request_bytes = record_.response_bytes = 0;
@@ -195,10 +197,7 @@ void Exchange::connect_next(Instant now) {
       return;
     }
     const std::size_t allowed = std::clamp<std::size_t>(group->connect_attempts, 1, kMaxAttempts);
-    const auto index = tried_count_ >= allowed
-                           ? std::nullopt
-                           : worker_.picker(group_).pick(*group, worker_.shared.backends,
-                                                         std::span(tried_.data(), tried_count_));
+    const auto index = tried_count_ >= allowed ? std::nullopt : next_member(*group);
     if (!index) {
       if (tried_count_ == 0) {
         worker_.stats.no_backend.add();
@@ -231,6 +230,7 @@ void Exchange::start_attempt(const ServerGroup& group, const Member& member) {
   request_timeout_ = group.request_timeout;
   keep_alive_ = group.keep_alive;
   max_idle_ = group.max_idle_per_worker;
+  remember_member(group, member);
   attempt_sent_ = 0;
   up_byte_seen_ = false;
   up_eof_ = up_reset_ = false;

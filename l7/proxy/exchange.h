@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "dataplane/base/timer_wheel.h"
@@ -17,6 +18,7 @@
 namespace sluice::l7::proxy {
 
 class ClientSession;
+struct ResponseContext;
 
 /// One request and its response:
 ///
@@ -76,6 +78,11 @@ class Exchange final : public upstream::ConnectionUser {
   void on_timer(Instant now);
   void head_overdue(Instant now);
   void update_timers(Instant now);
+
+  // exchange_sticky.cc
+  std::optional<std::uint32_t> next_member(const ServerGroup& group);
+  void remember_member(const ServerGroup& group, const Member& member);
+  void add_cookies(ResponseContext& context);
 
   // exchange_request.cc: towards the backend.
   void send_request(Instant now);
@@ -160,6 +167,13 @@ class Exchange final : public upstream::ConnectionUser {
   std::uint32_t max_requests_ = 0;
   bool trust_forwarded_ = false, access_log_ = false;
   std::uint8_t forwarded_fields_ = kForwardDefault;
+
+  // Stickiness, of the attempt that runs.
+  Stickiness::Kind sticky_ = Stickiness::Kind::kNone;
+  std::uint32_t sticky_max_age_ = 0;
+  std::uint64_t mark_ = 0;
+  std::optional<std::uint64_t> client_mark_;  // What the client came with.
+  BoundedText<64> sticky_cookie_;
 
   // Attempts.
   std::array<BackendSlot, kMaxAttempts> tried_;

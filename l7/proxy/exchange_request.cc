@@ -30,7 +30,10 @@ void Exchange::send_request(Instant now) {
                                .client_port = session_->flow().remote.port,
                                .fields = forwarded_fields_,
                                .trust_forwarded = trust_forwarded_,
-                               .upgrade = upgrade_};
+                               .upgrade = upgrade_,
+                               .marked_cookie = sticky_ == Stickiness::Kind::kRewrite ? sticky_cookie_.view()
+                                                                                      : std::string_view(),
+                               .scratch = &worker_.cookie_text};
   BufChain out;
   if (!write_upstream_request(request_, context, worker_.text, out, worker_.buffers)) {
     reply_error(503, "no_memory", now);

@@ -110,10 +110,11 @@ bool Exchange::begin_response(Instant now) {
   // further request will be read (RFC 9112, 9.5 and 9.6).
   keep_client_ = request_.keep_alive && request_done_ && session_->may_keep_alive(max_requests_) &&
                  client_framing_.kind != Framing::Kind::kUntilClose;
-  const ResponseContext context{.framing = client_framing_,
-                                .client_version = request_.version,
-                                .close = !keep_client_,
-                                .upgrade = false};
+  ResponseContext context{.framing = client_framing_,
+                          .client_version = request_.version,
+                          .close = !keep_client_,
+                          .upgrade = false};
+  add_cookies(context);
   head_out_.clear();
   if (!write_client_response(response_, context, head_out_, worker_.buffers)) {
     head_out_.clear();

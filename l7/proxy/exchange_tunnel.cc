@@ -13,8 +13,8 @@ void Exchange::begin_tunnel(Instant now) {
     bad_response("unexpected_upgrade", now);
     return;
   }
-  const ResponseContext context{
-      .framing = {}, .client_version = request_.version, .close = false, .upgrade = true};
+  ResponseContext context{.framing = {}, .client_version = request_.version, .close = false, .upgrade = true};
+  add_cookies(context);
   BufChain out;
   if (!write_client_response(response_, context, out, worker_.buffers)) {
     reply_error(503, "no_memory", now);

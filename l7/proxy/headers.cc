@@ -7,6 +7,7 @@
 #include <span>
 
 #include "l7/http1/writer.h"
+#include "l7/proxy/sticky_cookie.h"
 
 namespace sluice::l7::proxy {
 namespace {
@@ -71,6 +72,12 @@ void write_passed_fields(http1::HeadWriter& w, const http::RequestHead& request,
       case FieldName::kHost:
       case FieldName::kXRequestId:
         break;  // written by us
+      case FieldName::kCookie:
+        if (context.marked_cookie.empty())
+          w.pass(f);
+        else
+          w.field("Cookie", without_marks(f.value, context.marked_cookie, *context.scratch));
+        break;
       case FieldName::kExpect:
         if (request.expect_continue) w.pass(f);
         break;
@@ -108,7 +115,7 @@ void write_passed_fields(http1::HeadWriter& w, const http::RequestHead& request,
 
 /// Passes the fields of a response; Content-Length only where the framing does not say it.
 void write_response_fields(http1::HeadWriter& w, const http::ResponseHead& response,
-                           bool keep_content_length) {
+                           bool keep_content_length, const ResponseContext& context) {
   const ConnectionValues connection(response.fields);
   bool length_seen = false;
   for (const Field& f : response.fields) {
@@ -119,8 +126,13 @@ void write_response_fields(http1::HeadWriter& w, const http::ResponseHead& respo
       length_seen = true;
       continue;
     }
-    if (!http::is_hop_by_hop(f, connection.span())) w.pass(f);
+    if (http::is_hop_by_hop(f, connection.span())) continue;
+    if (!context.marked_cookie.empty() && http::equals_ignore_case(f.name, "Set-Cookie"))
+      w.field("Set-Cookie", with_mark(f.value, context.marked_cookie, context.mark, *context.scratch));
+    else
+      w.pass(f);
   }
+  if (!context.set_cookie.empty()) w.field("Set-Cookie", context.set_cookie);
 }
 
 }  // namespace
@@ -152,7 +164,7 @@ bool write_client_response(const http::ResponseHead& response, const ResponseCon
   // HEAD and 304 carry the length of what GET would have got; 1xx and 204 must not have one (RFC 9110, 8.6).
   const bool keep_length =
       context.framing.kind == Framing::Kind::kNone && response.status >= 200 && response.status != 204;
-  write_response_fields(w, response, keep_length);
+  write_response_fields(w, response, keep_length, context);
   if (context.upgrade) {
     w.field("Connection", "upgrade");
     for (const Field& f : response.fields) {
@@ -170,7 +182,7 @@ bool write_client_response(const http::ResponseHead& response, const ResponseCon
 bool write_interim_response(const http::ResponseHead& response, BufChain& out, BufPool& pool) {
   http1::HeadWriter w(out, pool);
   w.status_line(response.status, response.reason);
-  write_response_fields(w, response, false);
+  write_response_fields(w, response, false, {});
   return w.finish();
 }
 

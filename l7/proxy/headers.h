@@ -22,6 +22,8 @@ struct ForwardContext {
   std::uint8_t fields = kForwardDefault;  ///< Of ForwardedField.
   bool trust_forwarded = false;  ///< X-Forwarded-* of the client are kept (and For is appended to).
   bool upgrade = false;
+  std::string_view marked_cookie;  ///< Its marks are taken away, with the help of `scratch`.
+  std::string* scratch = nullptr;
 };
 
 /// The request head as the backend gets it: origin-form target, hop-by-hop fields removed (RFC 9110, 7.6.1),
@@ -35,6 +37,10 @@ struct ResponseContext {
   http::Version client_version = http::Version::kHttp11;
   bool close = false;
   bool upgrade = false;  ///< 101: Connection and Upgrade are passed.
+  std::string_view set_cookie;     ///< A Set-Cookie field of our own; empty: none.
+  std::string_view marked_cookie;  ///< A Set-Cookie field of this name gets `mark`, with the help of `scratch`.
+  std::uint64_t mark = 0;
+  std::string* scratch = nullptr;
 };
 bool write_client_response(const http::ResponseHead& response, const ResponseContext& context, BufChain& out,
                            BufPool& pool);

@@ -20,6 +20,7 @@ WorkerState::WorkerState(WorkerId worker, BufPool& buffer_pool, TimerWheel& whee
               (shared_state.process_seed[1] + worker.value * 0x9e3779b97f4a7c15ull)),
       session_pool_(max_connections) {
   text.reserve(16 * 1024);
+  cookie_text.reserve(16 * 1024);
 }
 
 WorkerState::~WorkerState() {

@@ -68,6 +68,7 @@ struct WorkerState {
   std::array<char, route::kMaxPath> path_buffer;
   HttpDate date;
   std::string text;  ///< For header values that are put together; keeps its room.
+  std::string cookie_text;  ///< The same for cookies, which are written while `text` is in use.
   bool draining = false;
 
  private:

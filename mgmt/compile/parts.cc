@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 
 #include "mgmt/config/address_range.h"
 #include "mgmt/config/status_range.h"
@@ -84,6 +85,30 @@ std::uint8_t forwarded_fields(const std::vector<std::string>& names) {
   return out;
 }
 
+/// FNV-1a: names things apart, protects nothing.
+std::uint64_t hash(std::string_view text) {
+  std::uint64_t h = 14695981039346656037ull;
+  for (const char c : text) h = (h ^ static_cast<unsigned char>(c)) * 1099511628211ull;
+  return h;
+}
+
+std::string default_cookie(const std::string& group) {
+  char name[16];
+  std::snprintf(name, sizeof name, "SLUICE%08x", static_cast<unsigned>(hash(group) & 0xffffffffu));
+  return name;
+}
+
+l7::Stickiness make_stickiness(const config::ServerGroup& group) {
+  using Kind = l7::Stickiness::Kind;
+  const config::Stickiness& model = group.stickiness;
+  l7::Stickiness out{Kind::kNone, model.cookie, model.max_age_s};
+  if (model.type == "insert") out.kind = Kind::kInsert;
+  if (model.type == "rewrite") out.kind = Kind::kRewrite;
+  // Two groups of one host must not overwrite each other's.
+  if (out.cookie.empty()) out.cookie = default_cookie(group.id);
+  return out;
+}
+
 }  // namespace
 
 std::shared_ptr<const l7::ServerGroup> make_group(const config::ServerGroup& model,
@@ -102,6 +127,7 @@ std::shared_ptr<const l7::ServerGroup> make_group(const config::ServerGroup& mod
   out->scheduler = model.scheduler == "least_connections" ? l7::Scheduler::kLeastConnections
                                                           : l7::Scheduler::kWeightedRoundRobin;
   out->health_check = make_health_check(model.health_check);
+  out->stickiness = make_stickiness(model);
   out->connect_timeout = ms(model.connect_timeout_ms);
   out->request_timeout = ms(model.request_timeout_ms);
   out->keep_alive = ms(model.keep_alive_ms);
@@ -116,6 +142,7 @@ std::shared_ptr<const l7::ServerGroup> make_group(const config::ServerGroup& mod
     l7::Member& member = out->members.emplace_back();
     member.id = m.id;
     member.address = {IpAddr::parse(m.address).value_or(IpAddr()), static_cast<std::uint16_t>(m.port)};
+    member.mark = hash(member.address.to_string());
     member.weight = m.drain ? std::uint16_t{0} : static_cast<std::uint16_t>(m.weight);
     if (const auto before = kept.find(member.address); before != kept.end()) {
       member.slot = before->second;
@@ -127,6 +154,9 @@ std::shared_ptr<const l7::ServerGroup> make_group(const config::ServerGroup& mod
       return nullptr;
     }
   }
+  if (out->stickiness.kind == l7::Stickiness::Kind::kNone) return out;
+  for (std::uint32_t i = 0; i < out->members.size(); ++i) out->by_mark.emplace_back(out->members[i].mark, i);
+  std::sort(out->by_mark.begin(), out->by_mark.end());
   return out;
 }
 

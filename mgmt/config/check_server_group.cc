@@ -59,6 +59,17 @@ void check_health_check(ErrorList& errors, const Pointer& at, const HealthCheck&
   }
 }
 
+void check_stickiness(ErrorList& errors, const Pointer& at, const Stickiness& sticky) {
+  constexpr std::uint64_t kYear = 365ull * 24 * 3600;
+  check_one_of(errors, at / "type", sticky.type, {"none", "insert", "rewrite"});
+  check_range(errors, at / "max_age_s", sticky.max_age_s, 0, kYear);
+  if (sticky.cookie.empty()) {
+    if (sticky.type == "rewrite") errors.add(at / "cookie", "must name the members' own cookie");
+  } else if (sticky.cookie.size() > 64 || !is_token(sticky.cookie)) {
+    errors.add(at / "cookie", "must be a cookie's name (RFC 6265) of at most 64 bytes");
+  }
+}
+
 }  // namespace
 
 void check_server_group(ErrorList& errors, const Pointer& at, const ServerGroup& group) {
@@ -66,6 +77,7 @@ void check_server_group(ErrorList& errors, const Pointer& at, const ServerGroup&
   check_one_of(errors, at / "scheduler", group.scheduler, {"weighted_round_robin", "least_connections"});
   check_members(errors, at / "members", group.members);
   check_health_check(errors, at / "health_check", group.health_check);
+  check_stickiness(errors, at / "stickiness", group.stickiness);
   check_range(errors, at / "connect_timeout_ms", group.connect_timeout_ms, 1, kDayMs);
   check_range(errors, at / "request_timeout_ms", group.request_timeout_ms, 1, kDayMs);
   check_range(errors, at / "keep_alive_ms", group.keep_alive_ms, 0, kDayMs);

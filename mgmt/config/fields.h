@@ -164,6 +164,13 @@ void fields(V& v, X& x) {
   v.optional("statuses", x.statuses);
 }
 
+template <class V, Of<Stickiness> X>
+void fields(V& v, X& x) {
+  v.optional("type", x.type);
+  v.optional("cookie", x.cookie);
+  v.optional("max_age_s", x.max_age_s);
+}
+
 template <class V, Of<ServerGroup> X>
 void fields(V& v, X& x) {
   v.required("id", x.id);
@@ -171,6 +178,7 @@ void fields(V& v, X& x) {
   v.optional("scheduler", x.scheduler);
   v.optional("members", x.members);
   v.optional("health_check", x.health_check);
+  v.optional("stickiness", x.stickiness);
   v.optional("connect_timeout_ms", x.connect_timeout_ms);
   v.optional("request_timeout_ms", x.request_timeout_ms);
   v.optional("keep_alive_ms", x.keep_alive_ms);

@@ -156,12 +156,20 @@ struct HealthCheck {
   std::vector<std::string> statuses = {"200-399"};
   friend bool operator==(const HealthCheck&, const HealthCheck&) = default;
 };
+/// Leads a client back to the member that served it before, as long as that may serve.
+struct Stickiness {
+  std::string type = "none";    ///< "none"; "insert": by a cookie of ours; "rewrite": by a mark in the members' cookie.
+  std::string cookie;           ///< Name. "insert": empty is one made from the group's id.
+  std::uint32_t max_age_s = 0;  ///< "insert"; 0: until the browser ends.
+  friend bool operator==(const Stickiness&, const Stickiness&) = default;
+};
 struct ServerGroup {
   std::string id;
   std::string name;
   std::string scheduler = "weighted_round_robin";  ///< or "least_connections"
   std::vector<Member> members;
   HealthCheck health_check;
+  Stickiness stickiness;
   std::uint32_t connect_timeout_ms = 5000, request_timeout_ms = 60000, keep_alive_ms = 60000;
   std::uint32_t max_idle_per_worker = 320, connect_attempts = 3;
   std::string managed_by;

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The configuration changes while requests run: none is lost, and what is wrong changes nothing."""
 import copy
+import re
 import subprocess
 import threading
 import time
 
 import pytest
 
-from tests.support.lab import VIP4, VIP6, wait_for
+from tests.support.lab import BACKENDS, VIP4, VIP6, wait_for
 
 pytestmark = pytest.mark.sanitizer
 
@@ -113,6 +114,37 @@ def test_a_new_vip_is_announced_and_answers_and_a_removed_one_is_silent(restored
     restored.api.apply(restored.config)
     restored.client.ip("neigh", "flush", "all")
     assert restored.curl("http://10.77.0.150:8080/", check=False, timeout=5).returncode in (7, 28)
+
+
+def test_a_sticky_group_leads_a_client_back_until_its_member_drains(restored, config):
+    def get(*args):
+        head, _, body = restored.curl("-i", *args, f"http://{VIP4}/").partition("\n\n")
+        cookies = [x.split(": ", 1)[1] for x in head.split("\n") if x.lower().startswith("set-cookie: ")]
+        return body.split()[0].removeprefix("backend="), cookies
+
+    group = next(g for g in config["server_groups"] if g["id"] == "all")
+    group["stickiness"] = {"type": "insert", "cookie": "ROUTE", "max_age_s": 600}
+    restored.api.apply(config)
+    assert len({get()[0] for _ in range(6)}) == 3, "without the cookie all members get requests"
+    name, (cookie,) = get()
+    assert cookie.startswith("ROUTE=") and cookie.endswith("; Path=/; Max-Age=600; HttpOnly")
+    back = ("-b", cookie.split(";")[0])
+    assert [get(*back) for _ in range(6)] == [(name, [])] * 6
+    address = BACKENDS[name][0]
+    next(m for m in group["members"] if m["address"] == address)["drain"] = True
+    restored.api.apply(config)
+    other, fresh = get(*back)
+    assert other != name and len(fresh) == 1
+
+
+def test_a_cookie_of_the_members_is_marked_and_they_do_not_see_the_mark(restored, config):
+    group = next(g for g in config["server_groups"] if g["id"] == "faulty")
+    group["stickiness"] = {"type": "rewrite", "cookie": "SESSION"}
+    restored.api.apply(config)
+    ask = ("-i", "-H", "Host: faulty.test", f"http://{VIP4}/cookie")
+    cookie = re.search(r"^Set-Cookie: (SESSION=[0-9a-f]{16}~own); HttpOnly$", restored.curl(*ask), re.M | re.I)
+    assert cookie, restored.curl(*ask)
+    assert "Cookie: a=b; SESSION=own\n" in restored.curl("-b", f"a=b; {cookie[1]}", *ask)
 
 
 @pytest.mark.parametrize("url", [f"http://{VIP4}/", f"http://[{VIP6}]/", f"https://{VIP4}/"])

@@ -12,7 +12,7 @@ close is deliberate. Usage: faulty_backend.py PORT
   /ws            101, then echoes bytes                       /slow/N       N bytes, one a 10 ms
   /status/N      that status                                  /zeros/N      N bytes, as fast as they go
   /no-continue   417 to Expect, body unread                   /big-head     a head of 200 KB
-  /stall         reads nothing of the body for 20 s
+  /stall         reads nothing of the body for 20 s           /cookie       the same as /head, and sets SESSION=own
 """
 import hashlib
 import socket
@@ -133,8 +133,8 @@ def kept(sock, reader, head, path):
         return sha(sock, reader, head)
     for _ in reader.body(head):
         pass
-    if path == "/head":
-        reply(sock, head)
+    if path in ("/head", "/cookie"):
+        reply(sock, head, extra="Set-Cookie: SESSION=own; HttpOnly\r\n" if path == "/cookie" else "")
     elif path.startswith("/chunked/"):
         chunk = b"3e8\r\n" + b"c" * 1000 + b"\r\n"
         sock.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n" + chunk * number +

@@ -109,6 +109,26 @@ TEST_F(CompileTest, other_hosts_of_a_certificate_change_the_listener_that_presen
   EXPECT_EQ(listener("secure")->tls, listener_before("secure")->tls);
 }
 
+TEST_F(CompileTest, members_of_a_sticky_group_are_found_by_a_mark_of_their_address) {
+  Config c = test::sample();
+  c.server_groups["api"].stickiness.type = "insert";
+  run(c);
+  const auto marks = program_->groups.at("api")->by_mark;
+  ASSERT_EQ(marks.size(), 2u);
+  const std::string cookie = program_->groups.at("api")->stickiness.cookie;
+  EXPECT_EQ(cookie.size(), 14u) << "made from the id";
+  std::swap(c.server_groups["api"].members[0], c.server_groups["api"].members[1]);
+  c.server_groups["shop"].stickiness = {"rewrite", "SESSION", 0};
+  run(c);
+  const auto& api = *program_->groups.at("api");
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(api.by_mark[i].first, marks[i].first);
+    EXPECT_EQ(api.members[api.by_mark[i].second].mark, marks[i].first);
+  }
+  EXPECT_EQ(api.stickiness.cookie, cookie);
+  EXPECT_EQ(program_->groups.at("shop")->stickiness.cookie, "SESSION");
+}
+
 TEST_F(CompileTest, an_access_control_list_changes_only_the_listeners_that_go_by_it) {
   Config c = test::sample();
   c.access_control_lists["office"] = {"office", "", {"10.0.0.0/8", "2001:db8::/32"}};

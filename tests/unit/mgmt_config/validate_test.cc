@@ -96,6 +96,20 @@ const Wrong kLoadBalancers[] = {
      },
      "/load_balancers/other/addresses/0", "is an address of load balancer \"edge\" already"},
 };
+const Wrong kSticky[] = {
+    {"type", [](Config& c) { group(c).stickiness.type = "always"; }, "/server_groups/api/stickiness/type",
+     "must be \"none\", \"insert\" or \"rewrite\""},
+    {"cookie", [](Config& c) { group(c).stickiness = {"insert", "a b", 0}; }, "/server_groups/api/stickiness/cookie",
+     "must be a cookie's name (RFC 6265) of at most 64 bytes"},
+    {"no_cookie", [](Config& c) { group(c).stickiness.type = "rewrite"; }, "/server_groups/api/stickiness/cookie",
+     "must name the members' own cookie"},
+    {"age", [](Config& c) { group(c).stickiness.max_age_s = 31536001; }, "/server_groups/api/stickiness/max_age_s",
+     "must be between 0 and 31536000"},
+};
+const Wrong kForwarded[] = {
+    {"header", [](Config& c) { web(c).forwarded_headers = {"for", "by"}; }, "/listeners/web/forwarded_headers/1",
+     "must be \"for\", \"proto\", \"host\", \"port\", \"real_ip\" or \"client_port\""},
+};
 const Wrong kChoices[] = {
     {"ip_version", [](Config& c) { c.load_balancers["edge"].ip_version = "ipv5"; }, "/load_balancers/edge/ip_version",
      "must be \"any\", \"ipv4\", \"ipv6\" or \"dual\""},
@@ -328,6 +342,8 @@ const Wrong kCertificates[] = {
 std::string name_of(const testing::TestParamInfo<Wrong>& info) { return info.param.name; }
 INSTANTIATE_TEST_SUITE_P(AddressPools, Validate, testing::ValuesIn(kPools), name_of);
 INSTANTIATE_TEST_SUITE_P(LoadBalancers, Validate, testing::ValuesIn(kLoadBalancers), name_of);
+INSTANTIATE_TEST_SUITE_P(Stickiness, Validate, testing::ValuesIn(kSticky), name_of);
+INSTANTIATE_TEST_SUITE_P(ForwardedHeaders, Validate, testing::ValuesIn(kForwarded), name_of);
 INSTANTIATE_TEST_SUITE_P(PoolChoices, Validate, testing::ValuesIn(kChoices), name_of);
 INSTANTIATE_TEST_SUITE_P(AccessControl, Validate, testing::ValuesIn(kAccess), name_of);
 INSTANTIATE_TEST_SUITE_P(Listeners, Validate, testing::ValuesIn(kListeners), name_of);
