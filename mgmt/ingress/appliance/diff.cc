@@ -135,6 +135,9 @@ class Differ {
   config::ServerGroup with_lingering(config::ServerGroup g) {
     const auto* before = find<config::ServerGroup>(g.id);
     if (before == nullptr) return g;
+    std::optional<Lingering::Clock::duration> linger;
+    if (const auto own = wanted_.drain_s.find(g.id); own != wanted_.drain_s.end())
+      linger = std::chrono::seconds(own->second);
     std::set<std::string> wanted;
     for (const auto& m : g.members) {
       wanted.insert(m.id);
@@ -142,7 +145,7 @@ class Differ {
     }
     for (config::Member m : before->members) {
       // A group that would be left with nothing but drained members keeps none: its 503 has to come at once.
-      if (wanted.contains(m.id) || !lingering_.keep(g.id, m.id, now_)) continue;
+      if (wanted.contains(m.id) || !lingering_.keep(g.id, m.id, now_, linger)) continue;
       m.drain = true;
       g.members.push_back(std::move(m));
     }
@@ -221,19 +224,20 @@ void apply_kind(const Change& change, Config& there) {
 
 }  // namespace
 
-bool Lingering::keep(const std::string& group, const std::string& member, Clock::time_point now) {
-  return now < since_.try_emplace({group, member}, now).first->second + linger_;
+bool Lingering::keep(const std::string& group, const std::string& member, Clock::time_point now,
+                     std::optional<Clock::duration> linger) {
+  return now < until_.try_emplace({group, member}, now + linger.value_or(linger_)).first->second;
 }
 
 void Lingering::forget_expired(Clock::time_point now) {
-  std::erase_if(since_,
-                [&](const auto& e) { return e.second + linger_ + linger_ + std::chrono::seconds(60) < now; });
+  // Longer than it takes to remove a member that has lingered, or it would begin anew.
+  std::erase_if(until_, [&](const auto& e) { return e.second + linger_ + std::chrono::seconds(60) < now; });
 }
 
 Lingering::Clock::time_point Lingering::next(Clock::time_point now) const {
   auto out = Clock::time_point::max();
-  for (const auto& [member, since] : since_) {
-    if (since + linger_ > now) out = std::min(out, since + linger_);
+  for (const auto& [member, until] : until_) {
+    if (until > now) out = std::min(out, until);
   }
   return out;
 }

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <map>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -23,23 +24,25 @@ struct Change {
   nlohmann::json to_json() const;
 };
 
-/// Remembers since when a member of a group is no longer wanted: it takes no new requests from then on, and
-/// goes when `linger` has passed.
+/// Remembers how long a member of a group that is no longer wanted stays: it takes no new requests from then
+/// on, and goes when `linger` has passed.
 class Lingering {
  public:
   using Clock = std::chrono::steady_clock;
   explicit Lingering(Clock::duration linger) : linger_(linger) {}
   /// Whether this member is to be kept, drained, for now.
-  bool keep(const std::string& group, const std::string& member, Clock::time_point now);
+  /// `linger`: of this group, where it is another than the common one.
+  bool keep(const std::string& group, const std::string& member, Clock::time_point now,
+            std::optional<Clock::duration> linger = std::nullopt);
   /// Of a member that is wanted (again).
-  void forget(const std::string& group, const std::string& member) { since_.erase({group, member}); }
+  void forget(const std::string& group, const std::string& member) { until_.erase({group, member}); }
   void forget_expired(Clock::time_point now);
   /// When the next one goes; max: none lingers.
   Clock::time_point next(Clock::time_point now) const;
 
  private:
   const Clock::duration linger_;
-  std::map<std::pair<std::string, std::string>, Clock::time_point> since_;
+  std::map<std::pair<std::string, std::string>, Clock::time_point> until_;
 };
 
 /// What the appliance refused, by "rules/ID", and in which form: not sent again until it is another.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // service.beta.kubernetes.io/alibaba-cloud-loadbalancer-*, and the older alicloud spelling of the same keys.
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <functional>
+#include <iterator>
 #include <optional>
 #include <string_view>
 #include <unordered_map>
@@ -17,8 +17,18 @@ namespace {
 constexpr std::string_view kNew = "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-";
 constexpr std::string_view kOld = "service.beta.kubernetes.io/alicloud-loadbalancer-";
 
+/// What several keys say together is put together when all have been read.
+struct Reading : IngressSettings {
+  std::optional<bool> acl, sticky;
+  std::string acl_type = "allow";  // In doubt closed.
+  std::vector<std::string> acl_ids;
+  bool sticky_by_server = false;
+  std::string cookie;
+  std::uint32_t cookie_timeout = 0;
+};
+
 /// Takes a value over; false: it is none that the key may have.
-using Apply = std::function<bool(const std::string& value, IngressSettings& s)>;
+using Apply = std::function<bool(const std::string& value, Reading& s)>;
 
 std::optional<std::uint32_t> number(const std::string& text, std::uint32_t low, std::uint32_t high) {
   std::uint32_t out = 0;
@@ -33,6 +43,72 @@ Apply flag(bool IngressSettings::*member) {
     s.*member = v == "true";
     return true;
   };
+}
+
+Apply on_off(std::optional<bool> Reading::*member) {
+  return [member](const std::string& v, Reading& s) {
+    s.*member = v == "on";
+    return v == "on" || v == "off";
+  };
+}
+
+/// "a,b"
+std::vector<std::string> split(const std::string& text) {
+  std::vector<std::string> out;
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t comma = std::min(text.find(',', at), text.size());
+    out.push_back(text.substr(at, comma - at));
+    at = comma + 1;
+  }
+  return out;
+}
+
+bool acl_ids(const std::string& v, Reading& s) {
+  s.acl_ids = split(v);
+  return s.acl_ids.size() <= 16 && std::all_of(s.acl_ids.begin(), s.acl_ids.end(), config::is_id);
+}
+
+bool acl_type(const std::string& v, Reading& s) {
+  s.acl_type = v == "white" ? "allow" : "deny";
+  return v == "white" || v == "black";
+}
+
+bool sticky_type(const std::string& v, Reading& s) {
+  s.sticky_by_server = v == "server";
+  return v == "insert" || v == "server";
+}
+
+bool cookie_timeout(const std::string& v, Reading& s) {
+  const auto n = number(v, 1, 86400);
+  s.cookie_timeout = n.value_or(0);
+  return n.has_value();
+}
+
+/// Whether backends get a field that tells them about the client.
+Apply forwarded(const char* field) {
+  return [field](const std::string& v, Reading& s) {
+    auto& fields = s.listener.forwarded_headers;
+    std::erase(fields, field);
+    if (v == "on") fields.emplace_back(field);
+    return v == "on" || v == "off";
+  };
+}
+
+bool drain(const std::string& v, Reading& s) {
+  s.drain_s.reset();  // on: for the controller's time, unless connection-drain-timeout, which comes later, says more
+  if (v == "off") s.drain_s = 0;
+  return v == "on" || v == "off";
+}
+
+bool drain_timeout(const std::string& v, Reading& s) {
+  const auto n = number(v, 10, 900);
+  if (n && s.drain_s != 0u) s.drain_s = n;
+  return n.has_value();
+}
+
+bool ip_version(const std::string& v, Reading& s) {
+  s.load_balancer.ip_version = v;
+  return v == "ipv4" || v == "ipv6" || v == "dual";
 }
 
 /// A number of the health check, times `factor`.
@@ -62,13 +138,10 @@ bool health_type(const std::string& v, IngressSettings& s) {
 /// "http_2xx,http_3xx"
 bool health_statuses(const std::string& v, IngressSettings& s) {
   std::vector<std::string> out;
-  for (std::size_t at = 0; at <= v.size();) {
-    const std::size_t comma = std::min(v.find(',', at), v.size());
-    const std::string one = v.substr(at, comma - at);
+  for (const std::string& one : split(v)) {
     if (one.size() != 8 || !one.starts_with("http_") || one[5] < '2' || one[5] > '5' || !one.ends_with("xx"))
       return false;
     out.push_back(std::string(1, one[5]) + "00-" + one[5] + "99");
-    at = comma + 1;
   }
   s.server_group.health_check.statuses = out;
   return true;
@@ -126,6 +199,20 @@ const std::unordered_map<std::string_view, Apply>& keys() {
       // The ownership mark protects what we make from others' hands anyway.
       {"delete-protection", [](const std::string& v, IngressSettings&) { return v == "on" || v == "off"; }},
       {"tls-cipher-policy", tls_policy},
+      {"ip-version", ip_version},
+      {"acl-status", on_off(&Reading::acl)},
+      {"acl-id", acl_ids},
+      {"acl-type", acl_type},
+      {"sticky-session", on_off(&Reading::sticky)},
+      {"sticky-session-type", sticky_type},
+      {"cookie-timeout", cookie_timeout},
+      {"cookie",
+       [](const std::string& v, Reading& s) { return s.cookie = v, v.size() <= 64 && config::is_token(v); }},
+      {"xforwardedfor-proto", forwarded("proto")},
+      {"xforwardedfor-slbport", forwarded("port")},
+      {"xforwardedfor-clientsrcport", forwarded("client_port")},
+      {"connection-drain", drain},
+      {"connection-drain-timeout", drain_timeout},
       {"idle-timeout",
        [](const std::string& v, IngressSettings& s) {
          const auto n = number(v, 1, 60);
@@ -170,46 +257,14 @@ const std::unordered_map<std::string_view, Apply>& keys() {
 }
 
 /// Keys that mean something in the cloud, or that the appliance does not have yet.
-constexpr std::array<std::string_view, 38> kWithoutMeaning = {"resource-group-id",
-                                                              "additional-resource-tags",
-                                                              "network-type",
-                                                              "vswitch-id",
-                                                              "master-zoneid",
-                                                              "slave-zoneid",
-                                                              "ip",
-                                                              "spec",
-                                                              "instance-charge-type",
-                                                              "charge-type",
-                                                              "bandwidth",
-                                                              "ip-version",
-                                                              "modification-protection",
-                                                              "external-ip-type",
-                                                              "hostname",
-                                                              "protocol-port",
-                                                              "cert-id",
-                                                              "http2-enabled",
-                                                              "domain-extensions",
-                                                              "forward-port",
-                                                              "sticky-session",
-                                                              "sticky-session-type",
-                                                              "cookie-timeout",
-                                                              "cookie",
-                                                              "persistence-timeout",
-                                                              "established-timeout",
-                                                              "acl-status",
-                                                              "acl-id",
-                                                              "acl-type",
-                                                              "connection-drain",
-                                                              "connection-drain-timeout",
-                                                              "proxy-protocol",
-                                                              "xforwardedfor-proto",
-                                                              "xforwardedfor-slbport",
-                                                              "xforwardedfor-clientsrcport",
-                                                              "health-check-switch",
-                                                              "weight",
-                                                              "backend-label"};
+constexpr std::string_view kWithoutMeaning[] = {
+    "resource-group-id", "additional-resource-tags", "network-type", "vswitch-id", "master-zoneid",
+    "slave-zoneid", "ip", "spec", "instance-charge-type", "charge-type", "bandwidth",
+    "modification-protection", "external-ip-type", "hostname", "protocol-port", "cert-id", "http2-enabled",
+    "domain-extensions", "forward-port", "persistence-timeout", "established-timeout", "proxy-protocol",
+    "health-check-switch", "weight", "backend-label"};
 
-void apply_spelling(const Meta& meta, std::string_view prefix, IngressSettings& settings, Notices& notices) {
+void apply_spelling(const Meta& meta, std::string_view prefix, Reading& settings, Notices& notices) {
   for (auto it = meta.annotations.lower_bound(std::string(prefix));
        it != meta.annotations.end() && it->first.starts_with(prefix); ++it) {
     const std::string_view key = std::string_view(it->first).substr(prefix.size());
@@ -218,12 +273,12 @@ void apply_spelling(const Meta& meta, std::string_view prefix, IngressSettings& 
     const auto found = keys().find(key);
     if (found == keys().end()) {
       const bool known =
-          std::find(kWithoutMeaning.begin(), kWithoutMeaning.end(), key) != kWithoutMeaning.end();
+          std::find(std::begin(kWithoutMeaning), std::end(kWithoutMeaning), key) != std::end(kWithoutMeaning);
       notices.warn(meta.key, known ? "AnnotationWithoutEffect" : "UnknownAnnotation",
                    it->first + (known ? " has no effect on this appliance." : " is unknown."));
       continue;
     }
-    IngressSettings changed = settings;
+    Reading changed = settings;
     if (found->second(it->second, changed)) {
       settings = std::move(changed);
     } else {
@@ -234,11 +289,44 @@ void apply_spelling(const Meta& meta, std::string_view prefix, IngressSettings& 
   }
 }
 
+void put_together_access(const Meta& meta, Reading& s, Notices& notices) {
+  if (!s.acl.value_or(false)) return;
+  if (s.listener.access_control) {
+    // Who writes an Ingress must not open what the class closes.
+    notices.warn(meta.key, "InvalidAnnotation", "acl-status: the access control of the class stands.");
+  } else if (s.acl_ids.empty()) {
+    // A list that nobody has: the Ingress is left out rather than open.
+    notices.warn(meta.key, "InvalidAnnotation", "acl-status is on, and acl-id names no list.");
+    s.listener.access_control = config::AccessControl{s.acl_type, {""}};
+  } else {
+    s.listener.access_control = config::AccessControl{s.acl_type, s.acl_ids};
+  }
+}
+
+void put_together_stickiness(const Meta& meta, Reading& s, Notices& notices) {
+  if (!s.sticky) return;
+  config::Stickiness& out = s.server_group.stickiness;
+  out = {};
+  if (!*s.sticky) return;
+  if (s.sticky_by_server && s.cookie.empty()) {
+    notices.warn(meta.key, "InvalidAnnotation",
+                 "sticky-session-type is server, and cookie does not name the backend's; sessions are not sticky.");
+  } else {
+    out = s.sticky_by_server ? config::Stickiness{"rewrite", s.cookie, 0}
+                             : config::Stickiness{"insert", "", s.cookie_timeout};
+  }
+}
+
 }  // namespace
 
 void apply_alibaba_annotations(const Meta& meta, IngressSettings& settings, Notices& notices) {
-  apply_spelling(meta, kOld, settings, notices);
-  apply_spelling(meta, kNew, settings, notices);
+  Reading reading;
+  static_cast<IngressSettings&>(reading) = std::move(settings);
+  apply_spelling(meta, kOld, reading, notices);
+  apply_spelling(meta, kNew, reading, notices);
+  put_together_access(meta, reading, notices);
+  put_together_stickiness(meta, reading, notices);
+  settings = std::move(reading);
 }
 
 }  // namespace sluice::mgmt::ingress

@@ -135,9 +135,11 @@ std::string Backends::group_for(const Ingress& ingress, const Backend& backend,
   const std::string port = port_text(backend);
   std::string id = make_id({options_.cluster, ns, backend.service, port});
   static const config::ServerGroup kDefault;
-  if (settings.server_group != kDefault || !settings.backend_family.empty()) {
-    id += "_" + short_hash(config::to_json(settings.server_group).dump() + settings.backend_family);
+  if (settings.server_group != kDefault || !settings.backend_family.empty() || settings.drain_s) {
+    const std::string drain = settings.drain_s ? "\n" + std::to_string(*settings.drain_s) : "";
+    id += "_" + short_hash(config::to_json(settings.server_group).dump() + settings.backend_family + drain);
   }
+  if (settings.drain_s) out_.drain_s[id] = *settings.drain_s;
   const auto service = cluster_.services.find({ns, backend.service});
   const Service::Port* service_port =
       service == cluster_.services.end() ? nullptr : find_port(service->second, backend);

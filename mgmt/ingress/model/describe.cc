@@ -67,6 +67,7 @@ json describe(const Translation& t, const Options& options) {
   const auto add = [&](const char* kind, json described) {
     if (!described.empty()) model[kind] = std::move(described);
   };
+  add("access_control_lists", describe_kind(t.model.access_control_lists, mark));
   add("load_balancers", describe_kind(t.model.load_balancers, mark));
   add("listeners", describe_kind(t.model.listeners, mark));
   add("rules", describe(t.model.rules));
@@ -79,6 +80,7 @@ json describe(const Translation& t, const Options& options) {
   if (!ingresses.empty()) out["ingresses"] = ingresses;
   if (!t.taken_over.empty()) out["taken_over"] = t.taken_over;
   if (!t.released.empty()) out["released"] = t.released;
+  for (const auto& [group, seconds] : t.drain_s) out["drain_s"][group] = seconds;
   for (const Notice& n : t.notices)
     out["notices"].push_back(n.ingress.text() + " " + n.reason + ": " + n.message);
   return out;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -19,6 +20,8 @@ struct IngressSettings {
   bool force_override = false, preserve_on_delete = false;
   config::ServerGroup server_group;
   std::string backend_family;  ///< "IPv4", "IPv6", "dual"; empty: the Service's first.
+  std::optional<config::AccessControlList> access_list;  ///< Of the class; `listener` goes by it.
+  std::optional<std::uint32_t> drain_s;  ///< How long a pod that is gone stays, drained; none: the controller's.
 };
 
 /// Annotation families, a file each, applied over `settings` in the order of the dialect. Unknown keys of a

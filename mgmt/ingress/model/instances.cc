@@ -3,12 +3,23 @@
 
 #include <algorithm>
 
+#include "mgmt/config/json.h"
 #include "mgmt/ingress/model/ids.h"
 
 namespace sluice::mgmt::ingress {
 namespace {
 
-IngressSettings settings_of(const Ingress& ingress, const Selected& selected, Notices& notices) {
+/// The list of a class, under an id of its own, and the listeners that go by it.
+void use_access_list(const SluiceConfig& c, const Options& options, IngressSettings& out) {
+  if (!c.access_list) return;
+  out.access_list = c.access_list;
+  out.access_list->id = make_id({options.cluster, "acl", c.meta.key.ns, c.meta.key.name});
+  out.access_list->managed_by = options.mark();
+  out.listener.access_control = config::AccessControl{c.access_type, {out.access_list->id}};
+}
+
+IngressSettings settings_of(const Ingress& ingress, const Selected& selected, const Options& options,
+                            Notices& notices) {
   IngressSettings out;
   if (const SluiceConfig* c = selected.config) {
     out.load_balancer_id = c->load_balancer_id;
@@ -19,6 +30,7 @@ IngressSettings settings_of(const Ingress& ingress, const Selected& selected, No
     out.load_balancer.id = out.listener.id = out.listener.load_balancer = out.server_group.id = "";
     out.force_override = c->force_override;
     out.preserve_on_delete = c->preserve_on_delete;
+    use_access_list(*c, options, out);
     for (const std::string& p : c->problems)
       notices.warn(ingress.meta.key, "InvalidParameters", "SluiceConfig " + c->meta.key.text() + ": " + p);
   }
@@ -26,13 +38,23 @@ IngressSettings settings_of(const Ingress& ingress, const Selected& selected, No
   return out;
 }
 
-const config::LoadBalancer* find_load_balancer(const std::vector<const config::Config*>& appliances,
-                                               const std::string& id) {
+template <class T>
+const T* find_on(const std::vector<const config::Config*>& appliances, const std::string& id) {
   for (const config::Config* c : appliances) {
-    const auto found = c->load_balancers.find(id);
-    if (found != c->load_balancers.end()) return &found->second;
+    const auto& all = c->*config::KindOf<T>::kMap;
+    if (const auto found = all.find(id); found != all.end()) return &found->second;
   }
   return nullptr;
+}
+
+/// An access control list that is named and that no appliance has; empty: all are there.
+std::string missing_access_list(const IngressSettings& s, const std::vector<const config::Config*>& appliances) {
+  if (!s.listener.access_control) return {};
+  for (const std::string& id : s.listener.access_control->access_control_lists) {
+    const bool own = s.access_list && s.access_list->id == id;
+    if (!own && find_on<config::AccessControlList>(appliances, id) == nullptr) return id;
+  }
+  return {};
 }
 
 }  // namespace
@@ -49,17 +71,24 @@ std::map<std::string, Instance> find_instances(const Cluster& cluster,
     const auto selected = select(ingress, cluster, options, notices);
     if (!selected) continue;
     out.ingresses[key].deleting = ingress.meta.deleting;
-    Candidate candidate{&ingress, settings_of(ingress, *selected, notices)};
+    Candidate candidate{&ingress, settings_of(ingress, *selected, options, notices)};
     const IngressSettings& s = candidate.settings;
     const bool chosen = !s.load_balancer_id.empty();
     const std::string id =
         chosen ? s.load_balancer_id
                : make_id({options.cluster, selected->class_name.empty() ? "default" : selected->class_name,
                           s.load_balancer.scheme});
-    const config::LoadBalancer* there = find_load_balancer(appliances, id);
+    const auto* there = find_on<config::LoadBalancer>(appliances, id);
     if (chosen && there == nullptr) {
       notices.warn(key, "LoadBalancerNotFound",
                    "No appliance has a load balancer \"" + id.substr(0, 128) + "\".");
+      continue;
+    }
+    if (const std::string list = missing_access_list(s, appliances); !list.empty()) {
+      // Without it strangers would be let in.
+      notices.warn(key, "AccessListNotFound",
+                   "No appliance has an access control list \"" + list.substr(0, 128) +
+                       "\"; the Ingress is not served.");
       continue;
     }
     Instance& instance = instances[id];

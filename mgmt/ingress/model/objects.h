@@ -79,7 +79,9 @@ struct SluiceConfig {
   std::string load_balancer_id;        ///< An existing one.
   config::LoadBalancer load_balancer;  ///< name, scheme, addresses
   config::Listener listener;           ///< Timeouts, limits, TLS versions.
-  config::ServerGroup server_group;    ///< Scheduler, health check, timeouts.
+  config::ServerGroup server_group;    ///< Scheduler, health check, stickiness, timeouts.
+  std::optional<config::AccessControlList> access_list;  ///< Made for the class.
+  std::string access_type;                               ///< What it means: "allow", "deny".
   bool force_override = false, preserve_on_delete = false;
   std::vector<std::string> problems;  ///< What was wrong with it; those parts are defaults.
 };

@@ -59,6 +59,18 @@ IngressRule read_rule(const json& j) {
   return out;
 }
 
+/// What a template refers to is the appliance's own; here it only has to look right.
+void add_referred(const config::Listener& l, config::Config& alone) {
+  if (!l.access_control) return;
+  for (const std::string& id : l.access_control->access_control_lists) alone.access_control_lists[id] = {.id = id};
+}
+void add_referred(const config::LoadBalancer& lb, config::Config& alone) {
+  if (!lb.address_pool.empty())
+    alone.address_pools[lb.address_pool] = {lb.address_pool, lb.scheme, {"198.51.100.1"}, ""};
+}
+template <class T>
+void add_referred(const T&, config::Config&) {}
+
 /// A fragment of a REST resource as a template. What the controller decides itself may not be in it.
 template <class T>
 void read_template(const json& fragment, std::initializer_list<const char*> ours, const char* name, T& out,
@@ -76,12 +88,32 @@ void read_template(const json& fragment, std::initializer_list<const char*> ours
   config::Config alone;
   alone.load_balancers["template"] = {.id = "template", .addresses = {"192.0.2.1"}};
   if (parsed.ok()) {
+    add_referred(parsed.value, alone);
     (alone.*config::KindOf<T>::kMap)["template"] = parsed.value;
     parsed.errors =
         config::errors_for_resource(config::validate(alone), config::KindOf<T>::kMember, "template");
   }
   for (const auto& e : parsed.errors) problems.push_back(std::string(name) + e.path + ": " + e.message);
   if (parsed.errors.empty()) out = std::move(parsed.value);
+}
+
+/// {"type": "allow", "entries": [...]}: one list and what it means. What is wrong in it must not open what was
+/// to be closed: then the list is empty, and allows nobody.
+void read_access(json fragment, SluiceConfig& out) {
+  if (fragment.is_null()) return;
+  out.access_type = text(fragment, "type").empty() ? "allow" : text(fragment, "type");
+  if (fragment.is_object()) fragment.erase("type");
+  const std::size_t before = out.problems.size();
+  config::AccessControlList list;
+  read_template(fragment, {"managed_by"}, "accessControl", list, out.problems);
+  if (out.access_type != "allow" && out.access_type != "deny")
+    out.problems.push_back("accessControl.type: must be \"allow\" or \"deny\"");
+  if (out.problems.size() != before) {
+    out.access_type = "allow";
+    list = {};
+    out.problems.push_back("accessControl: nobody may connect until it is right");
+  }
+  out.access_list = std::move(list);
 }
 
 }  // namespace
@@ -156,6 +188,7 @@ std::optional<SluiceConfig> read_sluice_config(const json& object) {
       "listener", out.listener, out.problems);
   read_template(member(spec, "serverGroup"), {"members", "managed_by"}, "serverGroup", out.server_group,
                 out.problems);
+  read_access(member(spec, "accessControl"), out);
   out.force_override = truth(spec, "forceOverrideListeners", false);
   out.preserve_on_delete = truth(spec, "preserveOnDelete", false);
   return out;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "mgmt/ingress/model/translate.h"
 
+#include <algorithm>
+
+#include "dataplane/base/ip.h"
 #include "mgmt/ingress/model/certificates.h"
 #include "mgmt/ingress/model/ids.h"
 #include "mgmt/ingress/model/routes.h"
@@ -20,15 +23,33 @@ T oldest_wins(const Instance& instance, T IngressSettings::*member, const char* 
       speaker = &c;
     } else if (said != speaker->settings.*member) {
       notices.warn(c.ingress->meta.key, "Conflict",
-                   std::string("IngressSettings of the ") + what + " come from the older Ingress " +
+                   std::string("Settings of the ") + what + " come from the older Ingress " +
                        speaker->ingress->meta.key.text() + ".");
     }
   }
   return speaker == nullptr ? kDefault : speaker->settings.*member;
 }
 
-void add_load_balancer(const Instance& instance, const Options& options, Translation& out, Notices& notices) {
+/// Whose an address is: load balancers of others', then of the older Ingresses.
+using Claims = std::map<IpAddr, std::string>;
+
+/// Leaves out addresses that another load balancer has. Without any it takes one from the pool.
+void claim_addresses(config::LoadBalancer& lb, const Instance& instance, Claims& claims, Notices& notices) {
+  std::erase_if(lb.addresses, [&](const std::string& text) {
+    const auto address = IpAddr::parse(text);
+    if (!address) return true;  // read_objects lets none pass
+    const auto [owner, first] = claims.try_emplace(*address, instance.id);
+    if (first || owner->second == instance.id) return false;
+    notices.warn(instance.live.front().ingress->meta.key, "Conflict",
+                 "Address " + text + " belongs to load balancer \"" + owner->second + "\"; it is left out.");
+    return true;
+  });
+}
+
+void add_load_balancer(const Instance& instance, const Options& options, Claims& claims, Translation& out,
+                       Notices& notices) {
   config::LoadBalancer lb = oldest_wins(instance, &IngressSettings::load_balancer, "load balancer", notices);
+  claim_addresses(lb, instance, claims, notices);
   lb.scheme = instance.live.front().settings.load_balancer.scheme;  // The same for all: it is part of the id.
   lb.id = instance.id;
   lb.managed_by = options.mark();
@@ -36,11 +57,25 @@ void add_load_balancer(const Instance& instance, const Options& options, Transla
   out.model.load_balancers[lb.id] = std::move(lb);
 }
 
-void add_instance(const Instance& instance, const Cluster& cluster, const Options& options, Translation& out,
-                  Notices& notices) {
-  if (instance.own) add_load_balancer(instance, options, out, notices);
-  const std::string prefix = instance.own ? instance.id : make_id({options.cluster, "lb", instance.id});
+/// The list of a class, when the listeners go by it.
+void add_access_lists(const Instance& instance, const config::Listener& listener, Translation& out) {
+  if (!listener.access_control) return;
+  for (const Candidate& c : instance.live) {
+    const auto& list = c.settings.access_list;
+    const auto& used = listener.access_control->access_control_lists;
+    if (!list || std::find(used.begin(), used.end(), list->id) == used.end()) continue;
+    out.model.access_control_lists[list->id] = *list;
+    out.origins.try_emplace("access_control_lists/" + list->id, c.ingress->meta.key);
+  }
+}
+
+void add_instance(const Instance& instance, const Cluster& cluster, const Options& options, Claims& claims,
+                  Translation& out, Notices& notices) {
+  if (instance.own) add_load_balancer(instance, options, claims, out, notices);
+  // "LB" is no name of a class, whose load balancers have theirs there.
+  const std::string prefix = instance.own ? instance.id : make_id({options.cluster, "LB", instance.id});
   config::Listener http = oldest_wins(instance, &IngressSettings::listener, "listeners", notices);
+  add_access_lists(instance, http, out);
   http.load_balancer = instance.id;
   http.managed_by = options.mark();
   config::Listener https = http;
@@ -68,17 +103,47 @@ void release(const Instance& instance, Translation& out) {
   }
 }
 
+/// What load balancers that stay have now.
+Claims claims_that_stand(const std::vector<const config::Config*>& appliances, const Options& options,
+                         const std::map<std::string, Instance>& instances) {
+  Claims out;
+  for (const config::Config* c : appliances) {
+    for (const auto& [id, lb] : c->load_balancers) {
+      const auto instance = instances.find(id);
+      const bool wanted = instance != instances.end() && !instance->second.live.empty();
+      if (lb.managed_by == options.mark() && !wanted) continue;
+      for (const std::string& text : lb.addresses) {
+        if (const auto address = IpAddr::parse(text)) out.try_emplace(*address, id);
+      }
+    }
+  }
+  return out;
+}
+
+/// By their oldest Ingress; those that go come last.
+std::vector<const Instance*> oldest_first(const std::map<std::string, Instance>& instances) {
+  std::vector<const Instance*> out;
+  for (const auto& [id, instance] : instances) out.push_back(&instance);
+  std::stable_sort(out.begin(), out.end(), [](const Instance* a, const Instance* b) {
+    if (a->live.empty() || b->live.empty()) return !a->live.empty() && b->live.empty();
+    return older(*a->live.front().ingress, *b->live.front().ingress);
+  });
+  return out;
+}
+
 }  // namespace
 
 Translation translate(const Cluster& cluster, const std::vector<const config::Config*>& appliances,
                       const Options& options) {
   Translation out;
   Notices notices;
-  for (const auto& [id, instance] : find_instances(cluster, appliances, options, out, notices)) {
-    if (instance.live.empty()) {
-      release(instance, out);
-    } else if (claim_ports(instance, appliances, options, out, notices)) {
-      add_instance(instance, cluster, options, out, notices);
+  const auto instances = find_instances(cluster, appliances, options, out, notices);
+  Claims claims = claims_that_stand(appliances, options, instances);
+  for (const Instance* instance : oldest_first(instances)) {
+    if (instance->live.empty()) {
+      release(*instance, out);
+    } else if (claim_ports(*instance, appliances, options, out, notices)) {
+      add_instance(*instance, cluster, options, claims, out, notices);
     }
   }
   out.notices = notices.take();

@@ -22,6 +22,8 @@ struct Translation {
   std::set<std::string> taken_over;
   /// Load balancers that stay when our mark goes.
   std::set<std::string> released;
+  /// Groups whose members that are gone stay drained for so many seconds, instead of for the controller's own.
+  std::map<std::string, std::uint32_t> drain_s;
 
   struct Outcome {
     std::string load_balancer;  ///< Where it is served; empty: nowhere, a notice says why.

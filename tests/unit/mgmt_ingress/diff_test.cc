@@ -84,6 +84,31 @@ TEST_F(Diff, a_member_that_is_gone_is_drained_then_removed_and_new_ones_come_wit
   EXPECT_TRUE(step(1s).empty());
 }
 
+TEST_F(Diff, a_group_may_have_a_time_of_its_own_to_drain) {
+  wanted.drain_s["g"] = 300;
+  wanted.model.server_groups["g"].members = {member("10.0.0.2")};
+  step();
+  EXPECT_EQ(lingering.next(now), now + 300s);
+  EXPECT_TRUE(step(299s).empty());
+  EXPECT_THAT(step(1s).put.server_groups["g"].members, ElementsAre(member("10.0.0.2")));
+  wanted.drain_s["g"] = 0;
+  wanted.model.server_groups["g"].members = {member("10.0.0.3")};
+  EXPECT_THAT(step().put.server_groups["g"].members, ElementsAre(member("10.0.0.3")));
+}
+
+TEST_F(Diff, an_access_list_comes_with_the_listener_that_goes_by_it_and_goes_with_it) {
+  config::AccessControlList list{.id = "acl", .entries = {"192.0.2.0/24"}, .managed_by = kMark};
+  wanted.model.access_control_lists["acl"] = list;
+  wanted.model.listeners["l"].access_control = config::AccessControl{"allow", {"acl"}};
+  const Change c = step();
+  EXPECT_EQ(c.put.access_control_lists.at("acl"), list);
+  EXPECT_EQ(c.to_json()["put"]["access_control_lists"][0]["id"], "acl");
+  EXPECT_TRUE(step().empty());
+  wanted.model.access_control_lists.clear();
+  wanted.model.listeners["l"].access_control.reset();
+  EXPECT_THAT(step().remove, ElementsAre(testing::Pair("access_control_lists", ElementsAre("acl"))));
+}
+
 TEST_F(Diff, a_member_that_comes_back_while_it_lingers_is_used_again) {
   wanted.model.server_groups["g"].members = {member("10.0.0.2")};
   step();
