@@ -85,7 +85,7 @@ void add_global(CLI::App& cli, Options& o) {
 }
 
 void add_commands(CLI::App& cli, Options& o) {
-  const std::string kinds = "load-balancers, listeners, rules, server-groups, certificates, address-pools";
+  const std::string kinds = "load-balancers, listeners, rules, server-groups, certificates, address-pools, access-control-lists";
   auto* get = cli.add_subcommand("get", "Shows resources: all of a kind, or one");
   get->add_option("KIND", o.kind, "config, " + kinds)->required();
   get->add_option("ID", o.id, "One of them");

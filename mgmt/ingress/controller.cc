@@ -39,6 +39,7 @@ Controller::Controller(HttpLoop& loop, const Settings& settings)
       cluster_(
           loop, settings_.api_server, settings_.watch_namespace,
           {[this] { changed(); }, [this] { look(kGatherSeen); }, [this](const ObjectKey& s) { moved(s); }}) {
+  if (settings_.options.external_names) names_.emplace(loop_, [this] { changed(); });
   for (const ApplianceSettings& a : settings_.appliances) {
     appliances_.emplace_back(
         loop_, a.name, a.server, settings_.options.mark(), settings_.linger, [this] { changed(); },
@@ -143,7 +144,9 @@ bool Controller::translate_anew() {
     if (a.state() != nullptr) states.push_back(a.state());
   }
   auto wanted = std::make_shared<Wanted>();
-  wanted->translation = translate(cluster_.cluster(), states, settings_.options);
+  wanted->translation =
+      translate(cluster_.cluster(), states, settings_.options, names_ ? names_->known() : ResolvedNames());
+  if (names_) names_->want(wanted->translation.names);
   outdated_ = false;
   moved_.clear();
   cluster_.name_secrets(wanted->translation.secrets);
@@ -276,6 +279,8 @@ std::string Controller::metrics() const {
       static_cast<double>(status_.written()));
   one("sluice_ingress_status_failures_total", "counter", "Those that failed.",
       static_cast<double>(status_.failed()));
+  one("sluice_ingress_name_failures_total", "counter", "ExternalNames that the DNS did not answer for.",
+      names_ ? static_cast<double>(names_->failures()) : 0);
   one("sluice_ingress_ingresses", "gauge", "Ingresses that are ours.",
       wanted_ ? static_cast<double>(wanted_->translation.ingresses.size()) : 0);
   head("sluice_ingress_notices", "gauge", "What is wrong with objects now, by reason.");

@@ -9,6 +9,7 @@
 #include "mgmt/ingress/appliance/appliance.h"
 #include "mgmt/ingress/k8s/event_recorder.h"
 #include "mgmt/ingress/k8s/lease.h"
+#include "mgmt/ingress/name_resolver.h"
 #include "mgmt/ingress/settings.h"
 #include "mgmt/ingress/status_writer.h"
 #include "mgmt/ingress/watched_cluster.h"
@@ -49,6 +50,7 @@ class Controller {
   EventRecorder events_;
   StatusWriter status_;
   WatchedCluster cluster_;
+  std::optional<NameResolver> names_;  ///< When ExternalNames are followed.
   std::list<Appliance> appliances_;
   std::optional<LeaseElection> lease_;
   HttpLoop::Clock::time_point started_{};

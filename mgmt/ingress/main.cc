@@ -76,6 +76,8 @@ void add_options(CLI::App& cli, Arguments& a) {
   cli.add_option("--controller", s.options.controllers, "spec.controller of the classes to serve")
       ->capture_default_str();
   cli.add_flag("--without-class", s.options.without_class, "Serve Ingresses that name no class, too");
+  cli.add_flag("--external-names", s.options.external_names,
+               "Follow Services of type ExternalName: who may write one decides where the appliance connects to");
   cli.add_option("--namespace", s.watch_namespace, "Watch this one only");
   cli.add_option("--linger", a.linger,
                  "Seconds that a server which is gone stays, drained, until it is removed")

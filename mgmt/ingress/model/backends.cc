@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "dataplane/base/ip.h"
 #include "mgmt/config/address_range.h"
 #include "mgmt/config/json.h"
 #include "mgmt/config/names.h"
+#include "mgmt/ingress/model/external_name.h"
 #include "mgmt/ingress/model/ids.h"
 
 namespace sluice::mgmt::ingress {
@@ -129,6 +131,54 @@ std::optional<std::map<std::string, std::vector<config::Member>>> Backends::memb
   return out;
 }
 
+void Backends::follow_name(const Ingress& ingress, const Service& service, const Backend& backend,
+                           config::ServerGroup& group) {
+  const auto refuse = [&](const char* reason, const std::string& why) {
+    notices_.warn(ingress.meta.key, reason,
+                  "Service " + service.meta.key.name + " leads to \"" + service.external_name.substr(0, 253) +
+                      "\", " + why);
+  };
+  // Such a Service need not list its ports.
+  const Service::Port* port = find_port(service, backend);
+  const std::uint32_t number = port != nullptr ? port->number : service.ports.empty() ? backend.port_number : 0;
+  if (number == 0)
+    return refuse("ServicePortNotFound", "and has no TCP port " + port_text(backend) + "; its requests are answered 503.");
+  const std::string name = usable_external_name(service.external_name);
+  if (name.empty())
+    return refuse("ExternalNameRefused", "which is not followed; its requests are answered 503.");
+  out_.names.insert(name);
+  const auto known = names_.find(name);
+  if (known == names_.end()) return keep_members(group);
+  if (known->second.empty())
+    return refuse("ExternalNameNotFound", "which has no address; its requests are answered 503.");
+  std::size_t refused = 0;
+  std::set<IpAddr> addresses;
+  for (const std::string& text : known->second) {
+    const auto address = IpAddr::parse(text);
+    address && usable_external_address(*address) ? void(addresses.insert(*address)) : void(++refused);
+  }
+  for (const IpAddr& address : addresses) {
+    if (group.members.size() == kMaxMembers) break;
+    const Endpoint at{address, static_cast<std::uint16_t>(number)};
+    group.members.push_back({.id = at.to_string(), .address = address.to_string(), .port = number});
+  }
+  if (refused != 0)
+    refuse("ExternalNameRefused", "of whose addresses " + std::to_string(refused) +
+                                      " are the appliance's own, of its link or reserved, and are left out.");
+}
+
+/// What an appliance has already, until the name is known.
+void Backends::keep_members(config::ServerGroup& group) const {
+  for (const config::Config* c : appliances_) {
+    const auto there = c->server_groups.find(group.id);
+    if (there == c->server_groups.end() || there->second.managed_by != group.managed_by) continue;
+    for (const config::Member& m : there->second.members) {
+      if (!m.drain) group.members.push_back(m);
+    }
+    return;
+  }
+}
+
 std::string Backends::group_for(const Ingress& ingress, const Backend& backend,
                                 const IngressSettings& settings) {
   const std::string& ns = ingress.meta.key.ns;
@@ -148,15 +198,17 @@ std::string Backends::group_for(const Ingress& ingress, const Backend& backend,
     notices_.warn(ingress.meta.key, "ServiceNotFound",
                   "Service " + backend.service + " does not exist; its requests are answered 503.");
   } else if (service->second.type == "ExternalName") {
-    notices_.warn(ingress.meta.key, "ExternalNameRefused",
-                  "Service " + backend.service +
-                      " is an ExternalName, which is not followed; its requests are answered 503.");
-    service_port = nullptr;
+    service_port = nullptr;  // Its name has the addresses, whatever slices say.
   } else if (service_port == nullptr) {
     notices_.warn(
         ingress.meta.key, "ServicePortNotFound",
         "Service " + backend.service + " has no TCP port " + port + "; its requests are answered 503.");
   }
+  const bool external = service != cluster_.services.end() && service->second.type == "ExternalName";
+  if (external && !options_.external_names)
+    notices_.warn(ingress.meta.key, "ExternalNameRefused",
+                  "Service " + backend.service +
+                      " is an ExternalName, which is not followed; its requests are answered 503.");
   const auto [entry, fresh] = out_.model.server_groups.try_emplace(id, settings.server_group);
   if (!fresh) return id;
   config::ServerGroup& group = entry->second;
@@ -169,6 +221,7 @@ std::string Backends::group_for(const Ingress& ingress, const Backend& backend,
     add_members(cluster_, ingress.meta.key, service->second, *service_port, settings.backend_family, group,
                 notices_);
   }
+  if (external && options_.external_names) follow_name(ingress, service->second, backend, group);
   return id;
 }
 

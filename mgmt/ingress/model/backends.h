@@ -15,8 +15,14 @@ namespace sluice::mgmt::ingress {
 /// Backends to server groups; one group for a port of a Service and a set of group settings.
 class Backends {
  public:
-  Backends(const Cluster& cluster, const Options& options, Translation& out, Notices& notices)
-      : cluster_(cluster), options_(options), out_(out), notices_(notices) {}
+  Backends(const Cluster& cluster, const std::vector<const config::Config*>& appliances,
+           const ResolvedNames& names, const Options& options, Translation& out, Notices& notices)
+      : cluster_(cluster),
+        appliances_(appliances),
+        names_(names),
+        options_(options),
+        out_(out),
+        notices_(notices) {}
 
   /// The id of the group that answers for `backend`; makes it on first use. A Service or port that is missing
   /// gives an empty group, whose requests are answered 503, and a notice.
@@ -32,7 +38,14 @@ class Backends {
                           const Service::Port& port, const std::string& family, config::ServerGroup& group,
                           Notices& notices);
 
+  /// Of an ExternalName: the addresses of its name at the port, as far as they may be reached that way.
+  void follow_name(const Ingress& ingress, const Service& service, const Backend& backend,
+                   config::ServerGroup& group);
+  void keep_members(config::ServerGroup& group) const;
+
   const Cluster& cluster_;
+  const std::vector<const config::Config*>& appliances_;
+  const ResolvedNames& names_;
   const Options& options_;
   Translation& out_;
   Notices& notices_;

@@ -83,7 +83,7 @@ class Presented {
       } else if (!tls.hosts.empty()) {
         notices_.warn(ingress.meta.key, "HostNotCovered",
                       "The certificate of Secret " + secret.meta.key.name + " is not for " +
-                          host.substr(0, 253) + ", which gets the default certificate.");
+                          host.substr(0, 253) + ", and is not presented to it.");
       }
     }
     return out;

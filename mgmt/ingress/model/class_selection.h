@@ -15,7 +15,8 @@ struct Options {
       "k8s";  ///< Prefix of ids and part of the ownership mark: one a cluster that shares appliances.
   std::vector<std::string> controllers = {
       "sluice.dev/ingress"};   ///< spec.controller of classes that are ours.
-  bool without_class = false;  ///< Take Ingresses that name no class, too.
+  bool without_class = false;   ///< Take Ingresses that name no class, too.
+  bool external_names = false;  ///< Follow Services of type ExternalName.
   std::string mark() const { return "sluice-ingress/" + cluster; }
 };
 

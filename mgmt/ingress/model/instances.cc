@@ -47,14 +47,15 @@ const T* find_on(const std::vector<const config::Config*>& appliances, const std
   return nullptr;
 }
 
-/// An access control list that is named and that no appliance has; empty: all are there.
-std::string missing_access_list(const IngressSettings& s, const std::vector<const config::Config*>& appliances) {
-  if (!s.listener.access_control) return {};
+/// An access control list that is named and that no appliance has; none: all are there.
+std::optional<std::string> missing_access_list(const IngressSettings& s,
+                                               const std::vector<const config::Config*>& appliances) {
+  if (!s.listener.access_control) return std::nullopt;
   for (const std::string& id : s.listener.access_control->access_control_lists) {
     const bool own = s.access_list && s.access_list->id == id;
     if (!own && find_on<config::AccessControlList>(appliances, id) == nullptr) return id;
   }
-  return {};
+  return std::nullopt;
 }
 
 }  // namespace
@@ -84,10 +85,10 @@ std::map<std::string, Instance> find_instances(const Cluster& cluster,
                    "No appliance has a load balancer \"" + id.substr(0, 128) + "\".");
       continue;
     }
-    if (const std::string list = missing_access_list(s, appliances); !list.empty()) {
+    if (const auto list = missing_access_list(s, appliances)) {
       // Without it strangers would be let in.
       notices.warn(key, "AccessListNotFound",
-                   "No appliance has an access control list \"" + list.substr(0, 128) +
+                   "No appliance has an access control list \"" + list->substr(0, 128) +
                        "\"; the Ingress is not served.");
       continue;
     }

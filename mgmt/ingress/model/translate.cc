@@ -46,11 +46,26 @@ void claim_addresses(config::LoadBalancer& lb, const Instance& instance, Claims&
   });
 }
 
-void add_load_balancer(const Instance& instance, const Options& options, Claims& claims, Translation& out,
-                       Notices& notices) {
+/// Leaves a pool out that no appliance has, or only for another scheme: any of the scheme will do.
+void check_pool(config::LoadBalancer& lb, const Instance& instance,
+                const std::vector<const config::Config*>& appliances, Notices& notices) {
+  const auto has = [&](const config::Config* c) {
+    const auto pool = c->address_pools.find(lb.address_pool);
+    return pool != c->address_pools.end() && pool->second.scheme == lb.scheme;
+  };
+  if (lb.address_pool.empty() || appliances.empty() || std::any_of(appliances.begin(), appliances.end(), has)) return;
+  notices.warn(instance.live.front().ingress->meta.key, "AddressPoolNotFound",
+               "No appliance has an address pool \"" + lb.address_pool + "\" of scheme " + lb.scheme +
+                   "; another one is taken.");
+  lb.address_pool.clear();
+}
+
+void add_load_balancer(const Instance& instance, const std::vector<const config::Config*>& appliances,
+                       const Options& options, Claims& claims, Translation& out, Notices& notices) {
   config::LoadBalancer lb = oldest_wins(instance, &IngressSettings::load_balancer, "load balancer", notices);
   claim_addresses(lb, instance, claims, notices);
   lb.scheme = instance.live.front().settings.load_balancer.scheme;  // The same for all: it is part of the id.
+  check_pool(lb, instance, appliances, notices);
   lb.id = instance.id;
   lb.managed_by = options.mark();
   out.origins.try_emplace("load_balancers/" + lb.id, instance.live.front().ingress->meta.key);
@@ -69,9 +84,10 @@ void add_access_lists(const Instance& instance, const config::Listener& listener
   }
 }
 
-void add_instance(const Instance& instance, const Cluster& cluster, const Options& options, Claims& claims,
-                  Translation& out, Notices& notices) {
-  if (instance.own) add_load_balancer(instance, options, claims, out, notices);
+void add_instance(const Instance& instance, const Cluster& cluster,
+                  const std::vector<const config::Config*>& appliances, const Options& options,
+                  Backends& backends, Claims& claims, Translation& out, Notices& notices) {
+  if (instance.own) add_load_balancer(instance, appliances, options, claims, out, notices);
   // "LB" is no name of a class, whose load balancers have theirs there.
   const std::string prefix = instance.own ? instance.id : make_id({options.cluster, "LB", instance.id});
   config::Listener http = oldest_wins(instance, &IngressSettings::listener, "listeners", notices);
@@ -86,7 +102,6 @@ void add_instance(const Instance& instance, const Cluster& cluster, const Option
   https.certificates = find_certificates(instance, cluster, options, out, notices);
 
   Routes routes{{http.id, https.id}, std::nullopt};
-  Backends backends(cluster, options, out, notices);
   add_routes(instance, options, backends, routes, out, notices);
   http.default_action = https.default_action = routes.default_action;
   for (config::Listener* l : {&http, &https}) {
@@ -134,16 +149,17 @@ std::vector<const Instance*> oldest_first(const std::map<std::string, Instance>&
 }  // namespace
 
 Translation translate(const Cluster& cluster, const std::vector<const config::Config*>& appliances,
-                      const Options& options) {
+                      const Options& options, const ResolvedNames& names) {
   Translation out;
   Notices notices;
   const auto instances = find_instances(cluster, appliances, options, out, notices);
+  Backends backends(cluster, appliances, names, options, out, notices);
   Claims claims = claims_that_stand(appliances, options, instances);
   for (const Instance* instance : oldest_first(instances)) {
     if (instance->live.empty()) {
       release(*instance, out);
     } else if (claim_ports(*instance, appliances, options, out, notices)) {
-      add_instance(*instance, cluster, options, claims, out, notices);
+      add_instance(*instance, cluster, appliances, options, backends, claims, out, notices);
     }
   }
   out.notices = notices.take();

@@ -14,6 +14,9 @@
 /// The one pure step: what the cluster says, to what appliances shall hold. No clock, no network, no state.
 namespace sluice::mgmt::ingress {
 
+/// Addresses of names in the DNS. One that is not there is not known yet; one without addresses does not exist.
+using ResolvedNames = std::map<std::string, std::vector<std::string>>;
+
 struct Translation {
   /// Everything that shall carry our mark, and nothing else; load balancers that the user made are referred
   /// to only. A load balancer without addresses takes one from the appliance's pool.
@@ -33,6 +36,7 @@ struct Translation {
   std::map<std::string, ObjectKey>
       origins;                  ///< "rules/ID" and the like: whose fault it is when it is refused.
   std::set<ObjectKey> secrets;  ///< To be read.
+  std::set<std::string> names;  ///< To be resolved.
   /// Where the members of a group come from, so that they can be found again without all the rest.
   struct MemberSource {
     ObjectKey ingress;
@@ -44,8 +48,8 @@ struct Translation {
 };
 
 /// `appliances`: the whole state of each, as read last; for load balancers that exist and listeners of
-/// others.
+/// others, and for the members of names that are not known yet: those stay.
 Translation translate(const Cluster& cluster, const std::vector<const config::Config*>& appliances,
-                      const Options& options);
+                      const Options& options, const ResolvedNames& names = {});
 
 }  // namespace sluice::mgmt::ingress

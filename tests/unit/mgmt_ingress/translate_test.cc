@@ -48,6 +48,7 @@ TEST_P(Cases, translates_as_expected) {
   ASSERT_TRUE(documents.ok()) << documents.error().message;
   Cluster cluster;
   Options options;
+  ResolvedNames names;
   std::vector<config::Config> states;
   for (const json& one : *documents) {
     if (one.is_object() &&
@@ -57,13 +58,16 @@ TEST_P(Cases, translates_as_expected) {
       states.push_back(std::move(state.value));
     } else if (one.is_object() && one.value("kind", "") == "Options") {
       options.without_class = one.value("without_class", false);
+      options.external_names = one.value("external_names", false);
+    } else if (one.is_object() && one.value("kind", "") == "Names") {  // what the DNS says
+      names = one["addresses"].get<ResolvedNames>();
     } else {
       add_object(one, kNow, cluster);
     }
   }
   std::vector<const config::Config*> appliances;
   for (const auto& s : states) appliances.push_back(&s);
-  const Translation got = translate(cluster, appliances, options);
+  const Translation got = translate(cluster, appliances, options, names);
 
   // Whatever the objects say, what comes out is what an appliance takes.
   config::Config whole = appliances.empty() ? config::Config{} : *appliances[0];
@@ -72,6 +76,7 @@ TEST_P(Cases, translates_as_expected) {
     std::erase_if(whole.rules, [&](const auto& r) { return r.second.listener == id; });
   }
   config::Config model = got.model;
+  whole.access_control_lists.merge(model.access_control_lists);
   whole.load_balancers.merge(model.load_balancers);
   whole.listeners.merge(model.listeners);
   whole.rules.merge(model.rules);
