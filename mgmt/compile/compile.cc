@@ -6,6 +6,7 @@
 
 #include "mgmt/compile/parts.h"
 #include "mgmt/config/json.h"
+#include "mgmt/config/tls_policy.h"
 
 namespace sluice::mgmt::compile {
 namespace {
@@ -176,20 +177,16 @@ class Compilation {
     if (model.protocol != "https") return nullptr;
     if (before != nullptr && before_model != nullptr && before->listener->tls != nullptr &&
         before->certificates == parts.certificates && before_model->certificates == model.certificates &&
-        before_model->tls_min_version == model.tls_min_version &&
+        before_model->tls_policy == model.tls_policy && before_model->tls_min_version == model.tls_min_version &&
         before_model->tls_max_version == model.tls_max_version) {
       return before->listener->tls;
     }
-    const auto version = [](const std::string& text) {
-      return text == "1.3" ? l7::tls::TlsVersion::kTls13 : l7::tls::TlsVersion::kTls12;
-    };
     l7::tls::ServerConfig server;
     for (std::size_t i = 0; i < parts.certificates.size(); ++i) {
       server.certificates.emplace_back(parts.certificates[i], model.certificates[i].hosts);
     }
     if (!parts.certificates.empty()) server.default_certificate = parts.certificates.front();
-    server.policy.min_version = version(model.tls_min_version);
-    server.policy.max_version = version(model.tls_max_version);
+    server.policy = config::tls_policy_of(model).policy;
     auto context = l7::tls::ServerContext::create(server, input_.workers);
     if (context) return std::move(context).value();
     const Pointer kind_at = root_ / KindOf<config::Listener>::kMember, at = kind_at / model.id;

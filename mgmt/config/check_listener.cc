@@ -4,6 +4,7 @@
 #include "l7/http/message.h"
 #include "mgmt/config/checks.h"
 #include "mgmt/config/names.h"
+#include "mgmt/config/tls_policy.h"
 
 namespace sluice::mgmt::config::detail {
 namespace {
@@ -16,11 +17,7 @@ void check_server_names(ErrorList& errors, const Pointer& at, const std::vector<
 }
 
 void check_tls(ErrorList& errors, const Pointer& at, const Listener& listener, const Config& config) {
-  check_one_of(errors, at / "tls_min_version", listener.tls_min_version, {"1.2", "1.3"});
-  check_one_of(errors, at / "tls_max_version", listener.tls_max_version, {"1.2", "1.3"});
-  if (listener.tls_min_version == "1.3" && listener.tls_max_version == "1.2") {
-    errors.add(at / "tls_max_version", "must not be below tls_min_version");
-  }
+  if (const auto policy = tls_policy_of(listener); !policy) errors.add(at / policy.error.member, policy.error.message);
   const Pointer certificates_at = at / "certificates";
   if (listener.protocol != "https" && !listener.certificates.empty()) {
     errors.add(certificates_at, "must be empty unless protocol is \"https\"");

@@ -89,6 +89,7 @@ void fields(V& v, X& x) {
   v.optional("port", x.port);
   v.optional("protocol", x.protocol);
   v.optional("certificates", x.certificates);
+  v.optional("tls_policy", x.tls_policy);
   v.optional("tls_min_version", x.tls_min_version);
   v.optional("tls_max_version", x.tls_max_version);
   v.optional("access_control", x.access_control);

@@ -94,7 +94,8 @@ struct Listener {
   std::uint32_t port = 80;
   std::string protocol = "http";        ///< "http", "https"
   std::vector<CertificateRef> certificates;  ///< The first is the default. Empty with https: the generated one.
-  std::string tls_min_version = "1.2", tls_max_version = "1.3";
+  std::string tls_policy = "default";             ///< A name of l7/tls/policy.h
+  std::string tls_min_version, tls_max_version;   ///< "1.2": narrows the policy; empty: its own
   std::optional<AccessControl> access_control;  ///< None: everybody.
   std::string rule_order = "specific";  ///< "specific" or "priority"; see route::Order
   std::optional<Action> default_action; ///< None: 404

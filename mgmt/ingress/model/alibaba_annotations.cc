@@ -8,6 +8,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "l7/tls/policy.h"
 #include "mgmt/config/names.h"
 #include "mgmt/ingress/model/ingress_settings.h"
 
@@ -154,17 +155,8 @@ bool scheduler(const std::string& v, IngressSettings& s) {
 }
 
 bool tls_policy(const std::string& v, IngressSettings& s) {
-  static const std::unordered_map<std::string, std::pair<const char*, const char*>> kVersions = {
-      // Versions below 1.2 are not spoken.
-      {"tls_cipher_policy_1_0", {"1.2", "1.2"}},
-      {"tls_cipher_policy_1_1", {"1.2", "1.2"}},
-      {"tls_cipher_policy_1_2", {"1.2", "1.2"}},
-      {"tls_cipher_policy_1_2_strict", {"1.2", "1.2"}},
-      {"tls_cipher_policy_1_2_strict_with_1_3", {"1.2", "1.3"}}};
-  const auto found = kVersions.find(v);
-  if (found == kVersions.end()) return false;
-  s.listener.tls_min_version = found->second.first;
-  s.listener.tls_max_version = found->second.second;
+  if (l7::tls::find_policy(v) == nullptr) return false;
+  s.listener.tls_policy = v;
   return true;
 }
 

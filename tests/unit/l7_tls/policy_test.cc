@@ -11,7 +11,7 @@ std::shared_ptr<const ServerContext> context_of(const char* policy, const char* 
   ServerConfig config;
   config.policy = *find_policy(policy);
   config.certificates = {make_certificate({.key = key, .common_name = "a", .dns_names = {"a.test"}})};
-  config.default_certificate = config.certificates.front();
+  config.default_certificate = config.certificates.front().certificate;
   return make_context(config);
 }
 

@@ -164,6 +164,14 @@ TEST_F(CompileTest, another_tls_version_or_rule_order_is_compiled_anew) {
   EXPECT_NE(listener("web")->router, listener_before("web")->router);
 }
 
+TEST_F(CompileTest, another_tls_policy_is_compiled_anew) {
+  Config c = test::sample();
+  run(c);
+  c.listeners["secure"].tls_policy = "modern";
+  run(c);
+  EXPECT_NE(listener("secure")->tls, listener_before("secure")->tls);
+}
+
 TEST_F(CompileTest, https_without_certificates_gets_a_context_all_the_same) {
   Config c = test::sample();
   c.listeners["secure"].certificates.clear();

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "mgmt/config/tls_policy.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <utility>
+
+namespace sluice::mgmt::config {
+namespace {
+
+using l7::tls::Policy;
+using l7::tls::TlsVersion;
+
+constexpr std::array<std::pair<std::string_view, TlsVersion>, 4> kVersions = {{
+    {"1.0", TlsVersion::kTls10},
+    {"1.1", TlsVersion::kTls11},
+    {"1.2", TlsVersion::kTls12},
+    {"1.3", TlsVersion::kTls13},
+}};
+
+std::string_view name_of(TlsVersion v) {
+  return std::find_if(kVersions.begin(), kVersions.end(), [&](const auto& known) { return known.second == v; })->first;
+}
+
+/// The names of the versions that the policy speaks, as a list of alternatives.
+std::string versions_of(const Policy& p) {
+  std::string out;
+  for (const auto& [name, version] : kVersions) {
+    if (version < p.min_version || version > p.max_version) continue;
+    out += (out.empty() ? "\"" : version == p.max_version ? " or \"" : ", \"") + std::string(name) + '"';
+  }
+  return out;
+}
+
+std::string names_of_policies() {
+  std::string out;
+  for (const Policy& p : l7::tls::policies()) out += (out.empty() ? "" : ", ") + p.name;
+  return out;
+}
+
+/// False: the text is no version that the policy speaks.
+bool narrow(const Policy& policy, const std::string& text, TlsVersion& version) {
+  if (text.empty()) return true;
+  const auto* found = std::find_if(kVersions.begin(), kVersions.end(), [&](const auto& v) { return v.first == text; });
+  if (found == kVersions.end() || found->second < policy.min_version || found->second > policy.max_version) return false;
+  version = found->second;
+  return true;
+}
+
+}  // namespace
+
+TlsPolicy tls_policy_of(const Listener& listener) {
+  TlsPolicy out;
+  const Policy* named = l7::tls::find_policy(listener.tls_policy);
+  if (named == nullptr) {
+    out.error = {"tls_policy", "must be one of " + names_of_policies()};
+    return out;
+  }
+  out.policy = *named;
+  const std::string allowed = "must be " + versions_of(*named) + " with this tls_policy";
+  if (!narrow(*named, listener.tls_min_version, out.policy.min_version)) out.error = {"tls_min_version", allowed};
+  if (!narrow(*named, listener.tls_max_version, out.policy.max_version)) out.error = {"tls_max_version", allowed};
+  if (out && out.policy.min_version > out.policy.max_version) {
+    out.error = {"tls_max_version", "must not be below tls_min_version (" + std::string(name_of(out.policy.min_version)) + ")"};
+  }
+  return out;
+}
+
+}  // namespace sluice::mgmt::config
