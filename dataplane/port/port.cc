@@ -26,6 +26,11 @@ constexpr std::uint64_t kRxChecksums =
 constexpr std::uint64_t kTxWanted = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM |
                                     RTE_ETH_TX_OFFLOAD_UDP_CKSUM | RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
 
+/// TAP's driver sums the segments of a packet as if each began at an even offset: wrong behind one of odd length.
+std::uint64_t sound_tx_offloads(std::string_view driver) {
+  return driver == "net_tap" ? std::uint64_t{RTE_ETH_TX_OFFLOAD_MULTI_SEGS} : kTxWanted;
+}
+
 /// Value of one argument in a vdev string.
 std::string vdev_argument(std::string_view device, std::string_view key) {
   while (!device.empty()) {
@@ -152,7 +157,7 @@ Status Port::configure() {
   }
   rte_eth_conf conf{};
   conf.rxmode.offloads = info.rx_offload_capa & kRxChecksums;
-  conf.txmode.offloads = info.tx_offload_capa & kTxWanted;
+  conf.txmode.offloads = info.tx_offload_capa & sound_tx_offloads(traits_.driver);
   if (settings_.mtu <= info.max_mtu && settings_.mtu >= info.min_mtu) conf.rxmode.mtu = settings_.mtu;
   auto key = symmetric_key();
   if (rss) {
