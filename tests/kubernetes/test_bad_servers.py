@@ -172,7 +172,8 @@ class FakeApi:
 
 
 class FakeAppliance:
-    KINDS = ("load_balancers", "listeners", "rules", "server_groups", "certificates", "address_pools")
+    KINDS = ("load_balancers", "listeners", "rules", "server_groups", "certificates", "address_pools",
+             "access_control_lists")
 
     def __init__(self):
         self.config = {k: {} for k in self.KINDS}
