@@ -73,6 +73,7 @@ void write_passed_fields(http1::HeadWriter& w, const http::RequestHead& request,
       case FieldName::kXRequestId:
         break;  // written by us
       case FieldName::kCookie:
+        if (http::is_hop_by_hop(f, connection.span())) break;
         if (context.marked_cookie.empty())
           w.pass(f);
         else

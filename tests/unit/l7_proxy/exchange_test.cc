@@ -80,6 +80,10 @@ constexpr Case kCases[] = {
      "HTTP/1.1 200 OK\r\nConnection: X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\nX-End: "
      "2\r\nContent-Length: 0\r\n\r\n",
      false, "HTTP/1.1 200 OK\r\nX-End: 2\r\nContent-Length: 0\r\n\r\n", false},
+    {"so does a Cookie that Connection names",
+     "GET / HTTP/1.1\r\nHost: h\r\nConnection: Cookie\r\nCookie: a=1\r\nX-Request-ID: t\r\n\r\n",
+     "GET / HTTP/1.1\r\nHost: h\r\n" OURS("h") "\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", false,
+     "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", false},
     {"what a client claims about itself is replaced",
      "GET / HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 1.1.1.1\r\nX-Forwarded-Proto: https\r\nX-Real-IP: "
      "1.1.1.1\r\n"
