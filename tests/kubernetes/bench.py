@@ -7,14 +7,13 @@ import http.client
 import re
 import statistics
 import sys
-import threading
 import time
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "support"), str(Path(__file__).resolve().parent)]
+sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).resolve().parent)]
 import cluster as kube  # noqa: E402
 from k8s_site import Site  # noqa: E402
-from lab import wait_for  # noqa: E402
+from tests.support.lab import wait_for  # noqa: E402
 
 NAMESPACE = "default"
 LONG = 600  # seconds
@@ -22,18 +21,6 @@ LONG = 600  # seconds
 
 def report(what, figure):
     print(f"{what:<70} {figure}", flush=True)
-
-
-def create_ingresses(site, count):
-    """A host with a path each."""
-    def part(first):
-        for i in range(first, count, 4):
-            site.cluster.apply(kube.ingress(f"i{i:05}", NAMESPACE, [kube.rule(f"h{i}.example", "web")]))
-    threads = [threading.Thread(target=part, args=(n,)) for n in range(4)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
 
 
 class Client:
@@ -135,7 +122,7 @@ def main():
         site.controller.stop()
 
         begin = time.monotonic()
-        create_ingresses(site, count)
+        site.cluster.apply_many(kube.ingress(f"i{i:05}", NAMESPACE, [kube.rule(f"h{i}.example", "web")]) for i in range(count))
         report(f"(creating {count} Ingresses took", f"{time.monotonic() - begin:.0f} s)")
         vip = first_service(site, count)
         endpoint_changes(site, vip, "h0.example", f"{count} Ingresses")

@@ -12,9 +12,10 @@ import ssl
 import subprocess
 import tempfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from lab import ROOT, run, samples, stop, wait_for
+from tests.support.lab import ROOT, run, samples, stop, wait_for
 
 ADMIN = "admin-token"
 # Seconds after which a thing will not happen any more. Far more than any of them takes on a machine that has other work, too.
@@ -187,6 +188,11 @@ class Cluster:
                 status, answer = self.request("PUT", self.path(obj), merged)
             if status >= 300:
                 raise RuntimeError(f"{obj['kind']} {obj['metadata']['name']}: {status} {answer}")
+
+    def apply_many(self, objects):
+        """As apply(), over four connections."""
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(self.apply, objects))  # raises what one of them raised
 
     def delete(self, obj):
         return self.request("DELETE", self.path(obj))[0]

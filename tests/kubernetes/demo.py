@@ -2,17 +2,15 @@
 """What `demo.sh --kubernetes` shows: an Ingress becomes routes on the appliance. Each step checks what it shows."""
 import argparse
 import json
-import re
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "support"), str(Path(__file__).resolve().parent)]
+sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).resolve().parent)]
 import cluster as kube  # noqa: E402
 from k8s_site import Site  # noqa: E402
-from steps import Steps  # noqa: E402
+from tests.support.steps import Steps  # noqa: E402
 
 HOST = "shop.demo.test"
 
@@ -48,19 +46,14 @@ class Show(Steps):
 
     def rollout(self, vip, pods):
         """New pods come and are ready, old ones end, under load."""
-        command = self.site.lab.client.command("wrk", "-t1", "-c8", "-d300", "-H", f"Host: {HOST}", f"http://{vip}/")
-        load = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        time.sleep(1)
-        for i in range(3):
-            old = pods.pop(0)
-            pods.append(self.site.start_pod(f"web-v2-{i}", "web"))
-            self.site.retire_pod(old, "web", "default", pods)
-        load.send_signal(signal.SIGINT)  # now it reports
-        out = load.communicate(timeout=kube.PATIENCE)[0]
-        requests = re.search(r"(\d+) requests in", out)
-        good = requests and "Non-2xx" not in out and "Socket errors" not in out
-        self.check("a rollout of all three pods under load loses nothing", bool(good),
-                   f"{requests[1]} requests, no failure" if good else out)
+        with self.site.load(HOST, vip, "-c8") as load:
+            time.sleep(1)
+            for i in range(3):
+                old = pods.pop(0)
+                pods.append(self.site.start_pod(f"web-v2-{i}", "web"))
+                self.site.retire_pod(old, "web", "default", pods)
+        self.check("a rollout of all three pods under load loses nothing", load.requests > 0,
+                   f"{load.requests} requests, no failure" if load.requests else load.report)
 
     def a_wrong_object(self, vip):
         self.kubectl_apply(kube.ingress("broken", rules=[kube.rule("broken.demo.test", "nobody")]))

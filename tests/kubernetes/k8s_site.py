@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole of it: a cluster, an appliance, a controller, and pods in the lab's backend namespaces."""
 import json
+import re
 import signal
 import subprocess
 import sys
 
 import cluster as kube
 from cluster import PATIENCE, eventually
-from lab import BACKENDS, ROOT, Lab
+from tests.support.lab import BACKENDS, ROOT, Lab
 
 POOL = "10.77.0.120-10.77.0.129"
 
@@ -85,10 +86,34 @@ class Site:
         self.settle()
         return address
 
-    def settle(self, controller=None):
+    def serve_web(self, namespace, host):
+        """One pod, served at that host: (its address, the VIP)."""
+        address = self.deploy("web", namespace)[0]
+        vip = self.serve(kube.ingress("web", namespace, [kube.rule(host, "web")]))
+        answering = self.pod(f"http://{host}/", vip)
+        assert answering == "web-0", answering
+        return address, vip
+
+    def move_to(self, namespace, name, url, vip):
+        """A new pod instead of the one of serve_web(), which the appliance has to follow; its address."""
+        address = self.start_pod(name, "web")
+        self.cluster.apply(kube.endpoint_slice("web", [address], namespace))
+        eventually(lambda: self.pod(url, vip) == name, f"requests to go to {name}")
+        return address
+
+    def settle(self):
         """Until the appliances have whatever the cluster asks for now."""
-        controller, versions = controller or self.controller, dict(self.cluster.newest)
-        eventually(lambda: controller.has_done(versions), "the appliances to follow")
+        versions = dict(self.cluster.newest)
+        eventually(lambda: self.controller.has_done(versions), "the appliances to follow")
+
+    def revision(self):
+        """Of the appliance's configuration."""
+        return self.lab.api.ok("GET", "/api/v1/health")["revision"]
+
+    def load(self, host, address, *arguments):
+        """wrk against that host at that address, with these arguments besides, for as long as the block runs."""
+        return Load(self.lab.client.start("wrk", "-t1", "-d300", *arguments, "-H", f"Host: {host}", f"http://{address}/",
+                                          stdout=subprocess.PIPE, text=True))
 
     def curl(self, url, address, *args, check=True):
         """(status, parsed JSON or text, headers) of a request to that host at that address."""
@@ -131,6 +156,27 @@ class Site:
 
     def __exit__(self, *_):
         self.close()
+
+
+class Load:
+    """A wrk that runs; it ends with the block, and `report` is what it said then."""
+
+    def __init__(self, process):
+        self.process, self.report = process, None
+
+    @property
+    def requests(self):
+        """How many were answered; 0 if any failed."""
+        made = re.search(r"(\d+) requests in", self.report)
+        failed = "Non-2xx" in self.report or "Socket errors" in self.report
+        return int(made[1]) if made and not failed else 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGINT)  # now it reports
+        self.report = self.process.communicate(timeout=PATIENCE)[0]
 
 
 def make_lab(prefix, pool=POOL):

@@ -3,7 +3,7 @@
 import signal
 
 import pytest
-from cluster import endpoint_slice, endpoints, eventually, ingress, rule, service, slice_v1_crd
+from cluster import endpoint_slice, endpoints, eventually, service, slice_v1_crd
 from k8s_site import Site
 
 
@@ -14,26 +14,9 @@ def site():
         yield s
 
 
-def serve_web(site, namespace, host):
-    address = site.deploy("web", namespace)[0]
-    vip = site.serve(ingress("web", namespace, [rule(host, "web")]))
-    assert site.pod(f"http://{host}/", vip) == "web-0"
-    return address, vip
-
-
-def revision(site):
-    return site.lab.api.ok("GET", "/api/v1/health")["revision"]
-
-
-def move_to(site, namespace, name, url, vip):
-    """A new pod instead of the one before, which the appliance has to follow."""
-    site.cluster.apply(endpoint_slice("web", [site.start_pod(name, "web")], namespace))
-    eventually(lambda: site.pod(url, vip) == name, f"requests to go to {name}")
-
-
 def test_while_the_api_server_is_away_all_is_served_and_its_return_changes_nothing(site, namespace):
-    _, vip = serve_web(site, namespace, "away.example")
-    before = revision(site)
+    _, vip = site.serve_web(namespace, "away.example")
+    before = site.revision()
     site.cluster.stop_apiserver()
     failures = site.controller.metric("sluice_ingress_watch_failures_total")
     eventually(lambda: site.controller.metric("sluice_ingress_watch_failures_total") > failures, "the outage to be noticed")
@@ -41,12 +24,12 @@ def test_while_the_api_server_is_away_all_is_served_and_its_return_changes_nothi
     site.cluster.start_apiserver()
     site.cluster.apply(service("another", namespace))
     site.settle()  # it has seen that
-    assert revision(site) == before
-    move_to(site, namespace, "web-late", "http://away.example/", vip)
+    assert site.revision() == before
+    site.move_to(namespace, "web-late", "http://away.example/", vip)
 
 
 def test_a_watch_that_is_too_old_is_answered_410_and_the_list_is_read_anew(site, namespace):
-    _, vip = serve_web(site, namespace, "old.example")
+    _, vip = site.serve_web(namespace, "old.example")
     resyncs = site.controller.metric("sluice_ingress_resyncs_total", kind="endpointslices")
     new = site.start_pod("web-new", "web")
     site.controller.process.send_signal(signal.SIGSTOP)
@@ -63,15 +46,15 @@ def test_a_watch_that_is_too_old_is_answered_410_and_the_list_is_read_anew(site,
 
 
 def test_a_token_and_a_ca_that_rotate_are_taken_over(site, namespace):
-    _, vip = serve_web(site, namespace, "rotate.example")
+    _, vip = site.serve_web(namespace, "rotate.example")
     site.cluster.make_credentials()
     site.cluster.restart_apiserver()  # which knows neither the old token nor the old certificate
-    move_to(site, namespace, "web-rotated", "http://rotate.example/", vip)
+    site.move_to(namespace, "web-rotated", "http://rotate.example/", vip)
     assert site.controller.process.poll() is None
 
 
 def test_endpoints_serve_where_there_are_no_slices_and_slices_v1_where_there_are(site, namespace):
-    old, vip = serve_web(site, namespace, "forms.example")
+    old, vip = site.serve_web(namespace, "forms.example")
     try:
         site.cluster.restart_apiserver("--runtime-config=discovery.k8s.io/v1beta1=false")
         site.cluster.apply(endpoints("web", [old], namespace))

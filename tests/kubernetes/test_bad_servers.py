@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import cluster as kube
 import pytest
 from cluster import eventually
-from lab import ROOT, stop
+from tests.support.lab import ROOT, stop
 
 BUILD = ROOT / "build" / os.environ.get("SLUICE_BUILD", "release")
 LISTS = {"/apis/networking.k8s.io/v1/ingressclasses": "classes", "/apis/networking.k8s.io/v1/ingresses": "ingresses",
@@ -106,13 +106,13 @@ class FakeApi:
         self.server = Server(self.answer)
 
     def put(self, kind, obj):
-        meta = dict(obj["metadata"], uid="u", creationTimestamp="2024-01-01T00:00:00Z")
-        self.put_raw(kind, dict(obj, metadata=meta), lambda version: meta.update(resourceVersion=version))
+        with self.changed:
+            meta = dict(obj["metadata"], uid="u", creationTimestamp="2024-01-01T00:00:00Z", resourceVersion=str(self.version + 1))
+            self.put_raw(kind, dict(obj, metadata=meta))
 
-    def put_raw(self, kind, obj, number=lambda _: None):
+    def put_raw(self, kind, obj):
         with self.changed:
             self.version += 1
-            number(str(self.version))
             self.objects[kind][json.dumps(obj["metadata"].get("name"))] = obj
             self.changes.append((self.version, kind, obj))
             self.changed.notify_all()

@@ -2,7 +2,7 @@
 """The scenarios of the Kubernetes ingress conformance suite, by their features and names, against our own class."""
 import pytest
 from cluster import certificate, endpoint_slice, eventually, ingress, rule, service, tls_secret
-from lab import ROOT
+from tests.support.lab import ROOT
 
 
 class TestDefaultBackend:

@@ -1,39 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Controllers and appliances that die: nothing that was right before goes wrong, and all catch up."""
 import cluster as kube
-from cluster import endpoint_slice, eventually, ingress, rule
+from cluster import eventually, ingress
 from k8s_site import make_lab
 
 
-def serve_web(site, namespace, host):
-    site.deploy("web", namespace)
-    vip = site.serve(ingress("web", namespace, [rule(host, "web")]))
-    assert site.pod(f"http://{host}/", vip) == "web-0"
-    return vip
-
-
-def move_to(site, namespace, name, url, vip):
-    """A new pod instead of the one before, which the appliance has to follow; its address."""
-    address = site.start_pod(name, "web")
-    site.cluster.apply(endpoint_slice("web", [address], namespace))
-    eventually(lambda: site.pod(url, vip) == name, f"requests to go to {name}")
-    return address
-
-
 def test_a_controller_that_is_killed_leaves_the_data_plane_alone_and_goes_on_where_it_was(site, namespace):
-    vip = serve_web(site, namespace, "kill.example")
-    revision = site.lab.api.ok("GET", "/api/v1/health")["revision"]
+    _, vip = site.serve_web(namespace, "kill.example")
+    revision = site.revision()
     site.controller.process.kill()
     site.controller.process.wait()
     assert site.pod("http://kill.example/", vip) == "web-0"
     site.start_controller()
     site.settle()
-    assert site.lab.api.ok("GET", "/api/v1/health")["revision"] == revision, "a restart changes nothing"
-    move_to(site, namespace, "web-late", "http://kill.example/", vip)
+    assert site.revision() == revision, "a restart changes nothing"
+    site.move_to(namespace, "web-late", "http://kill.example/", vip)
 
 
 def test_of_two_controllers_one_leads_and_the_other_takes_over(site, namespace):
-    vip = serve_web(site, namespace, "two.example")
+    _, vip = site.serve_web(namespace, "two.example")
     leader = site.controller
     follower = kube.Controller(site.cluster, [site.lab], site.lab.build, identity="two")
     try:
@@ -42,7 +27,7 @@ def test_of_two_controllers_one_leads_and_the_other_takes_over(site, namespace):
         assert follower.metric("sluice_ingress_appliance_changes_total") == 0, "who follows writes nothing"
         leader.stop()  # gives the Lease back
         eventually(lambda: follower.metric("sluice_ingress_leader") == 1, "the takeover")
-        move_to(site, namespace, "web-late", "http://two.example/", vip)
+        site.move_to(namespace, "web-late", "http://two.example/", vip)
     finally:
         follower.stop()
         site.restart_controller()
@@ -52,13 +37,13 @@ def test_of_two_appliances_one_dies_and_catches_up_when_it_is_back(site, namespa
     other = make_lab("sx", pool="10.77.0.160-10.77.0.169")
     try:
         site.restart_controller(site.lab, other)
-        vip = serve_web(site, namespace, "fleet.example")
+        _, vip = site.serve_web(namespace, "fleet.example")
         shown = ingress("web", namespace)
         eventually(lambda: len(site.cluster.get(shown)["status"]["loadBalancer"]["ingress"]) == 2, "both addresses")
         assert {r["hosts"][0]["value"] for r in other.api.ok("GET", "/api/v1/rules")["items"]} == {"fleet.example"}
         other.sluiced.kill()
         other.sluiced.wait()
-        late = move_to(site, namespace, "web-late", "http://fleet.example/", vip)
+        late = site.move_to(namespace, "web-late", "http://fleet.example/", vip)
         eventually(lambda: site.controller.metric("sluice_ingress_appliance_reachable", appliance=other.prefix) == 0,
                    "the dead one to be noticed")
         other.start(kube.PATIENCE)

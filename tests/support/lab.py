@@ -9,7 +9,6 @@ VIPs are 10.77.0.100 and fd77::100, on the client's link. Everything carries the
 outside, and close() removes all of it, also after a failure half way.
 """
 import contextlib
-import ctypes
 import http.client
 import json
 import os
@@ -18,99 +17,13 @@ import signal
 import ssl
 import subprocess
 import tempfile
-import time
 from pathlib import Path
+
+from tests.support.netns import NO_OFFLOADS, Netns, claim, run, stop, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 VIP4, VIP6 = "10.77.0.100", "fd77::100"
 BACKENDS = {"b1": ("10.78.0.11", "fd78::11"), "b2": ("10.78.0.12", "fd78::12"), "b3": ("10.78.0.13", "fd78::13")}
-# No offload that would hand frames over which never were on a wire (partial checksums, 64 KB segments).
-NO_OFFLOADS = [word for feature in ("tx", "tso", "gso", "gro", "rxvlan", "txvlan") for word in (feature, "off")]
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-def run(*command, **kwargs):
-    """Runs to the end or raises with what the command said."""
-    done = subprocess.run([str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          check=False, **kwargs)
-    if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(map(str, command))}: status {done.returncode}\n{done.stdout}")
-    return done.stdout
-
-
-def wait_for(condition, seconds, what):
-    """Polls until `condition` gives something true; fails loudly after `seconds`."""
-    end = time.monotonic() + seconds
-    while True:
-        last = condition()
-        if last:
-            return last
-        if time.monotonic() > end:
-            raise TimeoutError(f"{what}: not within {seconds} s")
-        time.sleep(0.05)
-
-
-class Netns:
-    """A network namespace of our own, with the processes that run in it."""
-
-    def __init__(self, name):
-        self.name = name
-        self.processes = []
-        run("ip", "netns", "add", name)
-        self.ip("link", "set", "lo", "up")
-
-    def ip(self, *args):
-        return run("ip", "-n", self.name, *args)
-
-    def command(self, *args):
-        return ["ip", "netns", "exec", self.name, *map(str, args)]
-
-    def run(self, *args, **kwargs):
-        return run(*self.command(*args), **kwargs)
-
-    def start(self, *args, **kwargs):
-        process = subprocess.Popen(self.command(*args), start_new_session=True, **kwargs)
-        self.processes.append(process)
-        return process
-
-    @contextlib.contextmanager
-    def entered(self):
-        """This thread's sockets are made in the namespace, inside the `with`."""
-        with open("/proc/thread-self/ns/net", "rb") as home, open(f"/run/netns/{self.name}", "rb") as there:
-            self._setns(there)
-            try:
-                yield
-            finally:
-                self._setns(home)
-
-    @staticmethod
-    def _setns(file):
-        if _libc.setns(file.fileno(), 0) != 0:
-            raise OSError(ctypes.get_errno(), "setns")
-
-    def quiet(self, device):
-        self.run("ethtool", "-K", device, *NO_OFFLOADS)
-
-    def close(self):
-        for process in self.processes:
-            stop(process)
-        left = subprocess.run(["ip", "netns", "pids", self.name], check=False, stdout=subprocess.PIPE,
-                              stderr=subprocess.DEVNULL, text=True).stdout.split()
-        for pid in left:  # children of what we started; nobody else is in our namespace
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(pid), signal.SIGKILL)
-        subprocess.run(["ip", "netns", "del", self.name], check=False, stderr=subprocess.DEVNULL)
-
-
-def stop(process, seconds=5):
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-    return process.returncode
 
 
 def samples(text, name, **labels):
@@ -179,7 +92,9 @@ class Lab:
         self.api_address = "127.0.0.1"
         self.api = Api(self)
         self.backend_pids = {}
+        self.lock = claim(self.prefix)
         try:
+            self._remove_devices()
             self._wire(own_namespace)
         except BaseException:
             self.close()
@@ -376,10 +291,15 @@ class Lab:
         for netns in self.namespaces.values():
             netns.close()
         if not self.lb:
-            for port in ("wan", "lan"):
-                for device in (self.device(port), self.device(port) + "b", self.device(port) + "t"):
-                    subprocess.run(["ip", "link", "del", device], check=False, stderr=subprocess.DEVNULL)
+            self._remove_devices()
         shutil.rmtree(self.folder, ignore_errors=True)
+        self.lock.close()
+
+    def _remove_devices(self):
+        """Those beside us, of a lab without a namespace for the appliance."""
+        for port in ("wan", "lan"):
+            for device in (self.device(port), self.device(port) + "b", self.device(port) + "t"):
+                subprocess.run(["ip", "link", "del", device], check=False, stderr=subprocess.DEVNULL)
 
     def __enter__(self):
         return self
