@@ -72,13 +72,18 @@ def gtest_suite(suite):
     return run
 
 
-def run_plain(name, command, report):
-    done = run_as_user(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", timeout=120)
+def count_status(name, done, report):
+    """One test, which passed with exit status 0; the output is shown only when it did not."""
     if done.returncode == 0:
         report.passed += 1
     else:
         print(done.stdout[-4000:])
         report.fail(f"{name}: exit status {done.returncode}")
+
+
+def run_plain(name, command, report):
+    count_status(name, run_as_user(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                                   timeout=120), report)
 
 
 def run_gtest(command, report):
@@ -167,13 +172,17 @@ def fuzz_suite(report):
                 report.fail(target.name)
 
 
+def kernel_script(script, *arguments):
+    return subprocess.run(["/usr/bin/python3", ROOT / "tests/packet/kernel" / script, *arguments], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, errors="replace", timeout=600, check=False)
+
+
 def kernel_suite(report):
-    """Our TCP against the kernel's: unittest, then goodput over an emulated link."""
+    """Our TCP against the kernel's: unittest, the traces, then goodput over an emulated link."""
     if not build("check", report, "tests/packet/tcp_echo", "tests/support/link/link"):
         return
-    done = subprocess.run(["/usr/bin/python3", ROOT / "tests/packet/kernel/kernel_test.py",
-                           BUILD / "check/tests/packet/tcp_echo"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, errors="replace", timeout=600, check=False)
+    echo = BUILD / "check/tests/packet/tcp_echo"
+    done = kernel_script("kernel_test.py", echo)
     ran = re.search(r"^Ran (\d+) tests", done.stdout, re.M)
     bad = re.findall(r"^(?:FAIL|ERROR): (\w+)", done.stdout, re.M)
     for name in bad:
@@ -183,24 +192,13 @@ def kernel_suite(report):
         print(done.stdout[-6000:])
     if not ran or (done.returncode != 0 and not bad):
         report.fail(f"kernel_test: exit status {done.returncode}")
-    oracle = subprocess.run(["/usr/bin/python3", ROOT / "tests/packet/kernel/oracle.py", ROOT / "tests/packet/traces",
-                             ROOT / "docs/tcp.md"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                            timeout=300, check=False)
+    oracle = kernel_script("oracle.py", ROOT / "tests/packet/traces", ROOT / "docs/tcp.md")
     if oracle.returncode == 77:
         report.skip("traces against the kernel", oracle.stdout.strip())
-    elif oracle.returncode == 0:
-        report.passed += 1
     else:
-        print(oracle.stdout[-4000:])
-        report.fail("traces against the kernel")
-    done = subprocess.run(["/usr/bin/python3", ROOT / "tests/packet/kernel/goodput.py", BUILD / "check/tests/packet/tcp_echo",
-                           BUILD / "check/tests/support/link/link", "--quick"], stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, errors="replace", timeout=600, check=False)
-    if done.returncode == 0:
-        report.passed += 1
-    else:
-        print(done.stdout[-4000:])
-        report.fail("goodput over an emulated link")
+        count_status("traces against the kernel", oracle, report)
+    goodput = kernel_script("goodput.py", echo, BUILD / "check/tests/support/link/link", "--quick")
+    count_status("goodput over an emulated link", goodput, report)
 
 
 def kubernetes_suite(report):

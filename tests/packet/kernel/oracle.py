@@ -9,6 +9,7 @@ Needs root and /dev/net/tun; exits 77 (skipped) without."""
 
 import contextlib
 import ctypes
+import errno
 import fcntl
 import os
 import pathlib
@@ -19,6 +20,8 @@ import struct
 import subprocess
 import sys
 import time
+
+from segment import packet
 
 KERNEL, PEER = "10.9.7.1", "10.9.7.2"
 LISTEN_PORT, PEER_PORT = 80, 5000
@@ -34,14 +37,6 @@ SYSCTLS = {"tcp_invalid_ratelimit": 0, "tcp_syncookies": 0, "tcp_ecn": 0, "tcp_f
 
 class Mismatch(Exception):
     pass
-
-
-def checksum(data):
-    if len(data) % 2:
-        data += b"\0"
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    total = (total & 0xffff) + (total >> 16)
-    return ~(total + (total >> 16)) & 0xffff
 
 
 def new_namespace():
@@ -117,23 +112,18 @@ class Run:
                 options += b"\1\1\4\2"
             else:
                 raise Mismatch(f"option {option}")
-        ack = 0 if m["ack"] is None else ((self.iss or 0) + int(m["ack"])) % 2**32
-        tcp = struct.pack("!HHIIBBHHH", self.remote, self.local, (PEER_ISN + seq) % 2**32, ack,
-                          (20 + len(options)) // 4 << 4, flags, int(m["win"] or 60000), 0, 0) + options + payload
-        addresses = socket.inet_aton(PEER) + socket.inet_aton(KERNEL)
-        total = checksum(addresses + struct.pack("!HH", 6, len(tcp)) + tcp)
-        tcp = tcp[:16] + struct.pack("!H", total) + tcp[18:]
-        ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(tcp), 0, 0, 64, 6, 0) + addresses
-        os.write(self.tun, ip[:10] + struct.pack("!H", checksum(ip)) + ip[12:] + tcp)
+        ack = 0 if m["ack"] is None else (self.iss or 0) + int(m["ack"])
+        os.write(self.tun, packet((PEER, self.remote), (KERNEL, self.local), flags, PEER_ISN + seq, ack, int(m["win"] or 60000),
+                                  options, payload))
 
     def receive(self, seconds):
         """The next segment of ours to the peer, or None."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0 and select.select([self.tun], [], [], left)[0]:
-            packet = os.read(self.tun, 65536)
-            if packet[0] >> 4 != 4 or packet[9] != 6 or packet[12:16] != socket.inet_aton(KERNEL):
+            ip = os.read(self.tun, 65536)
+            if ip[0] >> 4 != 4 or ip[9] != 6 or ip[12:16] != socket.inet_aton(KERNEL):
                 continue
-            tcp = packet[(packet[0] & 15) * 4:]
+            tcp = ip[(ip[0] & 15) * 4:]
             source, destination, seq, ack, offset, flags = struct.unpack("!HHIIBB", tcp[:14])
             if self.socket is not None and self.listener is None:
                 self.local = source  # of a connection that the kernel opened
@@ -141,10 +131,8 @@ class Run:
                 continue
             if flags & 2 and self.iss is None:
                 self.iss = seq
-            if self.iss is not None or flags & 2:
-                seq = signed(seq - (self.iss or 0))
-            return Segment("".join(letter for letter, bit in FLAGS if flags & bit), signed(seq), len(tcp) - (offset >> 4) * 4,
-                           signed(ack - PEER_ISN) if flags & 16 else None)
+            return Segment("".join(letter for letter, bit in FLAGS if flags & bit), signed(seq - (self.iss or 0)),
+                           len(tcp) - (offset >> 4) * 4, signed(ack - PEER_ISN) if flags & 16 else None)
         return None
 
     def news(self, seconds, wanted=None):
@@ -230,7 +218,7 @@ class Run:
             self.wait_for(event, lambda: self.read(""))
         elif event != "closed normal":
             wanted = {"peer_reset": "ECONNRESET", "refused": "ECONNREFUSED", "broken_pipe": "EPIPE"}[rest]
-            number = getattr(__import__("errno"), wanted)
+            number = getattr(errno, wanted)
             self.wait_for(event, lambda: self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == number)
 
     # ---- The script
