@@ -117,8 +117,8 @@ void BufChain::copy_out(std::size_t offset, std::span<std::uint8_t> out) const {
 bool BufChain::append_copy(std::span<const std::uint8_t> bytes, BufPool& pool) {
   BufChain fresh;
   std::size_t in_tail = 0;
-  if (tail_ != nullptr && RTE_MBUF_DIRECT(tail_) && rte_mbuf_refcnt_read(tail_) == 1) {
-    in_tail = std::min<std::size_t>(bytes.size(), rte_pktmbuf_tailroom(tail_));
+  if (tail_ != nullptr && segment::exclusive(tail_)) {
+    in_tail = std::min(bytes.size(), segment::tailroom(tail_));
   }
   for (auto rest = bytes.subspan(in_tail); !rest.empty();) {
     Buf b = pool.alloc();

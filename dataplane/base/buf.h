@@ -13,6 +13,18 @@
 
 namespace sluice {
 
+/// One segment, also of one that stays in a chain: its length must not be changed through these.
+namespace segment {
+
+inline std::size_t headroom(const rte_mbuf* m) { return rte_pktmbuf_headroom(m); }
+inline std::size_t tailroom(const rte_mbuf* m) { return rte_pktmbuf_tailroom(m); }
+/// True when nobody else refers to this memory, so that it may be written.
+inline bool exclusive(const rte_mbuf* m) { return RTE_MBUF_DIRECT(m) && rte_mbuf_refcnt_read(m) == 1; }
+inline std::span<std::uint8_t> writable(rte_mbuf* m) { return {rte_pktmbuf_mtod(m, std::uint8_t*), m->data_len}; }
+inline rte_mbuf* next(rte_mbuf* m) { return m->next; }
+
+}  // namespace segment
+
 /// One reference to one segment of packet memory (an mbuf without its `next`). Move only; dropping it gives the
 /// reference back to its pool. Several Bufs may share memory (see BufPool::share); bytes of shared memory are
 /// read-only. Owned by one worker at a time.
@@ -37,10 +49,9 @@ class Buf {
   std::size_t size() const { return m_->data_len; }
   std::span<const std::uint8_t> bytes() const { return {data(), size()}; }
   std::string_view text() const { return {reinterpret_cast<const char*>(data()), size()}; }
-  std::size_t headroom() const { return rte_pktmbuf_headroom(m_); }
-  std::size_t tailroom() const { return rte_pktmbuf_tailroom(m_); }
-  /// True when nobody else refers to this memory, so that it may be written.
-  bool exclusive() const { return RTE_MBUF_DIRECT(m_) && rte_mbuf_refcnt_read(m_) == 1; }
+  std::size_t headroom() const { return segment::headroom(m_); }
+  std::size_t tailroom() const { return segment::tailroom(m_); }
+  bool exclusive() const { return segment::exclusive(m_); }
 
   /// Grow or shrink within the segment; the caller has checked the room. `pkt_len` follows.
   std::uint8_t* prepend(std::size_t n) {

@@ -50,11 +50,6 @@ __attribute__((target("avx2"))) std::uint64_t sum_blocks(const std::uint8_t* p, 
                       _mm256_add_epi64(_mm256_add_epi64(a, b), _mm256_add_epi64(c, d)));
   return sums[0] + sums[1] + sums[2] + sums[3];
 }
-
-bool has_vectors() {
-  static const bool has = __builtin_cpu_supports("avx2") != 0;
-  return has;
-}
 #endif
 
 /// One's complement sum of 16-bit words in memory order, an odd last byte padded with zero. One's complement
@@ -65,7 +60,7 @@ std::uint64_t sum_words(std::span<const std::uint8_t> bytes) {
   const std::uint8_t* p = bytes.data();
   std::size_t n = bytes.size();
 #if defined(__x86_64__)
-  if (n >= 4 * kVectorBlock && has_vectors()) {
+  if (n >= 4 * kVectorBlock && __builtin_cpu_supports("avx2") != 0) {
     a = sum_blocks(p, n / kVectorBlock);
     p += n - n % kVectorBlock;
     n %= kVectorBlock;

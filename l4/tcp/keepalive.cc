@@ -2,7 +2,6 @@
 #include "l4/tcp/keepalive.h"
 
 #include "l4/tcp/reset.h"
-#include "l4/tcp/state.h"
 #include "l4/tcp/transmit.h"
 #include "l4/tcp/window.h"
 
@@ -15,10 +14,7 @@ Instant keepalive_deadline(const Connection& c) {
 }
 
 void on_keepalive(Connection& c, Instant now) {
-  if (c.keepalive_probes >= c.env.config.keepalive_probes) {
-    send_reset(c);
-    return finish(c, CloseReason::kTimeout, now);
-  }
+  if (c.keepalive_probes >= c.env.config.keepalive_probes) return reset_after_timeout(c, now);
   shrink_receive_buffer(c);
   shrink_send_buffer(c);
   ++c.keepalive_probes;

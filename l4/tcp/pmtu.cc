@@ -70,7 +70,6 @@ void suspect_black_hole(Connection& c, Instant now) {
 std::uint32_t mtu_probe_size(Connection& c, std::uint32_t usual, std::uint32_t left, std::uint32_t room,
                              Instant now) {
   PathMtu& p = c.pmtu;
-  if (p.probe_at > now) return usual;
   if (p.probing != 0) {  // nothing was heard of the last one
     probe_failed(c, now);
     return usual;

@@ -32,7 +32,7 @@ void icmp_error_arrives(Connection& c, const net::IcmpError& e, Instant now);
 /// the same data goes on with segments that pass everywhere.
 void suspect_black_hole(Connection& c, Instant now);
 
-/// Payload of a segment that is a probe, if one is due and `left` bytes and `room` in the congestion window
+/// Now that one is due: payload of a segment that is a probe, if `left` bytes and `room` in the congestion window
 /// allow; else `usual`.
 std::uint32_t mtu_probe_size(Connection& c, std::uint32_t usual, std::uint32_t left, std::uint32_t room,
                              Instant now);

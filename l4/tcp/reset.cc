@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "l4/tcp/reset.h"
 
+#include "l4/tcp/state.h"
 #include "l4/tcp/transmit.h"
 
 namespace sluice::l4::tcp {
@@ -12,6 +13,11 @@ void send_reset(Connection& c) {
   h.flags = kRst | kAck;
   c.env.stats.resets_out.add();
   transmit_header(c.env, c.flow, h);
+}
+
+void reset_after_timeout(Connection& c, Instant now) {
+  send_reset(c);
+  finish(c, CloseReason::kTimeout, now);
 }
 
 void answer_with_reset(Env& env, const FlowKey& flow, const Segment& s) {

@@ -7,6 +7,8 @@ namespace sluice::l4::tcp {
 
 /// Tells the peer that the connection is gone.
 void send_reset(Connection& c);
+/// And that it is over for us: the peer has kept us waiting for too long.
+void reset_after_timeout(Connection& c, Instant now);
 /// RFC 9293, 3.10.7.1: answers a segment for which there is no connection. Nothing answers a RST.
 void answer_with_reset(Env& env, const FlowKey& flow, const Segment& s);
 

@@ -76,8 +76,7 @@ bool due(Instant& deadline, Instant now) {
 
 void give_up_stalled(Connection& c, Instant now) {
   c.env.stats.stalled_closed.add();
-  send_reset(c);
-  finish(c, CloseReason::kTimeout, now);
+  reset_after_timeout(c, now);
 }
 
 Duration current_rto(const Connection& c) { return c.rtt.rto(c.env.config.min_rto, c.env.config.max_rto); }
@@ -124,8 +123,7 @@ void on_deadline(Connection& c, Instant now) {
   if (due(c.deadlines.retransmit, now)) on_retransmit_timer(c, now);
   if (due(c.deadlines.linger, now)) {
     // The user has shut down and the peer never does: nobody else would end this.
-    send_reset(c);
-    finish(c, CloseReason::kTimeout, now);
+    reset_after_timeout(c, now);
   }
   if (stall_deadline(c) <= now) give_up_stalled(c, now);
   if (keepalive_deadline(c) <= now) on_keepalive(c, now);

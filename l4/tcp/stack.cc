@@ -318,7 +318,7 @@ void Stack::Impl::account(Socket& s) {
     env_.stats.buffered_bytes.add(held);
     env_.stats.buffered_bytes.sub(std::exchange(s.accounted, held));
   }
-  const bool is = stalled(c) && !s.gone;
+  const bool is = stalled(c);
   if (is == std::exchange(s.in_stalled, is)) return;
   if (is) {
     stalled_.push_back(s);

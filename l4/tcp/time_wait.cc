@@ -32,11 +32,11 @@ TimeWaitTable::TimeWaitTable(Env& env)
     : env_(env), pool_(env.config.max_time_wait), table_(env.secrets.table_seed()) {}
 
 TimeWaitTable::~TimeWaitTable() {
-  while (oldest_ != nullptr) remove(*oldest_);
+  while (by_age_.first() != nullptr) remove(*by_age_.first());
 }
 
 void TimeWaitTable::add(const Connection& c, Instant now) {
-  if (pool_.live() == pool_.limit() && oldest_ != nullptr) remove(*oldest_);
+  if (pool_.live() == pool_.limit() && by_age_.first() != nullptr) remove(*by_age_.first());
   TimeWaitEntry* e = pool_.create();
   if (e == nullptr) return;
   e->flow = c.flow;
@@ -45,13 +45,13 @@ void TimeWaitTable::add(const Connection& c, Instant now) {
   e->timestamps = c.timestamps;
   e->entered_at = now;
   table_.insert(*e);
-  link_newest(*e);
+  by_age_.push_back(*e);
   env_.stats.time_wait.add();
 }
 
 void TimeWaitTable::remove(TimeWaitEntry& e) {
   table_.erase(e);
-  unlink(e);
+  by_age_.remove(e);
   pool_.destroy(&e);
   env_.stats.time_wait.sub();
 }
@@ -64,9 +64,9 @@ bool TimeWaitTable::segment_arrives(TimeWaitEntry& e, const Segment& s, Instant 
   if (newer_syn(e, s)) return true;
   const bool fin_again = s.fin() && s.seq() + s.length() == e.rcv_nxt;
   if (fin_again) {  // RFC 9293, 3.10.7.4, eighth step: start 2 MSL anew
-    unlink(e);
+    by_age_.remove(e);
     e.entered_at = now;
-    link_newest(e);
+    by_age_.push_back(e);
   }
   if (s.length() == 0 && s.seq() == e.rcv_nxt && !s.syn()) return false;  // nothing to say
   if (now < e.next_ack && !fin_again) return false;
@@ -85,23 +85,12 @@ bool TimeWaitTable::reusable(const TimeWaitEntry& e, Instant now) {
 }
 
 Instant TimeWaitTable::next_deadline() const {
-  return oldest_ == nullptr ? kNever : oldest_->entered_at + env_.config.time_wait;
+  const TimeWaitEntry* oldest = by_age_.first();
+  return oldest == nullptr ? kNever : oldest->entered_at + env_.config.time_wait;
 }
 
 void TimeWaitTable::expire(Instant now) {
-  while (next_deadline() <= now) remove(*oldest_);
-}
-
-void TimeWaitTable::link_newest(TimeWaitEntry& e) {
-  e.older = newest_;
-  e.newer = nullptr;
-  (newest_ == nullptr ? oldest_ : newest_->newer) = &e;
-  newest_ = &e;
-}
-
-void TimeWaitTable::unlink(TimeWaitEntry& e) {
-  (e.older == nullptr ? oldest_ : e.older->newer) = e.newer;
-  (e.newer == nullptr ? newest_ : e.newer->older) = e.older;
+  while (next_deadline() <= now) remove(*by_age_.first());
 }
 
 }  // namespace sluice::l4::tcp

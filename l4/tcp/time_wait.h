@@ -7,6 +7,7 @@
 #include "l4/tcp/connection.h"
 #include "l4/tcp/env.h"
 #include "l4/tcp/flow_table.h"
+#include "l4/tcp/linked_list.h"
 
 namespace sluice::l4::tcp {
 
@@ -17,7 +18,7 @@ struct TimeWaitEntry {
   Timestamps timestamps;
   Instant entered_at{};  ///< Or when the peer's FIN last came again.
   Instant next_ack{Instant::min()};
-  TimeWaitEntry *older = nullptr, *newer = nullptr;
+  Links<TimeWaitEntry> by_age;
 
   const FlowKey& key() const { return flow; }
 };
@@ -49,13 +50,10 @@ class TimeWaitTable {
   void expire(Instant now);
 
  private:
-  void link_newest(TimeWaitEntry& e);
-  void unlink(TimeWaitEntry& e);
-
   Env& env_;
   ObjectPool<TimeWaitEntry> pool_;
   FlowTable<TimeWaitEntry> table_;
-  TimeWaitEntry *oldest_ = nullptr, *newest_ = nullptr;
+  LinkedList<TimeWaitEntry, &TimeWaitEntry::by_age> by_age_;  // the oldest first
 };
 
 }  // namespace sluice::l4::tcp
