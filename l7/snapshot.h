@@ -30,7 +30,7 @@ struct Member {
   Endpoint address;
   std::uint16_t weight = 100;  ///< 0: gets no new requests (drain).
   BackendSlot slot;            ///< Runtime state (health, load), kept over rule updates.
-  std::uint64_t mark = 0;      ///< Names it in cookies: the same on every appliance and after every restart.
+  std::uint64_t mark = 0;      ///< Names it in cookies: the same on every appliance and after every restart; when sticky.
 };
 
 /// Whether and how a client is led back to the member that served it before.

@@ -3,24 +3,24 @@
 
 #include <algorithm>
 
+#include "dataplane/base/ascii.h"
+
 namespace sluice::l7::http {
 namespace {
 
-char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
-
 bool is_ows(char c) { return c == ' ' || c == '\t'; }
-
-std::string_view trim(std::string_view s) {
-  while (!s.empty() && is_ows(s.front())) s.remove_prefix(1);
-  while (!s.empty() && is_ows(s.back())) s.remove_suffix(1);
-  return s;
-}
 
 }  // namespace
 
+std::string_view trim(std::string_view text) {
+  while (!text.empty() && is_ows(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_ows(text.back())) text.remove_suffix(1);
+  return text;
+}
+
 bool equals_ignore_case(std::string_view a, std::string_view b) {
   return a.size() == b.size() &&
-         std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return to_lower(x) == to_lower(y); });
+         std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return ascii_lower(x) == ascii_lower(y); });
 }
 
 // A comma inside a quoted string splits it here; no list that is asked about has quoted strings in its
@@ -37,7 +37,7 @@ bool list_has_token(std::string_view value, std::string_view token) {
 FieldName field_name(std::string_view name) {
   using enum FieldName;
   const auto is = [name](std::string_view known) {
-    return to_lower(name.front()) == known.front() && equals_ignore_case(name, known);
+    return ascii_lower(name.front()) == known.front() && equals_ignore_case(name, known);
   };
   switch (name.size()) {
     case 2:

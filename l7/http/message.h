@@ -56,6 +56,9 @@ struct Field {
   FieldName id = FieldName::kOther;  ///< Of `name`, looked up once, by FieldList::add.
 };
 
+/// Without the optional white space around it (RFC 9110, 5.6.3).
+std::string_view trim(std::string_view text);
+
 /// ASCII case-insensitive.
 bool equals_ignore_case(std::string_view a, std::string_view b);
 

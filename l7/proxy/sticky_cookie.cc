@@ -28,15 +28,9 @@ void append_mark(std::uint64_t mark, std::string& out) {
   for (int shift = 60; shift >= 0; shift -= 4) out += kHex[mark >> shift & 15];
 }
 
-std::string_view trimmed(std::string_view s) {
-  while (!s.empty() && (s.front() == ' ' || s.front() == '\t')) s.remove_prefix(1);
-  while (!s.empty() && (s.back() == ' ' || s.back() == '\t')) s.remove_suffix(1);
-  return s;
-}
-
 /// The value when `pair` is "name=value"; names of cookies are case-sensitive.
 std::optional<std::string_view> value_of(std::string_view pair, std::string_view name) {
-  pair = trimmed(pair);
+  pair = http::trim(pair);
   if (pair.size() <= name.size() || pair[name.size()] != '=' || !pair.starts_with(name)) return std::nullopt;
   return pair.substr(name.size() + 1);
 }
@@ -105,7 +99,7 @@ std::string_view without_marks(std::string_view cookies, std::string_view name, 
     if (value && leading_mark(*value))
       out.append(name).append("=").append(value->substr(kDigits + 1));
     else
-      out.append(trimmed(pair));
+      out.append(http::trim(pair));
     return false;
   });
   return out;

@@ -5,6 +5,7 @@
 #include <array>
 #include <atomic>
 
+#include "dataplane/base/ascii.h"
 #include "l7/route/conditions.h"
 
 namespace sluice::l7::route {
@@ -27,9 +28,6 @@ std::uint64_t next_id() {
   static std::atomic<std::uint64_t> last{0};
   return last.fetch_add(1, std::memory_order_relaxed) + 1;
 }
-
-/// ASCII only: names beyond it arrive as punycode.
-char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 }  // namespace
 
@@ -158,7 +156,7 @@ const Rule* CompiledRouter::match(const RequestView& request, Scratch& scratch) 
   if (request.path.size() > kMaxPath) return nullptr;
   std::array<char, kMaxHost + 1> buffer;
   const std::string_view host = request.host.substr(0, buffer.size());
-  std::transform(host.begin(), host.end(), buffer.begin(), to_lower);
+  std::transform(host.begin(), host.end(), buffer.begin(), [](char c) { return ascii_lower(c); });
 
   Search search(*this, request, impl(scratch)->memory);
   bool is_sound = true;

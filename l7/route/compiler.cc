@@ -4,6 +4,7 @@
 #include <tuple>
 #include <utility>
 
+#include "dataplane/base/ascii.h"
 #include "l7/route/compiled_router.h"
 
 namespace sluice::l7::route {
@@ -141,8 +142,7 @@ void Compiler::check(Draft& draft) {
 
 void Compiler::check_host(Draft& draft, std::size_t i) {
   HostCondition& host = draft.hosts[i];
-  std::transform(host.value.begin(), host.value.end(), host.value.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  host.value = ascii_lower(std::move(host.value));
   if (host.kind == HostKind::kAny) return;
   if (host.value.empty()) return refuse(draft, field("hosts", i, "value"), "is empty");
   if (host.value.size() > CompiledRouter::kMaxHost) {

@@ -8,6 +8,7 @@
 #include <climits>
 #include <ctime>
 
+#include "dataplane/base/ascii.h"
 #include "l7/tls/certificate_handles.h"
 
 namespace sluice::l7::tls {
@@ -143,10 +144,7 @@ std::string host_name(std::string_view text) {
   if (!text.empty() && text.back() == '.') text.remove_suffix(1);
   const std::string_view bare = text.starts_with("*.") ? text.substr(2) : text;
   if (bare.empty() || text.size() > 253) return {};
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
+  const std::string out = ascii_lower(std::string(text));
   const bool fits = std::all_of(out.end() - static_cast<std::ptrdiff_t>(bare.size()), out.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_';
   });

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "dataplane/base/ascii.h"
+
 namespace sluice::l7::tls {
 namespace {
 
@@ -10,18 +12,12 @@ std::shared_ptr<const Certificate>& place(CertificateSet& set, const Certificate
   return set[static_cast<std::size_t>(certificate.handles().kind)];
 }
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
 }  // namespace
-
-void CertificateTable::add(const std::shared_ptr<const Certificate>& certificate) {
-  add(certificate, certificate->names());
-}
 
 void CertificateTable::add(const std::shared_ptr<const Certificate>& certificate,
                            const std::vector<std::string>& names) {
-  for (std::string name : names) {
-    std::transform(name.begin(), name.end(), name.begin(), lower);
+  for (const std::string& any_case : names) {
+    const std::string name = ascii_lower(any_case);
     CertificateSet& set = by_name_[name.starts_with("*.") ? name.substr(1) : name];
     auto& at = place(set, *certificate);
     if (at == nullptr) at = certificate;
@@ -37,7 +33,7 @@ const CertificateSet& CertificateTable::find(std::string_view server_name) const
   if (!server_name.empty() && server_name.back() == '.') server_name.remove_suffix(1);
   char text[256];
   if (server_name.empty() || server_name.size() > sizeof text) return default_;
-  std::transform(server_name.begin(), server_name.end(), text, lower);
+  std::transform(server_name.begin(), server_name.end(), text, [](char c) { return ascii_lower(c); });
   const std::string_view name(text, server_name.size());
 
   // A name that starts with a dot would find a wildcard as if it were exact.

@@ -20,9 +20,7 @@ using CertificateSet = std::array<std::shared_ptr<const Certificate>, kKeyKinds>
 /// default. Filled once, then read by all workers.
 class CertificateTable {
  public:
-  /// Under each of its names; of two with the same name and kind of key the first added stays.
-  void add(const std::shared_ptr<const Certificate>& certificate);
-  /// The same under names of the caller's choice.
+  /// Under each of these names; of two with the same name and kind of key the first added stays.
   void add(const std::shared_ptr<const Certificate>& certificate, const std::vector<std::string>& names);
   void set_default(const std::shared_ptr<const Certificate>& certificate);
   /// `server_name` as the client sent it (any case, perhaps a final dot); empty: none.

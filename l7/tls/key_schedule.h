@@ -16,15 +16,13 @@ namespace sluice::l7::tls {
 /// A secret of a key schedule. Wipes itself.
 struct Secret {
   Secret() = default;
-  explicit Secret(std::span<const std::uint8_t> from) { assign(from); }
+  explicit Secret(std::span<const std::uint8_t> from)
+      : size(static_cast<std::uint8_t>(std::min(from.size(), bytes.size()))) {
+    std::copy_n(from.begin(), size, bytes.begin());
+  }
   Secret(const Secret&) = default;
   Secret& operator=(const Secret&) = default;
   ~Secret() { OPENSSL_cleanse(bytes.data(), bytes.size()); }
-  void assign(std::span<const std::uint8_t> from) {
-    size = static_cast<std::uint8_t>(std::min(from.size(), bytes.size()));
-    std::copy_n(from.begin(), size, bytes.begin());
-  }
-  std::span<const std::uint8_t> view() const { return {bytes.data(), size}; }
 
   std::array<std::uint8_t, kMaxSecret> bytes{};
   std::uint8_t size = 0;

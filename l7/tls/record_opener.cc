@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "dataplane/base/segment.h"
+#include "dataplane/base/buf.h"
 
 namespace sluice::l7::tls {
 namespace {

@@ -145,7 +145,7 @@ Result<std::shared_ptr<const ServerContext>> ServerContext::create(const ServerC
   }
   // Behind the others, whose names are theirs; yet a name that only the default has may still have another kind of key
   // beside it. One that stands in the list has its names from there.
-  if (config.default_certificate && !listed) impl->table.add(fallback);
+  if (config.default_certificate && !listed) impl->table.add(fallback, fallback->names());
   impl->table.set_default(fallback);
 
   TicketKeys keys;

@@ -2,6 +2,7 @@
 #include "l7/tls/takeover.h"
 
 #include <algorithm>
+#include <charconv>
 #include <string_view>
 
 namespace sluice::l7::tls {
@@ -9,20 +10,14 @@ namespace {
 
 constexpr std::uint8_t kFinished = 20;
 
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /// "LABEL client-random secret", the last two in hexadecimal. False: another label.
 bool read_line(std::string_view line, std::string_view label, Secret& out) {
   if (!line.starts_with(label)) return false;
   const std::string_view hex = line.substr(line.rfind(' ') + 1);
   if (hex.size() % 2 != 0 || hex.size() / 2 > kMaxSecret) return false;
   for (std::size_t i = 0; i < hex.size(); i += 2) {
-    const int high = hex_digit(hex[i]), low = hex_digit(hex[i + 1]);
-    if (high < 0 || low < 0) return false;
-    out.bytes[i / 2] = static_cast<std::uint8_t>(high << 4 | low);
+    const char *digits = &hex[i], *end = digits + 2;
+    if (std::from_chars(digits, end, out.bytes[i / 2], 16).ptr != end) return false;
   }
   out.size = static_cast<std::uint8_t>(hex.size() / 2);
   return true;
