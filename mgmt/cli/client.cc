@@ -8,6 +8,8 @@
 #include <cctype>
 #include <memory>
 
+#include "dataplane/base/ascii.h"
+
 namespace sluice::mgmt::cli {
 namespace {
 
@@ -28,9 +30,7 @@ std::size_t take_header(char* data, std::size_t, std::size_t n, void* out) {
   std::string line(data, n);
   const auto colon = line.find(':');
   if (colon == std::string::npos) return n;
-  std::string name = line.substr(0, colon);
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string name = ascii_lower(line.substr(0, colon));
   const auto first = line.find_first_not_of(" \t", colon + 1), last = line.find_last_not_of(" \t\r\n");
   static_cast<Answer*>(out)->headers[name] =
       first == std::string::npos || last < first ? "" : line.substr(first, last - first + 1);

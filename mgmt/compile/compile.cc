@@ -206,9 +206,7 @@ class Compilation {
         std::all_of(lists.begin(), lists.end(), same)) {
       return before->listener->sources;
     }
-    std::vector<const config::AccessControlList*> all;
-    for (const std::string& id : lists) all.push_back(&config_.access_control_lists.at(id));
-    return make_source_filter(*model.access_control, all);
+    return make_source_filter(*model.access_control, config_);
   }
 
   inline static const Program kNothing;

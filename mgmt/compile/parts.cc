@@ -5,20 +5,15 @@
 #include <chrono>
 #include <cstdio>
 
+#include "dataplane/base/ascii.h"
 #include "mgmt/config/address_range.h"
+#include "mgmt/config/fnv1a.h"
 #include "mgmt/config/status_range.h"
 
 namespace sluice::mgmt::compile {
 namespace {
 
 Duration ms(std::uint32_t n) { return std::chrono::milliseconds(n); }
-
-std::string lower(std::string text) {
-  for (char& c : text) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return text;
-}
 
 l7::HealthCheck make_health_check(const config::HealthCheck& model) {
   l7::HealthCheck out;
@@ -41,7 +36,7 @@ l7::HealthCheck make_health_check(const config::HealthCheck& model) {
 }
 
 l7::HostCondition make_host(const config::HostMatch& model) {
-  std::string value = lower(model.value);
+  std::string value = ascii_lower(model.value);
   if (!value.starts_with("*.")) return {l7::HostKind::kExact, std::move(value)};
   return {model.wildcard == "many" ? l7::HostKind::kWildcardMany : l7::HostKind::kWildcardOne,
           value.substr(1)};
@@ -85,16 +80,9 @@ std::uint8_t forwarded_fields(const std::vector<std::string>& names) {
   return out;
 }
 
-/// FNV-1a: names things apart, protects nothing.
-std::uint64_t hash(std::string_view text) {
-  std::uint64_t h = 14695981039346656037ull;
-  for (const char c : text) h = (h ^ static_cast<unsigned char>(c)) * 1099511628211ull;
-  return h;
-}
-
 std::string default_cookie(const std::string& group) {
   char name[16];
-  std::snprintf(name, sizeof name, "SLUICE%08x", static_cast<unsigned>(hash(group) & 0xffffffffu));
+  std::snprintf(name, sizeof name, "SLUICE%08x", static_cast<unsigned>(config::fnv1a(group) & 0xffffffffu));
   return name;
 }
 
@@ -105,7 +93,7 @@ l7::Stickiness make_stickiness(const config::ServerGroup& group) {
   if (model.type == "insert") out.kind = Kind::kInsert;
   if (model.type == "rewrite") out.kind = Kind::kRewrite;
   // Two groups of one host must not overwrite each other's.
-  if (out.cookie.empty()) out.cookie = default_cookie(group.id);
+  if (out.kind != Kind::kNone && out.cookie.empty()) out.cookie = default_cookie(group.id);
   return out;
 }
 
@@ -142,7 +130,6 @@ std::shared_ptr<const l7::ServerGroup> make_group(const config::ServerGroup& mod
     l7::Member& member = out->members.emplace_back();
     member.id = m.id;
     member.address = {IpAddr::parse(m.address).value_or(IpAddr()), static_cast<std::uint16_t>(m.port)};
-    member.mark = hash(member.address.to_string());
     member.weight = m.drain ? std::uint16_t{0} : static_cast<std::uint16_t>(m.weight);
     if (const auto before = kept.find(member.address); before != kept.end()) {
       member.slot = before->second;
@@ -155,7 +142,11 @@ std::shared_ptr<const l7::ServerGroup> make_group(const config::ServerGroup& mod
     }
   }
   if (out->stickiness.kind == l7::Stickiness::Kind::kNone) return out;
-  for (std::uint32_t i = 0; i < out->members.size(); ++i) out->by_mark.emplace_back(out->members[i].mark, i);
+  for (std::uint32_t i = 0; i < out->members.size(); ++i) {
+    l7::Member& member = out->members[i];
+    member.mark = config::fnv1a(member.address.to_string());
+    out->by_mark.emplace_back(member.mark, i);
+  }
   std::sort(out->by_mark.begin(), out->by_mark.end());
   return out;
 }
@@ -194,11 +185,11 @@ std::shared_ptr<const l7::Rule> make_rule(const config::Rule& model, std::uint64
   return out;
 }
 
-std::shared_ptr<const l7::SourceFilter> make_source_filter(
-    const config::AccessControl& model, const std::vector<const config::AccessControlList*>& lists) {
+std::shared_ptr<const l7::SourceFilter> make_source_filter(const config::AccessControl& model,
+                                                           const config::Config& config) {
   std::vector<l7::SourceFilter::Range> ranges;
-  for (const auto* list : lists) {
-    for (const std::string& entry : list->entries) {
+  for (const std::string& id : model.access_control_lists) {
+    for (const std::string& entry : config.access_control_lists.at(id).entries) {
       if (const auto range = config::AddressRange::parse(entry)) ranges.emplace_back(range->first, range->last);
     }
   }

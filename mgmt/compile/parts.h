@@ -2,7 +2,6 @@
 #pragma once
 
 #include <memory>
-#include <vector>
 
 #include "mgmt/compile/program.h"
 #include "mgmt/config/pointer.h"
@@ -20,9 +19,9 @@ l7::Action make_action(const config::Action& model, const Program& program);
 std::shared_ptr<const l7::Rule> make_rule(const config::Rule& model, std::uint64_t age,
                                           const Program& program);
 
-/// `lists`: those that `model` names.
-std::shared_ptr<const l7::SourceFilter> make_source_filter(
-    const config::AccessControl& model, const std::vector<const config::AccessControlList*>& lists);
+/// `config` has the lists that `model` names.
+std::shared_ptr<const l7::SourceFilter> make_source_filter(const config::AccessControl& model,
+                                                           const config::Config& config);
 
 /// All but TLS, router and sources.
 l7::Listener make_listener(const config::Listener& model, const Program& program);

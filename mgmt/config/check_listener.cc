@@ -22,7 +22,7 @@ void check_tls(ErrorList& errors, const Pointer& at, const Listener& listener, c
   if (listener.protocol != "https" && !listener.certificates.empty()) {
     errors.add(certificates_at, "must be empty unless protocol is \"https\"");
   }
-  check_count(errors, certificates_at, listener.certificates.size(), 0, kMaxAlternatives);
+  check_count(errors, certificates_at, listener.certificates.size(), 0, kMaxCertificates);
   std::set<std::string_view> seen;
   for (std::size_t i = 0; i < listener.certificates.size(); ++i) {
     const CertificateRef& ref = listener.certificates[i];

@@ -13,17 +13,21 @@ void check_range(ErrorList& errors, const Pointer& at, std::uint64_t value, std:
   errors.add(at, "must be between " + std::to_string(low) + " and " + std::to_string(high));
 }
 
+std::string alternatives(std::span<const std::string_view> names) {
+  std::string out;
+  std::size_t left = names.size();
+  for (const std::string_view one : names) {
+    out += "\"" + std::string(one) + "\"";
+    --left;
+    if (left > 0) out += left > 1 ? ", " : " or ";
+  }
+  return out;
+}
+
 void check_one_of(ErrorList& errors, const Pointer& at, std::string_view value,
                   std::initializer_list<std::string_view> allowed) {
   if (std::find(allowed.begin(), allowed.end(), value) != allowed.end()) return;
-  std::string message = "must be ";
-  std::size_t left = allowed.size();
-  for (const std::string_view one : allowed) {
-    message += "\"" + std::string(one) + "\"";
-    --left;
-    if (left > 0) message += left > 1 ? ", " : " or ";
-  }
-  errors.add(at, message);
+  errors.add(at, "must be " + alternatives(allowed));
 }
 
 void check_text(ErrorList& errors, const Pointer& at, std::string_view value, std::size_t max) {

@@ -5,6 +5,9 @@
 #include <array>
 #include <string_view>
 #include <utility>
+#include <vector>
+
+#include "mgmt/config/checks.h"
 
 namespace sluice::mgmt::config {
 namespace {
@@ -25,12 +28,11 @@ std::string_view name_of(TlsVersion v) {
 
 /// The names of the versions that the policy speaks, as a list of alternatives.
 std::string versions_of(const Policy& p) {
-  std::string out;
+  std::vector<std::string_view> names;
   for (const auto& [name, version] : kVersions) {
-    if (version < p.min_version || version > p.max_version) continue;
-    out += (out.empty() ? "\"" : version == p.max_version ? " or \"" : ", \"") + std::string(name) + '"';
+    if (version >= p.min_version && version <= p.max_version) names.push_back(name);
   }
-  return out;
+  return detail::alternatives(names);
 }
 
 std::string names_of_policies() {
@@ -58,9 +60,9 @@ TlsPolicy tls_policy_of(const Listener& listener) {
     return out;
   }
   out.policy = *named;
-  const std::string allowed = "must be " + versions_of(*named) + " with this tls_policy";
-  if (!narrow(*named, listener.tls_min_version, out.policy.min_version)) out.error = {"tls_min_version", allowed};
-  if (!narrow(*named, listener.tls_max_version, out.policy.max_version)) out.error = {"tls_max_version", allowed};
+  const auto allowed = [&] { return "must be " + versions_of(*named) + " with this tls_policy"; };
+  if (!narrow(*named, listener.tls_min_version, out.policy.min_version)) out.error = {"tls_min_version", allowed()};
+  if (!narrow(*named, listener.tls_max_version, out.policy.max_version)) out.error = {"tls_max_version", allowed()};
   if (out && out.policy.min_version > out.policy.max_version) {
     out.error = {"tls_max_version", "must not be below tls_min_version (" + std::string(name_of(out.policy.min_version)) + ")"};
   }

@@ -29,7 +29,7 @@ void check_pools(ErrorList& errors, const Pointer& root, const Config& config) {
   for (const auto& [id, pool] : config.address_pools) {
     const Pointer at = pools_at / id, ranges_at = at / "ranges";
     check_one_of(errors, at / "scheme", pool.scheme, {"internet", "internal"});
-    check_count(errors, ranges_at, pool.ranges.size(), 1, detail::kMaxAlternatives);
+    check_count(errors, ranges_at, pool.ranges.size(), 1, kMaxAlternatives);
     for (std::size_t i = 0; i < pool.ranges.size(); ++i) {
       const auto range = AddressRange::parse(pool.ranges[i]);
       if (!range) {
@@ -56,7 +56,7 @@ void check_access_control_lists(ErrorList& errors, const Pointer& root, const Co
   for (const auto& [id, list] : config.access_control_lists) {
     const Pointer at = kind_at / id, entries_at = at / "entries";
     check_text(errors, at / "name", list.name);
-    check_count(errors, entries_at, list.entries.size(), 0, detail::kMaxAclEntries);
+    check_count(errors, entries_at, list.entries.size(), 0, kMaxAclEntries);
     for (std::size_t i = 0; i < list.entries.size() && !errors.full(); ++i) {
       if (!AddressRange::parse(list.entries[i]))
         errors.add(entries_at / i, "must be an address, a prefix without host bits, or \"first-last\"");
@@ -112,14 +112,14 @@ void check_certificates(ErrorList& errors, const Pointer& root, const Config& co
   const Pointer kind_at = root / KindOf<Certificate>::kMember;
   for (const auto& [id, certificate] : config.certificates) {
     const Pointer at = kind_at / id;
-    const std::string too_long = "must be at most " + std::to_string(detail::kMaxPem) + " bytes long";
+    const std::string too_long = "must be at most " + std::to_string(kMaxPem) + " bytes long";
     if (certificate.certificate.empty()) errors.add(at / "certificate", "must be a certificate chain in PEM");
-    if (certificate.certificate.size() > detail::kMaxPem) errors.add(at / "certificate", too_long);
+    if (certificate.certificate.size() > kMaxPem) errors.add(at / "certificate", too_long);
     if (certificate.private_key.empty()) {
       errors.add(at / "private_key",
                  "is required, unless the certificate exists already and has the same public key");
     }
-    if (certificate.private_key.size() > detail::kMaxPem) errors.add(at / "private_key", too_long);
+    if (certificate.private_key.size() > kMaxPem) errors.add(at / "private_key", too_long);
   }
 }
 

@@ -136,16 +136,18 @@ void EngineImpl::stop() {
 
 ApplyResult EngineImpl::apply(Config next, const ApplyOptions& options, const Change& change) {
   const std::lock_guard lock(change_mutex_);
+  if (auto refused = conflict(options)) return finish(std::move(*refused), options);
   return apply_locked(std::move(next), options, change);
 }
 
 ApplyResult EngineImpl::edit(const Change& change, const ApplyOptions& options) {
   const std::lock_guard lock(change_mutex_);
+  // Before the copy: of a large state it is what costs most.
+  if (auto refused = conflict(options)) return finish(std::move(*refused), options);
   return apply_locked(*state()->config, options, change);
 }
 
 ApplyResult EngineImpl::apply_locked(Config next, const ApplyOptions& options, const Change& change) {
-  if (auto refused = conflict(options)) return finish(std::move(*refused), options);
   std::vector<FieldError> errors;
   if (change) errors = change(next);
   if (!errors.empty()) return finish({Outcome::kInvalid, revision(), std::move(errors), {}}, options);

@@ -138,6 +138,7 @@ bool Controller::update_members() {
 
 /// False: it needs Secrets that are on their way.
 bool Controller::translate_anew() {
+  static const ResolvedNames kNoNames;
   const auto begin = Clock::now();
   std::vector<const config::Config*> states;
   for (const Appliance& a : appliances_) {
@@ -145,12 +146,15 @@ bool Controller::translate_anew() {
   }
   auto wanted = std::make_shared<Wanted>();
   wanted->translation =
-      translate(cluster_.cluster(), states, settings_.options, names_ ? names_->known() : ResolvedNames());
+      translate(cluster_.cluster(), states, settings_.options, names_ ? names_->known() : kNoNames);
   if (names_) names_->want(wanted->translation.names);
   outdated_ = false;
   moved_.clear();
   cluster_.name_secrets(wanted->translation.secrets);
-  if (!cluster_.secrets_settled()) return outdated_ = true, false;  // Their arrival brings us here again.
+  if (!cluster_.secrets_settled()) {
+    outdated_ = true;  // Their arrival brings us here again.
+    return false;
+  }
 
   const bool same = wanted_ && wanted_->translation.model == wanted->translation.model &&
                     wanted_->translation.taken_over == wanted->translation.taken_over &&

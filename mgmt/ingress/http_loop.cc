@@ -4,10 +4,11 @@
 #include <curl/curl.h>
 
 #include <algorithm>
-#include <cctype>
 #include <fstream>
 #include <iterator>
 #include <utility>
+
+#include "dataplane/base/ascii.h"
 
 namespace sluice::mgmt::ingress {
 namespace {
@@ -46,9 +47,7 @@ std::size_t take_header(char* data, std::size_t, std::size_t n, void* user) {
   const std::string_view line(data, n);
   const auto colon = line.find(':');
   if (colon == line.npos || t.response.headers.size() > 100) return n;
-  std::string name(line.substr(0, colon));
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string name = ascii_lower(std::string(line.substr(0, colon)));
   const auto first = line.find_first_not_of(" \t", colon + 1), last = line.find_last_not_of(" \t\r\n");
   t.response.headers[name] =
       first == line.npos || last < first ? "" : std::string(line.substr(first, last - first + 1));

@@ -78,6 +78,7 @@ void WatchedCluster::discover(EndpointForm form) {
 
 void WatchedCluster::on_discovered(EndpointForm form, const HttpResponse& response) {
   if (response.status != 200 && response.status != 404) {
+    was_ready_ = false;  // It may be starting anew.
     loop_.after(backoff_.next(), [this] { discover(EndpointForm::kSlicesV1); });
   } else if (response.status == 200 && response.body.find("\"endpointslices\"") != response.body.npos) {
     start_endpoints(form);

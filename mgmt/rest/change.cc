@@ -4,18 +4,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 
+#include "dataplane/base/ascii.h"
 #include "mgmt/config/json.h"
 
 namespace sluice::mgmt::rest {
 namespace {
-
-std::string lower(std::string s) {
-  std::transform(s.begin(), s.end(), s.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return s;
-}
 
 /// Whether a list of entity tags has `tag` or is "*". Weak tags never match (strong comparison, RFC
 /// 9110, 8.8.3.2).
@@ -40,7 +34,7 @@ std::string without_quotation(const std::string& message) {
 }  // namespace
 
 std::variant<nlohmann::json, Reply> read_json(const Call& call) {
-  const std::string type = lower(call.header("content-type"));
+  const std::string type = ascii_lower(call.header("content-type"));
   const std::string media = type.substr(0, type.find_first_of("; \t"));
   const bool patch = call.method == "PATCH";
   if (!media.empty() && media != "application/json" && !(patch && media == "application/merge-patch+json")) {

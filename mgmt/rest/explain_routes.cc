@@ -2,9 +2,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 
+#include "dataplane/base/ascii.h"
 #include "mgmt/rest/change.h"
 #include "mgmt/rest/group_status.h"
 
@@ -104,9 +104,7 @@ class QuestionReader {
     std::uint16_t ignored = 0;
     std::string bare;
     if (split_authority(host, bare, ignored)) host = bare;
-    std::transform(host.begin(), host.end(), host.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    q_.request.host = host;
+    q_.request.host = ascii_lower(std::move(host));
     return std::move(q_);
   }
 

@@ -7,12 +7,12 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <chrono>
 #include <future>
 #include <thread>
 
+#include "dataplane/base/ascii.h"
 #include "dataplane/base/ip.h"
 #include "mgmt/rest/connection_watch.h"
 #include "mgmt/rest/dispatch.h"
@@ -39,10 +39,7 @@ Call call_of(const httplib::Request& req) {
   call.path = req.path;
   for (const auto& [name, value] : req.params) call.query.emplace(name, value);
   for (const auto& [name, value] : req.headers) {
-    std::string lower = name;
-    std::transform(lower.begin(), lower.end(), lower.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    std::string& slot = call.headers[lower];
+    std::string& slot = call.headers[ascii_lower(name)];
     slot += (slot.empty() ? "" : ", ") + value;
   }
   call.remote = fmt::format("{}:{}", req.remote_addr, req.remote_port);

@@ -41,7 +41,8 @@ class Appliance {
   void start() { read(); }
   /// Null: only look. Who does not lead only looks.
   void want(std::shared_ptr<const Wanted> wanted);
-  /// These groups of what is wanted have other members than in the version before. Costs that much only.
+  /// These groups of what is wanted have other members than in the version before. They are sent
+  /// without a look at all else; that comes with the answer.
   void members_changed(const std::set<std::string>& groups);
 
   const std::string& name() const { return name_; }

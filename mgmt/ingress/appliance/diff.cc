@@ -19,9 +19,7 @@ struct Referred {
   Referred(const Config& there, const std::string& mark, const std::set<std::string>& going) {
     for (const auto& [id, listener] : there.listeners) {
       if (listener.managed_by == mark || going.contains(id)) continue;
-      load_balancers.insert(listener.load_balancer);
       add(listener);
-      if (listener.default_action) add(*listener.default_action);
     }
     for (const auto& [id, rule] : there.rules) {
       if (rule.managed_by == mark || going.contains(rule.listener)) continue;
@@ -30,6 +28,8 @@ struct Referred {
     }
   }
   void add(const config::Listener& listener) {
+    load_balancers.insert(listener.load_balancer);
+    if (listener.default_action) add(*listener.default_action);
     for (const auto& ref : listener.certificates) certificates.insert(ref.certificate);
     if (!listener.access_control) return;
     const auto& lists = listener.access_control->access_control_lists;
@@ -195,10 +195,7 @@ class Differ {
   void keep_load_balancers_of_kept_listeners() {
     for (const std::string& id : referred_.listeners) {
       const auto* listener = find<config::Listener>(id);
-      if (listener == nullptr) continue;
-      referred_.load_balancers.insert(listener->load_balancer);
-      referred_.add(*listener);
-      if (listener->default_action) referred_.add(*listener->default_action);
+      if (listener != nullptr) referred_.add(*listener);
     }
   }
 

@@ -15,6 +15,13 @@ std::string path_of(const LeaseElection::Settings& s) {
   return "/apis/coordination.k8s.io/v1/namespaces/" + s.ns + "/leases";
 }
 
+HttpRequest read_request(const LeaseElection::Settings& s, std::chrono::seconds timeout) {
+  HttpRequest r;
+  r.path = path_of(s) + "/" + s.name;
+  r.timeout = timeout;
+  return r;
+}
+
 json parsed(const HttpResponse& response) {
   json out = json::parse(response.body, nullptr, false);
   return out.is_object() ? out : json::object();
@@ -47,11 +54,9 @@ void LeaseElection::give_up_when_late() {
 
 void LeaseElection::read() {
   give_up_when_late();
-  HttpRequest r;
-  r.path = path_of(settings_) + "/" + settings_.name;
-  r.timeout = std::chrono::seconds(3);
   asked_ = HttpLoop::Clock::now();
-  pending_ = loop_.start(server_, std::move(r), [this](HttpResponse response) { on_read(response); });
+  pending_ = loop_.start(server_, read_request(settings_, std::chrono::seconds(3)),
+                         [this](HttpResponse response) { on_read(response); });
 }
 
 void LeaseElection::on_read(const HttpResponse& response) {
@@ -129,9 +134,7 @@ void LeaseElection::release(std::function<void()> done) {
   if (!leader_) return done();
   set_leader(false);
   // Read before it is written: the renewal that was cancelled may have changed its version.
-  HttpRequest r;
-  r.path = path_of(settings_) + "/" + settings_.name;
-  r.timeout = std::chrono::seconds(2);
+  HttpRequest r = read_request(settings_, std::chrono::seconds(2));
   pending_ = loop_.start(server_, std::move(r), [this, done = std::move(done)](HttpResponse response) {
     const json lease = parsed(response);
     version_ = text_at(lease, "/metadata/resourceVersion");

@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "l7/tls/policy.h"
+#include "mgmt/config/bounds.h"
 #include "mgmt/config/names.h"
 #include "mgmt/ingress/model/ingress_settings.h"
 
@@ -26,6 +27,8 @@ struct Reading : IngressSettings {
   bool sticky_by_server = false;
   std::string cookie;
   std::uint32_t cookie_timeout = 0;
+  std::optional<bool> drain;
+  std::optional<std::uint32_t> drain_timeout;
 };
 
 /// Takes a value over; false: it is none that the key may have.
@@ -66,7 +69,7 @@ std::vector<std::string> split(const std::string& text) {
 
 bool acl_ids(const std::string& v, Reading& s) {
   s.acl_ids = split(v);
-  return s.acl_ids.size() <= 16 && std::all_of(s.acl_ids.begin(), s.acl_ids.end(), config::is_id);
+  return s.acl_ids.size() <= config::kMaxAcls && std::all_of(s.acl_ids.begin(), s.acl_ids.end(), config::is_id);
 }
 
 bool acl_type(const std::string& v, Reading& s) {
@@ -95,16 +98,9 @@ Apply forwarded(const char* field) {
   };
 }
 
-bool drain(const std::string& v, Reading& s) {
-  s.drain_s.reset();  // on: for the controller's time, unless connection-drain-timeout, which comes later, says more
-  if (v == "off") s.drain_s = 0;
-  return v == "on" || v == "off";
-}
-
 bool drain_timeout(const std::string& v, Reading& s) {
-  const auto n = number(v, 10, 900);
-  if (n && s.drain_s != 0u) s.drain_s = n;
-  return n.has_value();
+  s.drain_timeout = number(v, 10, 900);
+  return s.drain_timeout.has_value();
 }
 
 bool ip_version(const std::string& v, Reading& s) {
@@ -203,7 +199,7 @@ const std::unordered_map<std::string_view, Apply>& keys() {
       {"xforwardedfor-proto", forwarded("proto")},
       {"xforwardedfor-slbport", forwarded("port")},
       {"xforwardedfor-clientsrcport", forwarded("client_port")},
-      {"connection-drain", drain},
+      {"connection-drain", on_off(&Reading::drain)},
       {"connection-drain-timeout", drain_timeout},
       {"idle-timeout",
        [](const std::string& v, IngressSettings& s) {
@@ -309,6 +305,15 @@ void put_together_stickiness(const Meta& meta, Reading& s, Notices& notices) {
   }
 }
 
+/// on: for the controller's time, unless the timeout says more.
+void put_together_drain(Reading& s) {
+  if (!s.drain.value_or(true)) {
+    s.drain_s = 0;
+  } else if (s.drain_timeout) {
+    s.drain_s = s.drain_timeout;
+  }
+}
+
 }  // namespace
 
 void apply_alibaba_annotations(const Meta& meta, IngressSettings& settings, Notices& notices) {
@@ -318,6 +323,7 @@ void apply_alibaba_annotations(const Meta& meta, IngressSettings& settings, Noti
   apply_spelling(meta, kNew, reading, notices);
   put_together_access(meta, reading, notices);
   put_together_stickiness(meta, reading, notices);
+  put_together_drain(reading);
   settings = std::move(reading);
 }
 

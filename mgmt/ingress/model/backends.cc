@@ -8,6 +8,7 @@
 #include "dataplane/base/ip.h"
 #include "mgmt/config/address_range.h"
 #include "mgmt/config/json.h"
+#include "mgmt/config/bounds.h"
 #include "mgmt/config/names.h"
 #include "mgmt/ingress/model/external_name.h"
 #include "mgmt/ingress/model/ids.h"
@@ -15,7 +16,7 @@
 namespace sluice::mgmt::ingress {
 namespace {
 
-constexpr std::size_t kMaxMembers = 4096;  // Of one group, in the REST API.
+using config::kMaxMembers;
 // What may be wrong with members.
 constexpr const char *kTooManyEndpoints = "TooManyEndpoints", *kInvalidEndpoint = "InvalidEndpoint";
 
@@ -155,7 +156,11 @@ void Backends::follow_name(const Ingress& ingress, const Service& service, const
   std::set<IpAddr> addresses;
   for (const std::string& text : known->second) {
     const auto address = IpAddr::parse(text);
-    address && usable_external_address(*address) ? void(addresses.insert(*address)) : void(++refused);
+    if (address && usable_external_address(*address)) {
+      addresses.insert(*address);
+    } else {
+      ++refused;
+    }
   }
   for (const IpAddr& address : addresses) {
     if (group.members.size() == kMaxMembers) break;
@@ -191,24 +196,23 @@ std::string Backends::group_for(const Ingress& ingress, const Backend& backend,
   }
   if (settings.drain_s) out_.drain_s[id] = *settings.drain_s;
   const auto service = cluster_.services.find({ns, backend.service});
-  const Service::Port* service_port =
-      service == cluster_.services.end() ? nullptr : find_port(service->second, backend);
+  const Service::Port* service_port = nullptr;
+  bool follow = false;  // Its name has the addresses, whatever slices say.
   // Each Ingress gets its own notice, also when another has made the group.
   if (service == cluster_.services.end()) {
     notices_.warn(ingress.meta.key, "ServiceNotFound",
                   "Service " + backend.service + " does not exist; its requests are answered 503.");
   } else if (service->second.type == "ExternalName") {
-    service_port = nullptr;  // Its name has the addresses, whatever slices say.
-  } else if (service_port == nullptr) {
+    follow = options_.external_names;
+    if (!follow)
+      notices_.warn(ingress.meta.key, "ExternalNameRefused",
+                    "Service " + backend.service +
+                        " is an ExternalName, which is not followed; its requests are answered 503.");
+  } else if (service_port = find_port(service->second, backend); service_port == nullptr) {
     notices_.warn(
         ingress.meta.key, "ServicePortNotFound",
         "Service " + backend.service + " has no TCP port " + port + "; its requests are answered 503.");
   }
-  const bool external = service != cluster_.services.end() && service->second.type == "ExternalName";
-  if (external && !options_.external_names)
-    notices_.warn(ingress.meta.key, "ExternalNameRefused",
-                  "Service " + backend.service +
-                      " is an ExternalName, which is not followed; its requests are answered 503.");
   const auto [entry, fresh] = out_.model.server_groups.try_emplace(id, settings.server_group);
   if (!fresh) return id;
   config::ServerGroup& group = entry->second;
@@ -221,7 +225,7 @@ std::string Backends::group_for(const Ingress& ingress, const Backend& backend,
     add_members(cluster_, ingress.meta.key, service->second, *service_port, settings.backend_family, group,
                 notices_);
   }
-  if (external && options_.external_names) follow_name(ingress, service->second, backend, group);
+  if (follow) follow_name(ingress, service->second, backend, group);
   return id;
 }
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "mgmt/ingress/model/certificates.h"
 
-#include <algorithm>
-#include <cctype>
-
+#include "dataplane/base/ascii.h"
+#include "mgmt/config/bounds.h"
 #include "mgmt/config/names.h"
 #include "mgmt/ingress/model/certificate_check.h"
 #include "mgmt/ingress/model/ids.h"
@@ -11,15 +10,7 @@
 namespace sluice::mgmt::ingress {
 namespace {
 
-// In the REST API.
-constexpr std::size_t kMaxCertificates = 1000;  // Of one listener.
-constexpr std::size_t kMaxServerNames = 4096;   // Of one of them.
-
-std::string lower(std::string s) {
-  std::transform(s.begin(), s.end(), s.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return s;
-}
+using config::kMaxCertificates, config::kMaxServerNames;
 
 const Secret* usable_secret(const ObjectKey& ingress, const ObjectKey& key, const Cluster& cluster,
                             Notices& notices) {
@@ -77,7 +68,7 @@ class Presented {
       for (const IngressRule& rule : ingress.rules) asked.push_back(rule.host);
     }
     for (const std::string& text : asked) {
-      const std::string host = lower(text);
+      const std::string host = ascii_lower(text);
       if (config::is_host_pattern(host) && covers(secret.names, host)) {
         out.push_back(host);
       } else if (!tls.hosts.empty()) {

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "mgmt/ingress/model/ids.h"
 
-#include <algorithm>
 #include <cctype>
 #include <cstdio>
+
+#include "mgmt/config/fnv1a.h"
 
 namespace sluice::mgmt::ingress {
 
 std::string short_hash(std::string_view text) {
-  std::uint64_t hash = 14695981039346656037ull;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ull;
   char digits[11];
-  std::snprintf(digits, sizeof digits, "%010llx", static_cast<unsigned long long>(hash & 0xff'ffff'ffffull));
+  const unsigned long long hash = config::fnv1a(text) & 0xff'ffff'ffffull;
+  std::snprintf(digits, sizeof digits, "%010llx", hash);
   return digits;
 }
 

@@ -77,8 +77,8 @@ struct IngressClass {
 struct SluiceConfig {
   Meta meta;
   std::string load_balancer_id;        ///< An existing one.
-  config::LoadBalancer load_balancer;  ///< name, scheme, addresses
-  config::Listener listener;           ///< Timeouts, limits, TLS versions.
+  config::LoadBalancer load_balancer;  ///< Name, scheme, addresses or pool, IP version.
+  config::Listener listener;           ///< Timeouts, limits, TLS policy, access control.
   config::ServerGroup server_group;    ///< Scheduler, health check, stickiness, timeouts.
   std::optional<config::AccessControlList> access_list;  ///< Made for the class.
   std::string access_type;                               ///< What it means: "allow", "deny".

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "mgmt/ingress/model/routes.h"
 
-#include <algorithm>
-#include <cctype>
-
+#include "dataplane/base/ascii.h"
+#include "mgmt/config/bounds.h"
 #include "mgmt/config/names.h"
 #include "mgmt/ingress/model/ids.h"
 
@@ -14,12 +13,6 @@ config::Action forward_to(std::string group) { return config::ForwardAction{{{st
 
 config::Action not_found() {
   return config::FixedResponseAction{404, "text/plain; charset=utf-8", "404 Not Found\n"};
-}
-
-std::string lower(std::string s) {
-  std::transform(s.begin(), s.end(), s.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return s;
 }
 
 /// One host and path of an Ingress, in the appliance's terms.
@@ -37,7 +30,7 @@ std::string match_type(const std::string& path_type) {
 }
 
 bool is_path(const std::string& path) {
-  return path.starts_with('/') && path.size() <= 4096 && config::is_visible_ascii(path) &&
+  return path.starts_with('/') && path.size() <= config::kMaxPath && config::is_visible_ascii(path) &&
          path.find_first_of("?#") == path.npos;
 }
 
@@ -60,7 +53,7 @@ class RouteBuilder {
 
   void add_rules(const Candidate& c) {
     for (const IngressRule& rule : c.ingress->rules) {
-      const std::string host = lower(rule.host);
+      const std::string host = ascii_lower(rule.host);
       if (!host.empty() && !config::is_host_pattern(host)) {
         notices_.warn(key(c), "InvalidHost",
                       "\"" + rule.host.substr(0, 253) + "\" is no host name; its rules are left out.");
