@@ -3,13 +3,15 @@
 import re
 import statistics
 
+from bench.distance import PROGRAM as DISTANCE
+from bench.distance import at_one_distance
 from bench.figures import BenchError, amount, compare, spread
 from bench.ground_side import PKTGEN, GroundSide
 from bench.runner import DAEMON, benchmark
 from bench.sides import FILES, all_sides
 
 PEERS = ("nginx", "haproxy", "h2load", "curl", "openssl")
-BUILD = (*DAEMON, PKTGEN)
+BUILD = (*DAEMON, PKTGEN, DISTANCE)
 UNIT = "requests per busy core-second"
 
 
@@ -32,14 +34,14 @@ def side_by_side(run, scheme, name, clients, shape, targets):
     """All three over veth; and Sluice DPDK to DPDK, as it is meant to run, where its own busy cycles are all of its cost."""
     ground = GroundSide.of(run)
     sides = all_sides(run)
-    rates = run.interleave({"sluice, memif": lambda: ground.run(shape, run.seconds)["appliance"]["requests_per_busy_second"],
-                            **{side.name: lambda s=side: h2load(s, scheme, name, clients, run.seconds)
-                               for side in sides.values()}})
+    rates, apart = at_one_distance(
+        {"sluice, memif": lambda: ground.run(shape, run.seconds)["appliance"]["requests_per_busy_second"],
+         **{side.name: lambda s=side: h2load(s, scheme, name, clients, run.seconds) for side in sides.values()}}, run)
     for side, values in rates.items():
         run.note(f"{side:28} {amount(statistics.median(values))} {UNIT}, spread {spread(values):.0%}")
     for own, path in (("sluice, memif", "memif"), ("sluice", "veth")):
         for peer, target in targets.items():
-            yield compare(f"{run.benchmark.name}.{path}", UNIT, rates[own], peer, rates[peer], target, command=run.command)
+            yield compare(f"{run.benchmark.name}.{path}", f"{UNIT}, cores {apart:.0f} apart", rates[own], peer, rates[peer], target, command=run.command)
 
 
 @benchmark("http-small", peers=PEERS, targets=BUILD)
