@@ -151,7 +151,7 @@ void IpLayer::send_arp(PortId port, std::uint16_t operation, const IpAddr& sende
   std::memcpy(h + 24, target.wire(), 4);
   BufChain frame(std::move(b));
   prepend_link(itf, frame, to, kEtherArp);
-  queue(port, std::move(frame), 0, 0);
+  queue(port, finish(itf, std::move(frame), 0, 0));
 }
 
 namespace {

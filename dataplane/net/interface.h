@@ -24,6 +24,8 @@ struct Interface {
   bool tx_tcp_checksum = false;
   bool tx_udp_checksum = false;
   bool tx_multi_segment = true;  ///< False: frames are made one segment before they are sent.
+  /// TSO: of a packet with OutPacket::segment_size, in that many buffers; 0: it is cut in software.
+  std::uint16_t tx_tcp_segmentation = 0;
   /// The peer is a kernel on the same machine (AF_PACKET, AF_XDP, TAP), and does not say so of a packet: it
   /// may hand over packets of its own whose transport checksum is only begun (CHECKSUM_PARTIAL: the field
   /// holds the folded pseudo-header sum), because no wire lies between. Such a field is accepted; a wrong

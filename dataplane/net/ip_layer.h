@@ -123,10 +123,12 @@ class IpLayer final : public IpOutput, private NeighborActions {
   void send_one(OutPacket& p, Instant now);
   void send_via(PortId port, const IpAddr& next_hop, OutPacket& p, Instant now);
   void emit(PortId port, const MacAddr& to, OutPacket& p);
+  void emit_frame(PortId port, const MacAddr& to, OutPacket& p);
   void fill_checksum(const Interface& itf, OutPacket& p, std::uint64_t& flags) const;
   void prepend_ip(OutPacket& p, bool offload_ipv4_checksum);
   void prepend_link(const Interface& itf, BufChain& frame, const MacAddr& to, std::uint16_t ethertype);
-  void queue(PortId port, BufChain frame, std::uint64_t flags, std::size_t l3_size);
+  static rte_mbuf* finish(const Interface& itf, BufChain frame, std::uint64_t flags, std::size_t l3_size);
+  void queue(PortId port, rte_mbuf* frame);
   bool linearise(BufChain& frame);
   void flush(PortId port);
 

@@ -5,6 +5,7 @@
 
 #include "dataplane/base/checksum.h"
 #include "dataplane/net/ip_layer.h"
+#include "dataplane/net/segmenter.h"
 #include "dataplane/net/wire.h"
 
 namespace sluice::net {
@@ -54,7 +55,10 @@ void IpLayer::send_via(PortId port, const IpAddr& next_hop, OutPacket& p, Instan
   OutPacket packet = std::move(p);
   const Interface& itf = interfaces_[port.value];
   const std::size_t header = packet.destination.is_v4() ? kIpv4Header : kIpv6Header;
-  if (packet.chain.size() + header > itf.mtu) return drop(kTooBig);
+  // What is to be cut has its header in a segment of its own.
+  const std::size_t size = packet.segment_size == 0 ? packet.chain.size()
+                                                    : BufChain::view(packet.chain.front()).size() + packet.segment_size;
+  if (size + header > itf.mtu) return drop(kTooBig);
   if (!sink_.link_up(port)) return drop(kLinkDown);
   if (const MacAddr* mac = neighbors_.lookup(port, next_hop, now)) return emit(port, *mac, packet);
   // Asking the link for one of our own addresses would end in a time-out.
@@ -64,6 +68,14 @@ void IpLayer::send_via(PortId port, const IpAddr& next_hop, OutPacket& p, Instan
 
 void IpLayer::emit(PortId port, const MacAddr& to, OutPacket& p) {
   const Interface& itf = interfaces_[port.value];
+  if (p.segment_size == 0 || p.chain.segments() <= itf.tx_tcp_segmentation) return emit_frame(port, to, p);
+  Segmenter segments(std::move(p), buffers_);
+  while (std::optional<OutPacket> one = segments.next()) emit_frame(port, to, *one);
+  if (segments.exhausted()) drop(kNoMemory);
+}
+
+void IpLayer::emit_frame(PortId port, const MacAddr& to, OutPacket& p) {
+  const Interface& itf = interfaces_[port.value];
   assert(rte_mbuf_refcnt_read(p.chain.head()) == 1);
   const bool v4 = p.destination.is_v4();
   std::uint64_t flags = v4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6;
@@ -72,11 +84,17 @@ void IpLayer::emit(PortId port, const MacAddr& to, OutPacket& p) {
   const std::size_t headers =
       kEthernetHeader + (itf.vlan == 0 ? 0 : kVlanTag) + (v4 ? kIpv4Header : kIpv6Header);
   if (rte_pktmbuf_headroom(p.chain.head()) < headers) return drop(kNoMemory);
+  const std::size_t transport_header = p.segment_size == 0 ? 0 : p.chain.head()->data_len;
   fill_checksum(itf, p, flags);
   prepend_ip(p, itf.tx_ipv4_checksum);
   if (v4 && itf.tx_ipv4_checksum) flags |= RTE_MBUF_F_TX_IP_CKSUM;
   prepend_link(itf, p.chain, to, v4 ? kEtherIpv4 : kEtherIpv6);
-  queue(port, std::move(p.chain), flags, v4 ? kIpv4Header : kIpv6Header);
+  rte_mbuf* frame = finish(itf, std::move(p.chain), flags, v4 ? kIpv4Header : kIpv6Header);
+  if (p.segment_size != 0) {
+    frame->l4_len = transport_header;
+    frame->tso_segsz = p.segment_size;
+  }
+  queue(port, frame);
 }
 
 void IpLayer::fill_checksum(const Interface& itf, OutPacket& p, std::uint64_t& flags) const {
@@ -85,13 +103,16 @@ void IpLayer::fill_checksum(const Interface& itf, OutPacket& p, std::uint64_t& f
   std::uint8_t* field = rte_pktmbuf_mtod(p.chain.head(), std::uint8_t*) + at;
   InternetChecksum sum;
   if (p.protocol != kIcmp) {
-    sum.add_pseudo_header(p.source, p.destination, p.protocol, static_cast<std::uint32_t>(p.chain.size()));
+    // With TSO the port adds each packet's length itself (rte_ipv4_phdr_cksum).
+    const std::size_t length = p.segment_size == 0 ? p.chain.size() : 0;
+    sum.add_pseudo_header(p.source, p.destination, p.protocol, static_cast<std::uint32_t>(length));
   }
   const bool tcp = p.protocol == kTcp && itf.tx_tcp_checksum;
   const bool udp = p.protocol == kUdp && itf.tx_udp_checksum;
   if (tcp || udp) {
     // The port goes on from the pseudo-header's sum.
     flags |= tcp ? RTE_MBUF_F_TX_TCP_CKSUM : RTE_MBUF_F_TX_UDP_CKSUM;
+    if (p.segment_size != 0) flags |= RTE_MBUF_F_TX_TCP_SEG;
     return store(field, sum.sum());
   }
   store16(field, 0);
@@ -153,16 +174,20 @@ bool IpLayer::linearise(BufChain& chain) {
   return true;
 }
 
-/// A finished frame; the sink gets them in batches.
-void IpLayer::queue(PortId port, BufChain frame, std::uint64_t flags, std::size_t l3_size) {
-  const Interface& itf = interfaces_[port.value];
+/// The frame as a driver takes it.
+rte_mbuf* IpLayer::finish(const Interface& itf, BufChain frame, std::uint64_t flags, std::size_t l3_size) {
   rte_mbuf* m = frame.release();
   m->ol_flags = flags | (m->ol_flags & (RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL));
   m->tx_offload = 0;
   m->l2_len = itf.vlan == 0 ? kEthernetHeader : kEthernetHeader + kVlanTag;
   m->l3_len = static_cast<std::uint16_t>(l3_size);
+  return m;
+}
+
+/// The sink gets them in batches.
+void IpLayer::queue(PortId port, rte_mbuf* frame) {
   Batch& b = batches_[port.value];
-  b.frames[b.count++] = m;
+  b.frames[b.count++] = frame;
   if (b.count == kBatch) flush(port);
 }
 

@@ -36,7 +36,12 @@ struct OutPacket {
   std::uint8_t protocol = 0;
   std::uint8_t tos = 0;
   std::uint8_t ttl = 64;
+  /// TCP only, 0: it goes out as it is. Else it goes out as packets of that much payload, made by the port (TSO) or in
+  /// software; the chain's first segment holds the TCP header and nothing else.
+  std::uint16_t segment_size = 0;
 };
+/// Payload of a packet that is to be cut: with all headers it fits into an IPv4 packet.
+inline constexpr std::uint32_t kMaxCutPayload = 65'000;
 
 /// Ethernet 14 + VLAN 4 + IPv6 40, rounded up. RTE_PKTMBUF_HEADROOM (128) covers it beside a TCP header with options.
 inline constexpr std::size_t kTxHeadroom = 64;

@@ -24,7 +24,8 @@ namespace {
 constexpr std::uint64_t kRxChecksums =
     RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
 constexpr std::uint64_t kTxWanted = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM |
-                                    RTE_ETH_TX_OFFLOAD_UDP_CKSUM | RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+                                    RTE_ETH_TX_OFFLOAD_UDP_CKSUM | RTE_ETH_TX_OFFLOAD_MULTI_SEGS |
+                                    RTE_ETH_TX_OFFLOAD_TCP_TSO;
 
 /// TAP's driver sums the segments of a packet as if each began at an even offset: wrong behind one of odd length.
 std::uint64_t sound_tx_offloads(std::string_view driver) {
@@ -157,6 +158,10 @@ Status Port::configure() {
   }
   rte_eth_conf conf{};
   conf.rxmode.offloads = info.rx_offload_capa & kRxChecksums;
+  if ((info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_TCP_LRO) != 0) {
+    conf.rxmode.offloads |= info.rx_offload_capa & (RTE_ETH_RX_OFFLOAD_TCP_LRO | RTE_ETH_RX_OFFLOAD_SCATTER);
+    conf.rxmode.max_lro_pkt_size = info.max_lro_pkt_size;
+  }
   conf.txmode.offloads = info.tx_offload_capa & sound_tx_offloads(traits_.driver);
   if (settings_.mtu <= info.max_mtu && settings_.mtu >= info.min_mtu) conf.rxmode.mtu = settings_.mtu;
   auto key = symmetric_key();
@@ -176,11 +181,17 @@ Status Port::configure() {
   if (code != 0) return error("the device refuses its configuration", code);
 
   const std::uint64_t tx = conf.txmode.offloads;
-  traits_.rx_checksum = conf.rxmode.offloads != 0;
+  traits_.rx_checksum = (conf.rxmode.offloads & kRxChecksums) != 0;
+  traits_.rx_lro = (conf.rxmode.offloads & RTE_ETH_RX_OFFLOAD_TCP_LRO) != 0;
   traits_.tx_ipv4_checksum = (tx & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM) != 0;
   traits_.tx_tcp_checksum = (tx & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) != 0;
   traits_.tx_udp_checksum = (tx & RTE_ETH_TX_OFFLOAD_UDP_CKSUM) != 0;
   traits_.tx_multi_segment = (tx & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
+  if ((tx & RTE_ETH_TX_OFFLOAD_TCP_TSO) != 0 && traits_.tx_multi_segment && traits_.tx_tcp_checksum) {
+    // One packet shall not fill the ring.
+    traits_.tx_tcp_segmentation =
+        std::min<std::uint16_t>(info.tx_desc_lim.nb_seg_max, settings_.tx_descriptors / 4);
+  }
 
   rte_ether_addr mac{};
   code = rte_eth_macaddr_get(id_, &mac);

@@ -28,8 +28,10 @@ struct PortTraits {
   MacAddr mac;
   std::uint16_t queues = 1;  ///< RX and TX; queue q belongs to worker q.
   bool rx_checksum = false;
+  bool rx_lro = false;  ///< What belongs together may come as one packet, larger than the MTU.
   bool tx_ipv4_checksum = false, tx_tcp_checksum = false, tx_udp_checksum = false;
   bool tx_multi_segment = false;
+  std::uint16_t tx_tcp_segmentation = 0;  ///< TSO: of packets of up to that many buffers; 0: none.
   bool kernel_peer = false;  ///< Interface::accept_partial_checksum.
 };
 

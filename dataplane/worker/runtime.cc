@@ -171,6 +171,7 @@ Status Runtime::Impl::make_network() {
     itf.tx_tcp_checksum = t.tx_tcp_checksum;
     itf.tx_udp_checksum = t.tx_udp_checksum;
     itf.tx_multi_segment = t.tx_multi_segment;
+    itf.tx_tcp_segmentation = t.tx_tcp_segmentation;
     itf.accept_partial_checksum = t.kernel_peer;
     interfaces.push_back(std::move(itf));
   }
@@ -277,6 +278,8 @@ std::vector<Runtime::PortStatus> Runtime::ports() const {
     s.checksum_offload_tx = t.tx_tcp_checksum;
     s.checksum_offload_rx = t.rx_checksum;
     s.multi_segment_tx = t.tx_multi_segment;
+    s.tso = t.tx_tcp_segmentation > 0;
+    s.lro = t.rx_lro;
     rte_eth_stats stats{};
     if (rte_eth_stats_get(p->dpdk_id(), &stats) == 0) {
       s.rx_packets = stats.ipackets;

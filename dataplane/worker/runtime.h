@@ -71,6 +71,7 @@ class Runtime {
     bool link_up = false;
     std::uint16_t queues = 0;
     bool checksum_offload_tx = false, checksum_offload_rx = false, multi_segment_tx = false;
+    bool tso = false, lro = false;
     std::uint64_t rx_packets = 0, tx_packets = 0, rx_bytes = 0, tx_bytes = 0, rx_missed = 0, rx_nombuf = 0;
   };
   std::vector<PortStatus> ports() const;

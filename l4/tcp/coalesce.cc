@@ -18,8 +18,8 @@ void append_coalesced(BufChain& to, BufChain&& data, BufPool& buffers) {
   to.append(std::move(data));
 }
 
-void flatten(BufChain& chain, BufPool& buffers) {
-  if (chain.segments() <= kMaxWireBuffers) return;
+void flatten(BufChain& chain, std::size_t most, BufPool& buffers) {
+  if (chain.segments() <= most) return;
   BufChain flat;
   for (const auto* m = chain.front(); m != nullptr; m = BufChain::next(m)) {
     if (!flat.append_copy(BufChain::view(m), buffers)) return;

@@ -13,7 +13,7 @@ inline constexpr std::size_t kMaxWireBuffers = 8;
 /// Appends `data` to `to`, by copy when it is small. Order is kept in any case.
 void append_coalesced(BufChain& to, BufChain&& data, BufPool& buffers);
 
-/// Copies a chain of more than kMaxWireBuffers into as few as possible. Without memory it stays as it is.
-void flatten(BufChain& chain, BufPool& buffers);
+/// Copies a chain of more than `most` buffers into as few as possible. Without memory it stays as it is.
+void flatten(BufChain& chain, std::size_t most, BufPool& buffers);
 
 }  // namespace sluice::l4::tcp

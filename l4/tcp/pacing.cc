@@ -24,6 +24,12 @@ std::uint64_t rate(const Connection& c) {
   return w.cwnd < w.ssthresh ? 2 * window : window + window / 4;
 }
 
+/// When the train that leaves now was due.
+Instant due(const Connection& c, Instant now) {
+  const bool idle = now - c.pacer.next > std::max(kCredit, c.rtt.srtt() / 4);
+  return idle ? now - kCredit : c.pacer.next;
+}
+
 }  // namespace
 
 bool paced(const Connection& c, std::uint32_t in_network) {
@@ -40,11 +46,19 @@ bool pacing_waits(Connection& c, Instant now) {
   return true;
 }
 
+std::uint32_t pacing_burst(const Connection& c, Instant now) {
+  const std::uint32_t in_network = pipe(c), mss = c.congestion.mss, first = initial_window(mss);
+  if (!c.env.config.pacing || c.rtt.srtt() < kLeastRtt) return UINT32_MAX;
+  if (in_network < first) return std::max(first - in_network, mss);
+  const auto earned = static_cast<std::uint64_t>(std::max((now - due(c, now)).count(), Duration::rep{0}));
+  const std::uint64_t bytes = earned * rate(c) / static_cast<std::uint64_t>(c.rtt.srtt().count());
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(bytes + mss, UINT32_MAX));
+}
+
 void pacing_sent(Connection& c, std::uint32_t n, Instant now) {
   if (!paced(c, pipe(c))) return;
   const auto takes = static_cast<std::uint64_t>(c.rtt.srtt().count()) * n / rate(c);
-  if (now - c.pacer.next > std::max(kCredit, c.rtt.srtt() / 4)) c.pacer.next = now - kCredit;
-  c.pacer.next += Duration(static_cast<std::int64_t>(takes));
+  c.pacer.next = due(c, now) + Duration(static_cast<std::int64_t>(takes));
 }
 
 }  // namespace sluice::l4::tcp

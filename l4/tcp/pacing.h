@@ -21,6 +21,9 @@ struct Pacer {
 bool paced(const Connection& c, std::uint32_t in_network);
 /// Whether more has to wait, until c.deadlines.resume.
 bool pacing_waits(Connection& c, Instant now);
+/// Bytes that may leave together now; no less than a segment.
+std::uint32_t pacing_burst(const Connection& c, Instant now);
+
 /// `n` bytes went out.
 void pacing_sent(Connection& c, std::uint32_t n, Instant now);
 

@@ -190,12 +190,13 @@ void take_text(Connection& c, Segment& s, Instant now) {
   }
   const bool gap = !c.reassembly.empty();
   if (gap && !keep_what_came_first(c, s, now)) return owe_at_once(c);
+  const std::size_t bytes = s.payload.size();
   deliver(c, std::move(s.payload));
   grow_receive_buffer(c, now);
   if (gap) {
     if (BufChain more = c.reassembly.take(c.rcv_nxt); !more.empty()) deliver(c, std::move(more));
   }
-  owe_for_data(c, gap, now);
+  owe_for_data(c, bytes, gap, now);
 }
 
 /// Eighth step: FIN, in order or remembered until it is.

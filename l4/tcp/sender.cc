@@ -12,8 +12,8 @@ namespace sluice::l4::tcp {
 namespace {
 
 /// Puts queue bytes [seq, seq + n) on the wire, and the FIN when `fin`. `seq` lies in the sent part, or right
-/// at its end. False: no buffer.
-bool send_range(Connection& c, SeqNum seq, std::uint32_t n, bool fin, Instant now) {
+/// at its end. `cut`: in segments of that size (0: one). False: no buffer.
+bool send_range(Connection& c, SeqNum seq, std::uint32_t n, bool fin, Instant now, std::uint32_t cut = 0) {
   const std::uint32_t offset = distance(c.queue_begin(), seq);
   const bool again = seq < c.snd_nxt;
   BufChain payload;
@@ -28,7 +28,7 @@ bool send_range(Connection& c, SeqNum seq, std::uint32_t n, bool fin, Instant no
     ecn = ecn_codepoint(c.ecn);
   }
   // A segment whose header finds no buffer is as good as lost on the wire once its bytes count as sent.
-  const bool sent = transmit(c, seq, flags, std::move(payload), now, ecn);
+  const bool sent = transmit(c, seq, flags, std::move(payload), now, ecn, static_cast<std::uint16_t>(cut));
   if (!sent && (again || n == 0)) return false;
   if (again) c.env.stats.retransmits.add();
   if (c.snd_una == c.snd_nxt) c.progress_at = now;  // there was nothing to acknowledge until now
@@ -41,6 +41,18 @@ bool send_range(Connection& c, SeqNum seq, std::uint32_t n, bool fin, Instant no
 /// writes whole messages.
 bool worth_sending(const Connection& c, std::uint32_t n, std::uint32_t left, std::uint32_t mss) {
   return n >= mss || n == left || n >= c.max_snd_wnd / 2;
+}
+
+/// `n` of sequence space have left from snd_nxt on, in segments of up to `most`.
+void sent_new(Connection& c, std::uint32_t n, std::uint32_t most, Instant now) {
+  const SeqNum end = c.snd_nxt + n;
+  while (c.snd_nxt < end) {
+    const SeqNum next = min(c.snd_nxt + most, end);
+    c.flight.sent(c.snd_nxt, next, now);
+    c.snd_nxt = next;
+  }
+  if (c.recovery.phase == Recovery::Phase::kFast) c.recovery.prr.sent(n);
+  c.tlp.restart = true;
 }
 
 /// RFC 5681, 4.1: after a pause the path is not known any more.
@@ -71,10 +83,24 @@ SendResult send_lost(Connection& c, Instant now) {
   return resend(c, s, s.begin, s.begin + n, now) ? SendResult::kSent : SendResult::kNoBuffer;
 }
 
+/// New data as one packet of several full segments, as far as both windows and the pace allow; as one segment
+/// where that is less than two, or where only the first of them may say CWR.
+SendResult send_train(Connection& c, std::uint32_t room, std::uint32_t mss, Instant now) {
+  const SeqNum seq = c.snd_nxt, end = c.queue_end() - (c.fin_queued ? 1 : 0);  // FIN goes with the last byte
+  if (!c.env.config.segmentation || c.ecn.cwr_due || seq >= end) return send_new(c, room, mss, now);
+  std::uint32_t n = std::min({distance(seq, end), distance(seq, c.snd_una + c.snd_wnd), room, net::kMaxCutPayload});
+  if (n >= 2 * mss) n = std::min(n, pacing_burst(c, now));
+  if (n < 2 * mss) return send_new(c, room, mss, now);
+  n -= n % mss;
+  if (!c.flight.has_place() || !send_range(c, seq, n, false, now, mss)) return SendResult::kNoBuffer;
+  sent_new(c, n, mss, now);
+  return SendResult::kSent;
+}
+
 /// What is new, now and then as a probe for larger segments.
 SendResult send_next(Connection& c, std::uint32_t room, Instant now) {
   const std::uint32_t usual = segment_size(c);
-  if (c.pmtu.probe_at > now) return send_new(c, room, usual, now);
+  if (c.pmtu.probe_at > now) return send_train(c, room, usual, now);
   const std::uint32_t size = mtu_probe_size(c, usual, distance(c.snd_nxt, c.queue_end()), room, now);
   const SeqNum begin = c.snd_nxt;
   const SendResult r = send_new(c, room, size, now);
@@ -149,10 +175,7 @@ SendResult send_new(Connection& c, std::uint32_t room, std::uint32_t mss, Instan
   const bool fin = fin_left && n == left;
   if (!fits(c, n, room)) return SendResult::kCongestion;
   if (!c.flight.has_place() || !send_range(c, seq, n, fin, now)) return SendResult::kNoBuffer;
-  c.snd_nxt = seq + n + (fin ? 1 : 0);
-  c.flight.sent(seq, c.snd_nxt, now);
-  if (c.recovery.phase == Recovery::Phase::kFast) c.recovery.prr.sent(n);
-  c.tlp.restart = true;
+  sent_new(c, n + (fin ? 1 : 0), mss + 1, now);
   return SendResult::kSent;
 }
 

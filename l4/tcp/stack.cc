@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "l4/tcp/gro.h"
 #include "l4/tcp/handshake.h"
 #include "l4/tcp/pmtu.h"
 #include "l4/tcp/receive.h"
@@ -76,7 +77,22 @@ void Stack::Impl::arrive(std::span<net::Packet> batch, Instant now) {
   for (std::size_t i = 0; i < batch.size(); ++i) {
     if (const Socket* s = table_.first_at(hashes[i])) prefetch(*s);
   }
-  for (std::size_t i = 0; i < batch.size(); ++i) packet_arrives(batch[i], hashes[i], now);
+  for (std::size_t i = 0; i < batch.size();) {
+    const std::size_t joined = join_followers(batch.subspan(i), {hashes.data() + i, batch.size() - i});
+    packet_arrives(batch[i], hashes[i], now);
+    i += 1 + joined;
+  }
+}
+
+/// Makes one segment of the first of `batch` and of those behind it that continue it. Returns the number of these.
+std::size_t Stack::Impl::join_followers(std::span<net::Packet> batch, std::span<const std::uint64_t> hashes) {
+  if (batch.size() < 2 || hashes[0] != hashes[1] || !env_.config.segmentation) return 0;
+  const Socket* s = table_.find(batch[0].flow, hashes[0]);
+  if (s == nullptr || !may_join(s->core, batch[0])) return 0;
+  std::size_t n = 0;
+  while (n + 1 < batch.size() && hashes[n + 1] == hashes[0] && join(batch[0], batch[n + 1])) ++n;
+  env_.stats.segments_in.add(n);
+  return n;
 }
 
 void Stack::Impl::packet_arrives(net::Packet& p, std::uint64_t hash, Instant now) {

@@ -47,6 +47,7 @@ class Stack::Impl {
   };
 
   void arrive(std::span<net::Packet> batch, Instant now);
+  std::size_t join_followers(std::span<net::Packet> batch, std::span<const std::uint64_t> hashes);
   void packet_arrives(net::Packet& p, std::uint64_t hash, Instant now);
   void arrives_without_connection(const FlowKey& flow, Segment& s, Instant now);
   void arrives_in_listen(const FlowKey& flow, Segment& s, SeqNum iss, bool reused, Instant now);

@@ -34,7 +34,8 @@ std::uint32_t full_segment(const Connection& c) {
   return c.snd_mss - (c.timestamps.on ? static_cast<std::uint32_t>(kTimestampBytes) : 0);
 }
 
-bool transmit_header(Env& env, const FlowKey& flow, Header h, BufChain payload, std::uint8_t ecn) {
+bool transmit_header(Env& env, const FlowKey& flow, Header h, BufChain payload, std::uint8_t ecn,
+                     std::uint16_t cut) {
   Buf b = env.buffers.alloc();
   if (!b) {
     env.drops.add(DropReason::kNoMemory);
@@ -45,24 +46,26 @@ bool transmit_header(Env& env, const FlowKey& flow, Header h, BufChain payload, 
   const std::size_t n = header_size(h.options);
   write_header({b.append(n), n}, h);
   net::OutPacket p;
-  if (payload.size() <= kCopyBelow) {
+  const std::size_t segments = cut == 0 ? 1 : (payload.size() + cut - 1) / cut;
+  if (cut == 0 && payload.size() <= kCopyBelow) {
     payload.copy_out(0, {b.append(payload.size()), payload.size()});
     payload.clear();
   }
-  flatten(payload, env.buffers);
+  flatten(payload, segments * kMaxWireBuffers, env.buffers);
   p.chain.push_back(std::move(b));
   p.chain.append(std::move(payload));
   p.source = flow.local.address;
   p.destination = flow.remote.address;
   p.protocol = kProtocol;
   p.tos = ecn;
-  env.stats.segments_out.add();
+  p.segment_size = cut;
+  env.stats.segments_out.add(segments);
   env.out.put(std::move(p));
   return true;
 }
 
 bool transmit(Connection& c, SeqNum seq, std::uint8_t flags, BufChain payload, Instant now,
-              std::uint8_t ecn) {
+              std::uint8_t ecn, std::uint16_t cut) {
   Header h;
   h.seq = seq;
   h.ack = c.rcv_nxt;
@@ -72,7 +75,7 @@ bool transmit(Connection& c, SeqNum seq, std::uint8_t flags, BufChain payload, I
   if (c.timestamps.on) h.options.timestamp = Timestamp{c.timestamps.clock(now), c.timestamps.recent};
   if (c.ack_debt.duplicate) h.options.add_sack(*c.ack_debt.duplicate);  // RFC 2883, 4: first
   if (c.sack && !c.reassembly.empty()) c.reassembly.report(h.options, sack_room(c));
-  if (!transmit_header(c.env, c.flow, h, std::move(payload), ecn)) return false;
+  if (!transmit_header(c.env, c.flow, h, std::move(payload), ecn, cut)) return false;
   paid(c);
   return true;
 }

@@ -122,6 +122,7 @@ void read_tcp(SettingGroup& g, l4::tcp::Config& out) {
   out.congestion = congestion == "cubic" ? l4::tcp::Algorithm::kCubic : l4::tcp::Algorithm::kNewReno;
   g.boolean("ecn", out.ecn);
   g.boolean("pacing", out.pacing);
+  g.boolean("segmentation", out.segmentation);
   g.number("max_mss", 88, 65535, out.max_mss);
 }
 

@@ -22,6 +22,7 @@ json port_json(const Runtime::PortStatus& p) {
           {"link", p.link_up ? "up" : "down"},
           {"queues", p.queues},
           {"checksum_offload", {{"rx", p.checksum_offload_rx}, {"tx", p.checksum_offload_tx}}},
+          {"tcp_segmentation_offload", {{"rx", p.lro}, {"tx", p.tso}}},
           {"rx_packets", p.rx_packets},
           {"tx_packets", p.tx_packets},
           {"rx_bytes", p.rx_bytes},

@@ -14,6 +14,7 @@
 #include "l4/tcp/stack.h"
 #include "l4/tcp/wire.h"
 #include "tests/support/eal.h"
+#include "tests/support/packets_on_the_wire.h"
 
 namespace {
 
@@ -108,10 +109,10 @@ class World final : public l4::StreamEvents, public l4::tcp::Acceptor, public ne
   std::uint16_t mtu(const IpAddr&) const override { return 1500; }
   std::optional<IpAddr> source_for(const IpAddr&) const override { return local_.address; }
   void send(std::span<net::OutPacket> batch, Instant) override {
-    for (net::OutPacket& p : batch) {
+    test::packets_on_the_wire(batch, [&](net::OutPacket& p) {
       check_sent(p.chain.to_string(), p.tos);
       p.chain.clear();
-    }
+    });
   }
 
   void check_sent(const std::string& bytes, std::uint8_t tos) {

@@ -6,6 +6,7 @@
 
 #include "l4/tcp/ecn.h"
 #include "l4/tcp/wire.h"
+#include "tests/support/packets_on_the_wire.h"
 
 namespace sluice::test {
 namespace {
@@ -31,7 +32,7 @@ l4::StreamEvents* SimHost::accept(l4::Stream& stream, Instant) {
 }
 
 void SimHost::send(std::span<net::OutPacket> batch, Instant now) {
-  for (net::OutPacket& p : batch) link->transmit(*this, p, now);
+  packets_on_the_wire(batch, [&](net::OutPacket& p) { link->transmit(*this, p, now); });
 }
 
 void SimHost::receive(const std::string& bytes, const FlowKey& flow, std::uint8_t tos, Instant now) {

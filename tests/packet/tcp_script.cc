@@ -5,6 +5,7 @@
 
 #include "l4/tcp/coalesce.h"
 #include "l4/tcp/wire.h"
+#include "tests/support/packets_on_the_wire.h"
 
 namespace sluice::test {
 
@@ -111,7 +112,8 @@ TraceSegment TcpScript::trace_of(const net::OutPacket& p) {
 }
 
 void TcpScript::send(std::span<net::OutPacket> batch, Instant) {
-  for (net::OutPacket& p : batch) {
+  handed_down_ += batch.size();
+  packets_on_the_wire(batch, [&](net::OutPacket& p) {
     EXPECT_LE(p.chain.segments(), 1 + l4::tcp::kMaxWireBuffers);
     // The wall's promises: room for the lower headers, a first segment that may be written, no checksum yet.
     Buf first = p.chain.pop_front();
@@ -126,7 +128,7 @@ void TcpScript::send(std::span<net::OutPacket> batch, Instant) {
     EXPECT_EQ(p.destination, remote.address);
     sent_.push_back({trace_of(p), now_});
     p.chain.clear();
-  }
+  });
 }
 
 // ---- The script

@@ -88,6 +88,8 @@ class TcpScript : public ::testing::Test, public l4::tcp::Acceptor, public net::
   l4::Stream& stream() { return *user().stream; }
   void discard_sent() { sent_.clear(); }
   std::size_t sent_count() const { return sent_.size(); }
+  /// Packets that were handed to the IP layer, before it cut any.
+  std::size_t handed_down() const { return handed_down_; }
   /// Of the last segment that waits for expect().
   std::uint32_t last_end() const { return sent_.back().segment.seq + sent_.back().segment.length; }
   /// A pure ACK or data of the peer with absolute numbers on our side, for scripts with several connections.
@@ -143,6 +145,7 @@ class TcpScript : public ::testing::Test, public l4::tcp::Acceptor, public net::
   std::unique_ptr<l4::tcp::Stack> stack_;
   std::vector<std::unique_ptr<RecordingUser>> users_;
   std::deque<Sent> sent_;
+  std::size_t handed_down_ = 0;
   std::uint32_t last_timestamp_ = 0;
   bool iss_known_ = false;
   std::uint32_t iss_ = 0;

@@ -46,11 +46,12 @@ def test_fifty_connections_are_served_by_both_workers_over_both_queues(vm):
     wait_for(lambda: total("worker_handovers_out") == total("worker_handovers_in"), 5, "handovers given to be taken")
 
 
-def test_both_enis_have_a_queue_for_each_worker_and_negotiated_checksums(vm):
+def test_both_enis_have_a_queue_for_each_worker_and_negotiated_offloads(vm):
     """eni1 offers RSS, eni2 steers by what it has seen sent."""
     for port in vm.api.ok("GET", "/api/v1/health")["ports"]:
         assert (port["driver"], port["link"], port["queues"]) == ("net_virtio", "up", 2)
         assert port["checksum_offload"] == {"rx": True, "tx": True}
+        assert port["tcp_segmentation_offload"] == {"rx": True, "tx": True}
     for name in ("cl", "b1"):  # so the kernel hands over packets whose checksums are only begun
         assert "tx-checksumming: on" in vm.namespaces[name].run("ethtool", "-k", "eth0")
 

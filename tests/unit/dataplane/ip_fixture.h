@@ -51,6 +51,7 @@ class IpFixture : public testing::Test, public net::FrameSink {
     Bytes bytes;
     std::uint64_t flags;
     std::size_t segments;
+    std::uint64_t l4_size, cut;  ///< What the port is told of TSO.
     std::uint16_t type() const { return net::wire::load16(&bytes[12]); }
     Bytes from(std::size_t at) const {
       return Bytes(bytes.begin() + static_cast<std::ptrdiff_t>(at), bytes.end());
@@ -104,7 +105,7 @@ class IpFixture : public testing::Test, public net::FrameSink {
 
   void transmit(PortId port, std::span<rte_mbuf* const> frames) override {
     for (rte_mbuf* m : frames) {
-      Sent s{port.value, {}, m->ol_flags, m->nb_segs};
+      Sent s{port.value, {}, m->ol_flags, m->nb_segs, m->l4_len, m->tso_segsz};
       EXPECT_EQ(m->pkt_len, rte_pktmbuf_pkt_len(m));
       BufChain chain = BufChain::adopt(m);
       s.bytes.resize(chain.size());

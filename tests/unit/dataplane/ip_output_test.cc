@@ -74,6 +74,99 @@ TEST_F(IpOutputTest, ChainsKeepTheirSegmentsOrBecomeOneWhereThePortTakesNoOthers
                   .valid());
 }
 
+/// A packet of 2,500 bytes to be cut at 1,000, in buffers of 700: FIN, PSH and CWR, from sequence number 1 on.
+class IpSegmentation : public IpOutputTest {
+ protected:
+  void SetUp() override {
+    out(vip4, peer4, kTcp, segment(vip4, peer4));
+    answer_arp(peer4, peer);
+  }
+  std::vector<Sent> send(std::uint16_t cut = 1000) {
+    Bytes header = tcp(vip4, 80, peer4, 4000, {});
+    header[13] = 0x10 | 0x01 | 0x08 | 0x80;
+    store32(&header[4], 0xffffff00);
+    net::OutPacket p;
+    p.chain = chain_of({reinterpret_cast<const char*>(header.data()), header.size()});
+    p.chain.append(chain_of(data, 700));
+    p.source = vip4;
+    p.destination = peer4;
+    p.protocol = kTcp;
+    p.tos = 2;
+    p.segment_size = cut;
+    layer().send({&p, 1}, now);
+    return take();
+  }
+  static std::string pattern() {
+    std::string out(2500, ' ');
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<char>('a' + i % 26);
+    return out;
+  }
+  const std::string data = pattern();
+};
+
+TEST_F(IpSegmentation, WithoutAPortThatCutsThePacketIsCutHere) {
+  const auto sent = send();
+  ASSERT_EQ(sent.size(), 3u);
+  std::string got;
+  const std::uint8_t flags[] = {0x90, 0x10, 0x19};
+  for (std::size_t i = 0; i < 3; ++i) {
+    const Bytes ip_packet = sent[i].from(14), tcp_segment = sent[i].from(34);
+    EXPECT_EQ(load16(&ip_packet[2]), ip_packet.size());
+    EXPECT_EQ(ip_packet[1], 2) << "the codepoint of each";
+    EXPECT_TRUE(InternetChecksum().add(std::span(ip_packet).first(20)).valid());
+    EXPECT_EQ(load32(&tcp_segment[4]), static_cast<std::uint32_t>(0xffffff00 + 1000 * i));
+    EXPECT_EQ(tcp_segment[13], flags[i]) << i;
+    EXPECT_TRUE(InternetChecksum()
+                    .add_pseudo_header(vip4, peer4, kTcp, static_cast<std::uint32_t>(tcp_segment.size()))
+                    .add(tcp_segment)
+                    .valid());
+    got.append(tcp_segment.begin() + 20, tcp_segment.end());
+  }
+  EXPECT_EQ(got, data);
+  EXPECT_EQ(load16(&sent[1].bytes[18]), load16(&sent[0].bytes[18]) + 1) << "IP identification";
+}
+
+TEST_F(IpSegmentation, APortThatCutsGetsItWholeAndIsToldHow) {
+  interfaces[0].tx_ipv4_checksum = interfaces[0].tx_tcp_checksum = true;
+  interfaces[0].tx_tcp_segmentation = 5;
+  const auto sent = send();
+  ASSERT_EQ(sent.size(), 1u);
+  constexpr std::uint64_t kAll =
+      RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_TCP_CKSUM | RTE_MBUF_F_TX_TCP_SEG;
+  EXPECT_EQ(sent[0].flags & kAll, kAll);
+  EXPECT_EQ(sent[0].cut, 1000);
+  EXPECT_EQ(sent[0].l4_size, 20);
+  EXPECT_EQ(sent[0].bytes.size(), 54 + data.size());
+  std::uint16_t field;
+  std::memcpy(&field, &sent[0].bytes[50], 2);
+  EXPECT_EQ(field, InternetChecksum().add_pseudo_header(vip4, peer4, kTcp, 0).sum().raw());
+}
+
+TEST_F(IpSegmentation, WhatHasMoreBuffersThanThePortTakesIsCutHere) {
+  interfaces[0].tx_tcp_checksum = true;
+  interfaces[0].tx_tcp_segmentation = 4;
+  const auto sent = send();
+  ASSERT_EQ(sent.size(), 3u);
+  EXPECT_EQ(sent[0].flags & RTE_MBUF_F_TX_TCP_SEG, 0u);
+}
+
+TEST_F(IpSegmentation, ItsSegmentsAreHeldToTheMtu) {
+  EXPECT_EQ(send(1460).size(), 2u);
+  EXPECT_EQ(send(1461).size(), 0u);
+  EXPECT_EQ(dropped(kTooBig), 1u);
+}
+
+TEST_F(IpSegmentation, WhereMemoryEndsTheRestIsDroppedAndCounted) {
+  std::vector<Buf> all;
+  const auto take_all_but = [&](std::size_t left) {
+    while (Buf b = buffers().alloc()) all.push_back(std::move(b));
+    all.resize(all.size() - left);
+  };
+  take_all_but(1 + 4 + 1);  // the packet's own, of which the header is free by then, and one
+  EXPECT_EQ(send().size(), 2u);
+  EXPECT_EQ(dropped(kNoMemory), 1u);
+}
+
 TEST_F(IpOutputTest, WhatCannotBeSentIsCountedAndFreed) {
   layer();
   out(own4, ip("224.0.0.1"), kTcp, segment(own4, peer4));
