@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """sluiced in a virtual machine, on virtio-net PCI devices behind a vIOMMU: what it is on a cloud's ENIs."""
+import json
 import os
 import re
 import subprocess
@@ -54,6 +55,21 @@ def test_both_enis_have_a_queue_for_each_worker_and_negotiated_offloads(vm):
         assert port["tcp_segmentation_offload"] == {"rx": True, "tx": True}
     for name in ("cl", "b1"):  # so the kernel hands over packets whose checksums are only begun
         assert "tx-checksumming: on" in vm.namespaces[name].run("ethtool", "-k", "eth0")
+
+
+def test_bulk_data_passes_the_nics_in_packets_larger_than_the_mtu(vm):
+    """LRO from the backend to us, TSO from us to the client: packets as each side counts them."""
+    def counted():
+        ours = next(p for p in vm.api.ok("GET", "/api/v1/health")["ports"] if p["name"] == "eni2")
+        (theirs,) = json.loads(vm.client.ip("-s", "-j", "link", "show", "eth0"))
+        received = theirs["stats64"]["rx"]
+        return [ours["rx_bytes"], ours["rx_packets"], received["bytes"], received["packets"]]
+    before = counted()
+    vm.get("/static/8m", "-o", vm.folder / "got", vip=VIP4)
+    in_bytes, in_packets, out_bytes, out_packets = (after - b for after, b in zip(counted(), before))
+    assert in_bytes > 8_000_000 and out_bytes > 8_000_000
+    assert in_bytes / in_packets > 2 * 1500
+    assert out_bytes / out_packets > 2 * 1500
 
 
 BEGUN = r"""
