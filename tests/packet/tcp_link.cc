@@ -35,14 +35,19 @@ void SimHost::send(std::span<net::OutPacket> batch, Instant now) {
   packets_on_the_wire(batch, [&](net::OutPacket& p) { link->transmit(*this, p, now); });
 }
 
-void SimHost::receive(const std::string& bytes, const FlowKey& flow, std::uint8_t tos, Instant now) {
-  net::Packet p;
+void SimHost::arrives(const std::string& bytes, const FlowKey& flow, std::uint8_t tos) {
+  net::Packet& p = batch_.emplace_back();
   p.flow = flow;
   p.protocol = 6;
   p.tos = tos;
   p.header_len = static_cast<std::uint16_t>((static_cast<std::uint8_t>(bytes[12]) >> 4) * 4);
   p.chain = chain_of(bytes, 2000);
-  stack->input({&p, 1}, now);
+}
+
+void SimHost::take_batch(Instant now) {
+  if (batch_.empty()) return;
+  stack->input(batch_, now);
+  batch_.clear();
   stack->flush(now);
 }
 
@@ -111,8 +116,9 @@ bool SimLink::step(Instant limit) {
   while (!flights_.empty() && flights_.begin()->first <= now_) {
     Flight f = std::move(flights_.begin()->second);
     flights_.erase(flights_.begin());
-    f.to->receive(f.bytes, f.flow, f.tos, now_);
+    f.to->arrives(f.bytes, f.flow, f.tos);
   }
+  for (SimHost* h : {&a_, &b_}) h->take_batch(now_);
   for (SimHost* h : {&a_, &b_}) {
     h->timers.advance(now_);
     h->stack->flush(now_);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <vector>
 
 #include "dataplane/base/timer_wheel.h"
 #include "dataplane/net/ip_output.h"
@@ -40,7 +41,9 @@ class SimHost : public net::IpOutput, public l4::tcp::Acceptor {
   std::uint16_t mtu(const IpAddr&) const override { return mtu_; }
   std::optional<IpAddr> source_for(const IpAddr&) const override { return address_; }
 
-  void receive(const std::string& bytes, const FlowKey& flow, std::uint8_t tos, Instant now);
+  /// Comes with others of the same moment as one batch, as from a port.
+  void arrives(const std::string& bytes, const FlowKey& flow, std::uint8_t tos);
+  void take_batch(Instant now);
 
   TimerWheel timers;
   DropCounters drops;
@@ -51,6 +54,7 @@ class SimHost : public net::IpOutput, public l4::tcp::Acceptor {
  private:
   IpAddr address_;
   std::uint16_t mtu_;
+  std::vector<net::Packet> batch_;
 };
 
 /// Both directions between two hosts, and the order of events. Deterministic by its seed.

@@ -139,6 +139,8 @@ TEST(TcpSim, whatever_the_link_does_each_byte_arrives_once_in_order) {
     r.link.strip_timestamps = pick(false, true);
     r.link.strip_scaling = pick(false, true);
     r.link.marking = pick(0.0, 0.0, 0.02);
+    r.client.segmentation = pick(true, false);
+    r.server.segmentation = pick(true, false);
     r.mtu = static_cast<std::uint16_t>(pick(1500, 576, 9000));
     r.server.receive_buffer = pick(262144u, 65536u, 9000u, 3000u);
     r.client.receive_buffer = pick(262144u, 20000u);
