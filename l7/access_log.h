@@ -39,6 +39,7 @@ struct AccessRecord {
   std::uint16_t status = 0;               ///< 0: the client left first (also 499 in the log).
   std::uint8_t upstream_attempts = 0;
   bool tls = false;
+  bool passthrough = false;               ///< A TLS connection that was passed on; `host` is its server name, bytes are TLS.
   BoundedText<8> method;
   BoundedText<128> host;
   BoundedText<512> path;                  ///< With query.

@@ -72,7 +72,11 @@ struct ServerGroup {
   std::uint32_t connect_attempts = 3;                   ///< Members tried before 502.
 };
 
-enum class ListenerProtocol : std::uint8_t { kHttp, kHttps };
+enum class ListenerProtocol : std::uint8_t {
+  kHttp,
+  kHttps,
+  kTlsPassthrough,  ///< TLS that is not ours: a rule is chosen by the server name, and bytes are passed on.
+};
 
 /// The fields that tell a backend about the client, as bits.
 enum ForwardedField : std::uint8_t {

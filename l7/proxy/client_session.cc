@@ -37,6 +37,7 @@ void ClientSession::attach(l4::Stream& stream, const tls::TlsStream* tls, Instan
   local_text_size_ = static_cast<std::uint8_t>(std::min(local.size(), local_text_.size()));
   std::memcpy(local_text_.data(), local.data(), local_text_size_);
   const Listener* l = worker_.listener(flow_.local);
+  passthrough_ = l != nullptr && l->protocol == ListenerProtocol::kTlsPassthrough;
   worker_.timers.arm(timer_, now + (l == nullptr ? kLinger : l->header_timeout));
 }
 
@@ -118,18 +119,41 @@ void ClientSession::run_ready(Instant now) {
   if (state_ == State::kIdle || state_ == State::kHead) read_head(now);
 }
 
+/// False: there is no listener any more, and the connection ends.
+bool ClientSession::begin_head(const Listener* listener, Instant now) {
+  if (listener == nullptr) {
+    close_gracefully(now);
+    return false;
+  }
+  state_ = State::kHead;
+  head_started_ = now;
+  worker_.timers.arm(timer_, now + listener->header_timeout);
+  return true;
+}
+
+void ClientSession::read_hello(Instant now) {
+  const Listener* listener = worker_.listener(flow_.local);
+  if (state_ == State::kIdle && !begin_head(listener, now)) return;
+  if (in_.size() < hello_wanted_ && !peer_closed_) return;
+  const tls::ClientHello hello = tls::read_client_hello(in_);
+  if (hello.result == tls::ClientHello::Result::kNeedMore) {
+    hello_wanted_ = static_cast<std::uint16_t>(hello.wanted);
+    if (peer_closed_) close_gracefully(now);
+    return;
+  }
+  timer_.disarm();
+  state_ = State::kExchange;
+  exchange_ = worker_.take_exchange();
+  exchange_->pass_through(*this, listener, hello, head_started_, now);
+}
+
 void ClientSession::read_head(Instant now) {
+  if (passthrough_) return read_hello(now);
   if (stream_->send_space() == 0) return;  // A pipelining client that does not read: on_writable goes on.
   const Listener* listener = worker_.listener(flow_.local);
   if (state_ == State::kIdle) {
-    if (listener == nullptr) {
-      close_gracefully(now);
-      return;
-    }
-    state_ = State::kHead;
-    head_started_ = now;
+    if (!begin_head(listener, now)) return;
     parser_ = http1::RequestParser(listener->limits);
-    worker_.timers.arm(timer_, now + listener->header_timeout);
   }
   Exchange* x = worker_.take_exchange();
   const std::size_t before = in_.size();
@@ -234,6 +258,7 @@ void ClientSession::on_timer(Instant now) {
 }
 
 void ClientSession::head_timeout(Instant now) {
+  if (passthrough_) return close_gracefully(now);
   Exchange* x = worker_.take_exchange();
   state_ = State::kExchange;
   exchange_ = x;

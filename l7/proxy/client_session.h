@@ -77,6 +77,8 @@ class ClientSession final : public l4::StreamEvents {
   void on_timer(Instant now);
 
   void read_head(Instant now);
+  bool begin_head(const Listener* listener, Instant now);
+  void read_hello(Instant now);
   void head_timeout(Instant now);
   void become_idle(Instant now);
   void close_gracefully(Instant now);
@@ -102,6 +104,8 @@ class ClientSession final : public l4::StreamEvents {
   State state_ = State::kOpening;
   bool peer_closed_ = false;
   bool ready_ = false;
+  bool passthrough_ = false;          // TLS that is passed on: instead of requests there is one ClientHello.
+  std::uint16_t hello_wanted_ = 0;    // Bytes with which there is more to see of it.
   std::uint8_t client_text_size_ = 0, local_text_size_ = 0;
   std::array<char, 46> client_text_;
   std::array<char, 56> local_text_;

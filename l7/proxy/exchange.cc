@@ -39,6 +39,7 @@ void Exchange::clear() {
   session_ = nullptr;
   up_ = nullptr;
   phase_ = Phase::kNone;
+  passthrough_ = false;
   request_storage_.clear();
   response_storage_.clear();
   up_in_.clear();
@@ -81,7 +82,7 @@ void Exchange::begin(ClientSession& session, const Listener* listener, Instant f
     forwarded_fields_ = listener->forwarded_fields;
   }
   access_log_ = listener == nullptr || listener->access_log;
-  worker_.stats.requests.add();
+  (passthrough_ ? worker_.stats.passthrough : worker_.stats.requests).add();
   worker_.stats.requests_active.add();
 }
 
@@ -114,14 +115,7 @@ void Exchange::serve(ClientSession& session, const Listener& listener, Instant f
 void Exchange::refuse(ClientSession& session, const Listener* listener, std::uint16_t status,
                       std::string_view error, Instant first_byte, Instant now) {
   const bool malformed = status != 408 && status != 503;
-  request_.method = http::Method::kOther;
-  request_.version = http::Version::kHttp11;
-  request_.framing = {};
-  request_.keep_alive = false;
-  request_.method_text = request_.target = request_.path = request_.query = request_.authority =
-      request_.host = {};
-  request_.fields.clear();
-  request_id_size_ = 0;
+  no_request();
   begin(session, listener, first_byte);
   request_done_ = true;
   worker_.text.assign(malformed ? "bad_request: " : "").append(error);
@@ -213,7 +207,7 @@ void Exchange::connect_next(Instant now) {
     if (tried_count_ > 0) worker_.stats.upstream_retries.add();
     tried_[tried_count_++] = member.slot;
     start_attempt(*group, member);
-    if (connect_to(*group, member, true, now)) return;
+    if (connect_to(*group, member, !passthrough_, now)) return;
   }
 }
 
@@ -270,6 +264,10 @@ bool Exchange::connect_to(const ServerGroup&, const Member& member, bool allow_i
 void Exchange::on_upstream_open(Instant now) {
   worker_.stats.upstream_connects.add();
   record_.upstream_connect_ns = (now - attempt_started_).count();
+  if (passthrough_) {
+    phase_ = Phase::kTunnel;
+    return pump_tunnel(now);
+  }
   send_request(now);
 }
 

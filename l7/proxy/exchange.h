@@ -13,6 +13,7 @@
 #include "l7/http1/parser.h"
 #include "l7/proxy/local_reply.h"
 #include "l7/proxy/worker_state.h"
+#include "l7/tls/client_hello.h"
 #include "l7/upstream/pool.h"
 
 namespace sluice::l7::proxy {
@@ -44,6 +45,11 @@ class Exchange final : public upstream::ConnectionUser {
   /// The head was no request (or came too late): answer and close. `listener` may be null.
   void refuse(ClientSession& session, const Listener* listener, std::uint16_t status, std::string_view error,
               Instant first_byte, Instant now);
+
+  /// Instead of requests, on a listener that passes TLS on: `hello` was read, and stands in the session's input with all
+  /// that follows it. `listener` may be null.
+  void pass_through(ClientSession& session, const Listener* listener, const tls::ClientHello& hello, Instant first_byte,
+                    Instant now);
 
   // From the session.
   void on_client_data(Instant now);
@@ -104,6 +110,11 @@ class Exchange final : public upstream::ConnectionUser {
   void complete_response(Instant now);
   void consume_upstream(std::size_t n, Instant now);
 
+  // exchange_passthrough.cc
+  void no_request();
+  void refuse_hello(std::uint16_t status, Instant now);
+  void send_alert(std::uint8_t description, Instant now);
+
   // exchange_tunnel.cc
   void begin_tunnel(Instant now);
   void pump_tunnel(Instant now);
@@ -139,6 +150,8 @@ class Exchange final : public upstream::ConnectionUser {
   BufChain replay_;               // What was sent of the body, framed, while replayable_.
   bool replayable_ = true;        // Nothing of the body is lost for another attempt.
   bool upgrade_ = false;          // Asked the backend for it.
+  bool passthrough_ = false;      // No request at all, but TLS that is passed on.
+  BoundedText<253> server_name_;  // Of that.
   static constexpr std::uint32_t kMaxInterims = 32;
   std::uint32_t interims_ = 0;    // 1xx responses of this exchange.
   bool awaits_continue_ = false;  // The client may be waiting for our 100.

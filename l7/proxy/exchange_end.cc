@@ -32,6 +32,7 @@ void Exchange::reply_error(std::uint16_t status, std::string_view error, Instant
 
 /// No response head was sent yet.
 void Exchange::reply(const LocalReply& reply, Instant now) {
+  if (passthrough_) return refuse_hello(reply.status, now);
   drop_upstream(now);
   end_attempt(reply.status == 502 || reply.status == 504);
   timer_.disarm();
@@ -93,8 +94,9 @@ void Exchange::finish(bool keep_alive, Instant now) {
 void Exchange::log(Instant now) {
   Stats& stats = worker_.stats;
   stats.requests_active.sub();
-  stats.responses[record_.status < 600 ? record_.status / 100 : 0].add();
+  if (!passthrough_) stats.responses[record_.status < 600 ? record_.status / 100 : 0].add();
   if (!access_log_) return;
+  record_.passthrough = passthrough_;
   record_.duration_ns = (now - first_byte_).count();
   record_.client = session_->flow().remote;
   record_.vip = session_->flow().local;

@@ -166,6 +166,8 @@ void Exchange::on_upstream_writable(Instant now) {
 void Exchange::on_client_half_closed(Instant now) {
   if (phase_ == Phase::kTunnel) {
     pump_tunnel(now);
+  } else if (passthrough_) {
+    return;  // The tunnel will pass it on.
   } else if (!request_done_ && phase_ == Phase::kConnecting) {
     // What is missing of the body can still be in the input, and is judged when it is passed on.
     if (session_->input().empty()) abort_client("client_closed_in_body", now);

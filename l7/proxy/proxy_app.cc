@@ -72,7 +72,7 @@ class ProxyAppImpl final : public ProxyApp, private l4::tcp::Acceptor, private u
     if (listener == nullptr) return nullptr;
     ClientSession* session = state_.new_session();
     if (session == nullptr) return nullptr;
-    if (listener->protocol == ListenerProtocol::kHttp) {
+    if (listener->protocol != ListenerProtocol::kHttps) {
       session->attach(stream, nullptr, now);
       return session;
     }

@@ -26,6 +26,7 @@ struct Stats {
   Counter upstream_connects, upstream_connect_failures, upstream_reused, upstream_retries;
   Counter upstream_timeouts, upstream_bad_responses;
   Counter no_route, no_backend;
+  Counter passthrough, passthrough_refused;  ///< TLS connections to be passed on; of them, not passed on.
   Counter access_log_dropped;
   Counter bytes_in, bytes_out;    ///< Client side, plaintext.
   void visit(MetricSink& sink, std::string_view labels) const;

@@ -39,6 +39,9 @@ void Stats::visit(MetricSink& sink, std::string_view labels) const {
   sink.counter("sluice_http_no_route_total", "Requests that no rule matched.", labels, no_route.get());
   sink.counter("sluice_http_no_backend_total", "Requests whose group had no usable member.", labels,
                no_backend.get());
+  sink.counter("sluice_passthrough_connections_total", "TLS connections to be passed on unread.", labels, passthrough.get());
+  sink.counter("sluice_passthrough_refused_total", "Those that were not: bad hello, no rule, no backend.", labels,
+               passthrough_refused.get());
   sink.counter("sluice_http_access_log_dropped_total", "Access records lost because the ring was full.",
                labels, access_log_dropped.get());
   sink.counter("sluice_http_received_bytes_total", "Bytes from clients, plaintext.", labels, bytes_in.get());

@@ -201,7 +201,9 @@ l7::Listener make_listener(const config::Listener& model, const Program& program
   l7::Listener out;
   out.id = model.id;
   out.port = static_cast<std::uint16_t>(model.port);
-  out.protocol = model.protocol == "https" ? l7::ListenerProtocol::kHttps : l7::ListenerProtocol::kHttp;
+  out.protocol = model.protocol == "https"             ? l7::ListenerProtocol::kHttps
+                 : model.protocol == "tls_passthrough" ? l7::ListenerProtocol::kTlsPassthrough
+                                                       : l7::ListenerProtocol::kHttp;
   if (model.default_action) {
     out.default_action = std::make_shared<const l7::Action>(make_action(*model.default_action, program));
   }

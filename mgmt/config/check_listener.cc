@@ -70,7 +70,10 @@ void check_listener(ErrorList& errors, const Pointer& at, const Listener& listen
   check_reference(errors, at / "load_balancer", config.load_balancers, listener.load_balancer,
                   "load balancer");
   check_range(errors, at / "port", listener.port, 1, 65535);
-  check_one_of(errors, at / "protocol", listener.protocol, {"http", "https"});
+  check_one_of(errors, at / "protocol", listener.protocol, {"http", "https", "tls_passthrough"});
+  if (listener.protocol == "tls_passthrough" && listener.default_action) {
+    check_passed_on(errors, at / "default_action", *listener.default_action);
+  }
   check_one_of(errors, at / "rule_order", listener.rule_order, {"specific", "priority"});
   if (listener.default_action) check_action(errors, at / "default_action", *listener.default_action, config);
   check_tls(errors, at, listener, config);

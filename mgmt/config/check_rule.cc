@@ -104,12 +104,30 @@ void check_condition(ErrorList& errors, const Pointer& at, const ValueMatch& con
   }
 }
 
+/// All that is seen of TLS is the server name and where it comes from.
+void check_rule_of_passthrough(ErrorList& errors, const Pointer& at, const Rule& rule) {
+  const std::string why = " where the listener's protocol is \"tls_passthrough\"";
+  if (!rule.paths.empty()) errors.add(at / "paths", "must be empty" + why);
+  const Pointer conditions_at = at / "conditions";
+  for (std::size_t i = 0; i < rule.conditions.size(); ++i) {
+    const Pointer condition_at = conditions_at / i;
+    if (rule.conditions[i].type != "source") errors.add(condition_at / "type", "must be \"source\"" + why);
+  }
+  check_passed_on(errors, at / "action", rule.action);
+}
+
 }  // namespace
 
 void check_action(ErrorList& errors, const Pointer& at, const Action& action, const Config& config) {
   if (const auto* forward = std::get_if<ForwardAction>(&action)) check_forward(errors, at, *forward, config);
   if (const auto* redirect = std::get_if<RedirectAction>(&action)) check_redirect(errors, at, *redirect);
   if (const auto* fixed = std::get_if<FixedResponseAction>(&action)) check_fixed_response(errors, at, *fixed);
+}
+
+void check_passed_on(ErrorList& errors, const Pointer& at, const Action& action) {
+  if (!std::holds_alternative<ForwardAction>(action)) {
+    errors.add(at / "type", "must be \"forward\" where the listener's protocol is \"tls_passthrough\"");
+  }
 }
 
 void check_rule(ErrorList& errors, const Pointer& at, const Rule& rule, const Config& config) {
@@ -128,6 +146,10 @@ void check_rule(ErrorList& errors, const Pointer& at, const Rule& rule, const Co
     check_condition(errors, conditions_at / i, rule.conditions[i]);
   }
   check_action(errors, at / "action", rule.action, config);
+  const auto listener = config.listeners.find(rule.listener);
+  if (listener != config.listeners.end() && listener->second.protocol == "tls_passthrough") {
+    check_rule_of_passthrough(errors, at, rule);
+  }
 }
 
 }  // namespace sluice::mgmt::config::detail

@@ -14,6 +14,8 @@
 /// What validate() is made of: one function a part of the model, and the small judgements that they share.
 namespace sluice::mgmt::config::detail {
 
+/// An action of a listener that cannot answer by itself, because it passes TLS on.
+void check_passed_on(ErrorList& errors, const Pointer& at, const Action& action);
 void check_range(ErrorList& errors, const Pointer& at, std::uint64_t value, std::uint64_t low,
                  std::uint64_t high);
 /// "\"a\", \"b\" or \"c\"".

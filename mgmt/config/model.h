@@ -92,7 +92,7 @@ struct Listener {
   std::string id;
   std::string load_balancer;            ///< id
   std::uint32_t port = 80;
-  std::string protocol = "http";        ///< "http", "https"
+  std::string protocol = "http";        ///< "http", "https", "tls_passthrough"
   std::vector<CertificateRef> certificates;  ///< The first is the default. Empty with https: the generated one.
   std::string tls_policy = "default";             ///< A name of l7/tls/policy.h
   std::string tls_min_version, tls_max_version;   ///< "1.2": narrows the policy; empty: its own

@@ -71,10 +71,15 @@ void append_access_line(std::string& out, const l7::AccessRecord& r, std::int64_
   line.text("listener", r.listener);
   line.text("rule", r.rule);
   line.text("server_group", r.group);
-  line.text("method", r.method, true);
-  line.text("host", r.host, true);
-  line.text("path", r.path, true);
-  line.number("status", r.status == 0 ? kClientClosed : r.status);
+  if (r.passthrough) {
+    line.boolean("passthrough", true);
+    line.text("server_name", r.host, true);
+  } else {
+    line.text("method", r.method, true);
+    line.text("host", r.host, true);
+    line.text("path", r.path, true);
+    line.number("status", r.status == 0 ? kClientClosed : r.status);
+  }
   line.number("request_bytes", r.request_bytes);
   line.number("response_bytes", r.response_bytes);
   line.duration("duration_ms", r.duration_ns);

@@ -149,7 +149,7 @@ const Wrong kListeners[] = {
     {"port_taken", [](Config& c) { web(c).port = 443; }, "/listeners/web/port",
      "is the port of listener \"secure\" on this load balancer"},
     {"protocol", [](Config& c) { web(c).protocol = "udp"; }, "/listeners/web/protocol",
-     "must be \"http\" or \"https\""},
+     "must be \"http\", \"https\" or \"tls_passthrough\""},
     {"rule_order", [](Config& c) { web(c).rule_order = "random"; }, "/listeners/web/rule_order",
      "must be \"specific\" or \"priority\""},
     {"certificate", [](Config& c) { c.listeners["secure"].certificates.push_back("gone"); },
@@ -392,6 +392,33 @@ TEST(ValidateAll, redirects_may_use_parts_of_the_request) {
   Config c = test::sample();
   redirect(c) = {302, "", "", "${path}", "${query}&x=1", 8443};
   EXPECT_THAT(validate(c), ElementsAre());
+}
+
+TEST(ValidateAll, a_listener_that_passes_tls_on_chooses_by_name_and_source_only) {
+  Config c;
+  c.load_balancers = test::sample().load_balancers;
+  c.server_groups = test::sample().server_groups;
+  Listener& pass = c.listeners["pass"];
+  pass.id = "pass";
+  pass.load_balancer = "edge";
+  pass.protocol = "tls_passthrough";
+  Rule& r = c.rules["r"];
+  r.id = "r";
+  r.listener = "pass";
+  r.hosts = {{"a.example"}};
+  r.action = ForwardAction{{{"api"}}};
+  r.conditions = {{"source", "", {"192.0.2.0/24"}}};
+  EXPECT_THAT(validate(c), ElementsAre());
+  const std::string where = " where the listener's protocol is \"tls_passthrough\"";
+  pass.default_action = FixedResponseAction{};
+  r.paths = {{"prefix", "/"}};
+  r.conditions.push_back({"method", "", {"GET"}});
+  r.action = FixedResponseAction{};
+  EXPECT_THAT(validate(c), UnorderedElementsAre(
+                               FieldError{"/listeners/pass/default_action/type", "must be \"forward\"" + where},
+                               FieldError{"/rules/r/paths", "must be empty" + where},
+                               FieldError{"/rules/r/conditions/1/type", "must be \"source\"" + where},
+                               FieldError{"/rules/r/action/type", "must be \"forward\"" + where}));
 }
 
 TEST(FillDefaults, names_members_by_address_and_port) {

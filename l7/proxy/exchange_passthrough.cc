@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// TLS that is not ours: the server name chooses a backend, and bytes are passed on both ways.
+#include "l7/proxy/client_session.h"
+#include "l7/proxy/exchange.h"
+#include "l7/tls/plain_http.h"
+
+namespace sluice::l7::proxy {
+namespace {
+
+using Hello = tls::ClientHello::Result;
+
+// Alerts (RFC 8446, 6.2).
+constexpr std::uint8_t kUnexpectedMessage = 10, kRecordOverflow = 22, kDecodeError = 50, kInternalError = 80,
+                       kUnrecognizedName = 112;
+
+std::uint8_t alert_of(Hello r) {
+  return r == Hello::kMalformed ? kDecodeError : r == Hello::kTooLong ? kRecordOverflow : kUnexpectedMessage;
+}
+
+}  // namespace
+
+/// What stands in for a request that is none.
+void Exchange::no_request() {
+  request_.method = http::Method::kOther;
+  request_.version = http::Version::kHttp11;
+  request_.framing = {};
+  request_.keep_alive = false;
+  request_.method_text = request_.target = request_.path = request_.query = request_.authority =
+      request_.host = {};
+  request_.fields.clear();
+  request_id_size_ = 0;
+}
+
+void Exchange::pass_through(ClientSession& session, const Listener* listener, const tls::ClientHello& hello,
+                            Instant first_byte, Instant now) {
+  passthrough_ = true;
+  server_name_.assign(hello.server_name);
+  no_request();
+  begin(session, listener, first_byte);
+  request_done_ = true;
+  request_.host = request_.authority = server_name_.view();
+  if (hello.result != Hello::kDone) {
+    record_.error.assign("bad_client_hello");
+    if (tls::look_at_first_bytes(session.input()) == tls::FirstBytes::kHttp) {
+      BufChain answer;
+      answer.append_copy(tls::plain_http_answer(), worker_.buffers);
+      session.send(std::move(answer), now);
+    } else {
+      send_alert(alert_of(hello.result), now);
+    }
+    worker_.stats.passthrough_refused.add();
+    return finish(false, now);
+  }
+  if (listener == nullptr) return reply_error(503, "listener_removed", now);
+  request_.path = "/";
+  const Action* action = route(*listener, now);
+  if (action == nullptr) return;
+  request_.path = {};
+  act(*action, now);
+}
+
+/// Where a request would get an answer of ours with that status.
+void Exchange::refuse_hello(std::uint16_t status, Instant now) {
+  drop_upstream(now);
+  end_attempt(status == 502 || status == 504);
+  timer_.disarm();
+  worker_.stats.passthrough_refused.add();
+  send_alert(status == 404 ? kUnrecognizedName : kInternalError, now);
+  finish(false, now);
+}
+
+/// Fatal, in the clear: the client has no keys yet.
+void Exchange::send_alert(std::uint8_t description, Instant now) {
+  const std::uint8_t record[] = {21, 3, 3, 0, 2, 2, description};
+  BufChain out;
+  if (out.append_copy(std::span(record), worker_.buffers)) session_->send(std::move(out), now);
+}
+
+}  // namespace sluice::l7::proxy
