@@ -129,6 +129,9 @@ struct Connection {
   /// The soft bound of `queue`: Config::send_buffer, or twice the largest congestion window since a pause.
   std::uint32_t snd_buffer;
   std::uint32_t snd_wnd = 0, max_snd_wnd = 0;
+  /// FlightSize (RFC 5681, 2) when output() was last through: what is outstanding less what the ACKs of one batch have
+  /// taken away before it goes on is no measure of the path.
+  std::uint32_t flight_size = 0;
   std::uint16_t snd_mss = 536;  ///< Largest payload with options, as peer and path allow.
   std::uint8_t snd_wscale = 0;
 
@@ -150,7 +153,7 @@ struct Connection {
   bool fin_queued = false;  ///< The user has shut down; FIN follows the queue.
   bool fin_acked = false;
   bool send_blocked = false;          ///< The queue reached its bound: on_writable is owed.
-  bool window_limited = false;        ///< cwnd was in full use: it may grow.
+  bool window_limited = false;        ///< cwnd stopped the last output(): it may grow.
   std::uint8_t keepalive_probes = 0;  ///< Unanswered.
   std::optional<SeqNum> peer_fin;     ///< Of a FIN that arrived ahead of missing data.
 

@@ -28,12 +28,12 @@ void ecn_segment_arrives(Connection& c, const Segment& s) {
   if (!std::exchange(c.ecn.echo, true)) owe_at_once(c);  // the sooner the peer knows, the better
 }
 
-void ecn_congestion_reported(Connection& c, std::uint32_t outstanding) {
+void ecn_congestion_reported(Connection& c, std::uint32_t flight) {
   // For that window it has come down already.
   if (c.snd_una <= c.ecn.point || c.recovery.phase != Recovery::Phase::kOpen) return;
   c.env.stats.ecn_reductions.add();
   CongestionWindow& w = c.congestion;
-  w.ssthresh = c.congestion_control.on_loss(w, outstanding);
+  w.ssthresh = c.congestion_control.on_loss(w, flight);
   w.cwnd = std::min(w.cwnd, w.ssthresh);
   c.undo.armed = false;
   c.ecn.reduced = true;

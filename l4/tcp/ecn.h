@@ -32,8 +32,8 @@ void ecn_take_syn(Connection& c, const Segment& s);
 /// An acceptable segment (6.1.3): CE of its text, and CWR.
 void ecn_segment_arrives(Connection& c, const Segment& s);
 /// An acknowledgement with ECE (6.1.2): the window comes down as after a loss, once for each window.
-/// `outstanding`: FlightSize before it.
-void ecn_congestion_reported(Connection& c, std::uint32_t outstanding);
+/// `flight`: FlightSize before it.
+void ecn_congestion_reported(Connection& c, std::uint32_t flight);
 /// New data: its CWR, if due, and the codepoint of its packet.
 std::uint8_t ecn_flags_of_new_data(Connection& c);
 inline std::uint8_t ecn_codepoint(const Ecn& e) { return e.on && e.marks ? kEct0 : kNotEct; }

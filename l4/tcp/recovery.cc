@@ -14,6 +14,11 @@ constexpr std::uint8_t kDupThresh = 3;
 // RFC 9406, 4.2: L has no bound where there is pacing. Some 64 KB, which is what receivers merge.
 constexpr std::uint32_t kPacedLimit = 64;
 
+/// FlightSize before the ACKs that came with this one.
+std::uint32_t flight_before(const Connection& c, const AckNews& news) {
+  return std::max(c.flight_size, c.outstanding() + news.acked);
+}
+
 /// What ssthresh becomes, once a loss event (RFC 5681, 3.1). `flight`: FlightSize when the loss was found.
 void reduce(Connection& c, std::uint32_t flight) {
   if (c.ecn.reduced) return;  // RFC 3168, 6.1.2: for this window it is
@@ -31,7 +36,7 @@ void enter_fast_recovery(Connection& c, const AckNews& news) {
     c.undo.armed = false;
     c.congestion.ssthresh = c.congestion.cwnd;
   } else {
-    reduce(c, flight);
+    reduce(c, flight_before(c, news));
   }
   c.recovery.phase = Phase::kFast;
   c.recovery.point = c.snd_nxt;
@@ -55,7 +60,6 @@ void grow(Connection& c, const AckNews& news, Instant now) {
   CongestionWindow& w = c.congestion;
   if (c.ecn.reduced) return;
   const bool full = c.window_limited || news.in_flight_before + w.mss > w.cwnd;
-  c.window_limited = false;
   if (!full || news.acked == 0) return;
   AckEvent e{.bytes = news.acked,
              .rtt = news.newest_rtt,
@@ -136,7 +140,7 @@ void on_acknowledgement(Connection& c, const AckNews& ack, Instant now) {
     c.ecn.point = c.snd_una - 1;  // it follows, as recovery's does
   }
   c.ecn.proven |= news.original;
-  if (news.congestion) ecn_congestion_reported(c, c.outstanding() + news.acked);
+  if (news.congestion) ecn_congestion_reported(c, flight_before(c, news));
   std::uint32_t newly_lost = 0;
   if (c.sack) {
     rack_adapt_window(c, news.duplicate.has_value(), recovered);
@@ -147,7 +151,7 @@ void on_acknowledgement(Connection& c, const AckNews& ack, Instant now) {
   if (newly_lost > 0 && r.phase == Phase::kOpen) {
     enter_fast_recovery(c, news);
   } else if (probe_lost && r.phase == Phase::kOpen) {
-    reduce(c, c.outstanding() + news.acked);  // RFC 8985, 7.4.2: repaired already
+    reduce(c, flight_before(c, news));  // RFC 8985, 7.4.2: repaired already
     c.undo.armed = false;                     // so nothing sent again later says anything of it
     w.cwnd = w.ssthresh;
     return;

@@ -182,6 +182,7 @@ SendResult send_new(Connection& c, std::uint32_t room, std::uint32_t mss, Instan
 void output(Connection& c, Instant now) {
   if (c.state == State::kClosed || c.state == State::kTimeWait) return;
   c.deadlines.resume = kNever;
+  c.window_limited = false;
   if (!c.synchronized()) return send_synchronizing(c, now);
 
   SendResult r = SendResult::kNothingToSend;
@@ -189,6 +190,7 @@ void output(Connection& c, Instant now) {
     r = send_all(c, now);
     note_stall(c, r, now);
   }
+  c.flight_size = c.outstanding();
   if (c.ack_debt.now && !transmit_ack(c, now)) r = SendResult::kNoBuffer;
   if (r == SendResult::kNoBuffer) c.deadlines.resume = now + kRetryAfter;
   arm_after_output(c, r, now);

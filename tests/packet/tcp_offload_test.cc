@@ -119,5 +119,32 @@ TEST_F(TcpOffload, a_joined_segment_is_held_to_the_window) {
   EXPECT_EQ(user().received.size(), 2500u);
 }
 
+// ---- ACKs that come as one batch: nothing is sent between them, and each must count as if there had been.
+
+TEST_F(TcpOffload, all_acknowledgements_of_a_batch_open_the_window) {
+  establish("<mss 1000>", 65000);
+  user_sends(60'000);
+  EXPECT_EQ(sent_count(), 10u);
+  discard_sent();
+  send_batch({". 1:1(0) ack 2001", ". 1:1(0) ack 4001", ". 1:1(0) ack 6001", ". 1:1(0) ack 8001", ". 1:1(0) ack 10001"});
+  EXPECT_EQ(sent_count(), 20u);
+  discard_sent();
+  send("R 1:1(0)");
+}
+
+TEST_F(TcpOffload, acknowledgements_before_a_mark_in_its_batch_do_not_deepen_the_reduction) {
+  config.ecn = true;
+  send("SEW 0:0(0) win 65000 <mss 1000>");
+  expect("SE. 0:0(0) ack 1 <mss 1460>");
+  send(". 1:1(0) ack 1 win 65000");
+  user_sends(60'000);
+  EXPECT_EQ(sent_count(), 10u);
+  discard_sent();
+  send_batch({". 1:1(0) ack 2001", ". 1:1(0) ack 4001", ". 1:1(0) ack 6001", "E. 1:1(0) ack 8001"});
+  EXPECT_EQ(sent_count(), 5u) << "seven tenths of the ten that were out, two of which still are";
+  discard_sent();
+  send("R 1:1(0)");
+}
+
 }  // namespace
 }  // namespace sluice::test
