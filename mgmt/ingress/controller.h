@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <list>
 #include <memory>
 #include <optional>
 #include <string>
 
-#include "mgmt/ingress/appliance/appliance.h"
+#include "mgmt/ingress/appliance/appliances.h"
 #include "mgmt/ingress/k8s/event_recorder.h"
 #include "mgmt/ingress/k8s/lease.h"
+#include "mgmt/ingress/model/plan.h"
 #include "mgmt/ingress/name_resolver.h"
 #include "mgmt/ingress/settings.h"
 #include "mgmt/ingress/status_writer.h"
@@ -16,7 +16,7 @@
 
 namespace sluice::mgmt::ingress {
 
-/// The loop of it all: cluster and appliances as known -> translate() -> appliances, Events, status. It runs
+/// The loop of it all: cluster and appliances as known -> make_plan() -> appliances, Events, status. It runs
 /// whenever either side has changed, always over everything; nothing is remembered that could not be read
 /// again. What changed only by what was written back (an address, a finalizer, an acknowledgement) is not
 /// translated anew, and endpoints change the members of their groups alone.
@@ -37,12 +37,20 @@ class Controller {
   void reconcile();
   /// Something did that decides nothing: only what is to be written back is looked at.
   void look(HttpLoop::Clock::duration wait);
-  bool translate_anew();
+  void follow_classes();
+  bool plan_anew();
+  void adopt(Plan plan);
   bool update_members();
-  bool appliances_known() const;
-  bool acknowledged(std::uint64_t version) const;
-  std::vector<std::string> addresses_of(const std::string& load_balancer) const;
+  /// What a fleet has been told to hold.
+  struct Serving {
+    std::set<std::string> appliances;  ///< By URL.
+    std::shared_ptr<Wanted> wanted;
+  };
+  void take_members(Serving& serving, std::map<std::string, std::vector<config::Member>> found);
   void write_back();
+  class AddressBook;
+  void show(const Ingress& ingress, const Outcome& outcome, AddressBook& addresses);
+  void forget(const Ingress& ingress);
   std::vector<Notice> refusal_notices() const;
 
   HttpLoop& loop_;
@@ -51,16 +59,17 @@ class Controller {
   StatusWriter status_;
   WatchedCluster cluster_;
   std::optional<NameResolver> names_;  ///< When ExternalNames are followed.
-  std::list<Appliance> appliances_;
+  Appliances appliances_;
   std::optional<LeaseElection> lease_;
-  HttpLoop::Clock::time_point started_{};
   HttpLoop::Id scheduled_ = 0;
   HttpLoop::Clock::time_point due_{};  ///< Of scheduled_.
   bool stopping_ = false;
   bool pending_ = false;       ///< Something changed that may decide something, and was not looked at yet.
-  bool outdated_ = true;       ///< wanted_ was not made of all that is known now.
-  std::set<ObjectKey> moved_;  ///< Services whose endpoints are others than in wanted_.
-  std::shared_ptr<Wanted> wanted_;
+  bool outdated_ = true;       ///< plan_ was not made of all that is known now.
+  std::set<ObjectKey> moved_;  ///< Services whose endpoints are others than in serving_.
+  Assignment assignment_;
+  std::optional<Plan> plan_;      ///< Without its parts: those are serving_.
+  std::vector<Serving> serving_;  ///< Fleets that are not pending.
   std::uint64_t last_version_ = 0;  ///< Never given twice, also over several leaderships.
   std::uint64_t reconciles_ = 0, member_updates_ = 0;
   double last_seconds_ = 0;

@@ -19,10 +19,25 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// Without --appliance: as if there were one, to show what it would hold.
+Options options_of(const Settings& settings) {
+  Options out = settings.options;
+  if (out.appliances.empty()) out.appliances.emplace_back("--appliance");
+  return out;
+}
+
+/// As for appliances that are empty.
+Plan plan_for(const Cluster& cluster, const Options& options) {
+  const Assignment assignment = assign_appliances(cluster, options);
+  std::set<std::string> urls = all_appliances(assignment);
+  if (urls.empty()) urls.insert(options.appliances.begin(), options.appliances.end());
+  return make_plan(cluster, assignment, find_fleets(assignment, urls), options);
+}
+
 void print(const Cluster& cluster, const Settings& settings) {
-  const Translation t = translate(cluster, {}, settings.options);
+  const Options options = options_of(settings);
   const std::string text =
-      describe(t, settings.options).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+      describe(plan_for(cluster, options), options).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
   std::fwrite(text.data(), 1, text.size(), stdout);
 }
 
@@ -68,7 +83,7 @@ int from_cluster(const Settings& settings) {
     std::fprintf(stderr, "the API server could not be read within 60 s\n");
     return 1;
   }
-  watched.name_secrets(translate(watched.cluster(), {}, settings.options).secrets);
+  watched.name_secrets(plan_for(watched.cluster(), options_of(settings)).secrets);
   wait_for([&] { return watched.secrets_settled(); });
   print(watched.cluster(), settings);
   return 0;

@@ -69,6 +69,8 @@ void set_blob(CURL* curl, CURLoption option, const std::string& bytes) {
 }
 
 void set_tls(CURL* curl, const Server& s) {
+  // A CA that is given is the only one: not all of the system's besides.
+  if (!s.ca_file.empty() || !s.ca_pem.empty()) curl_easy_setopt(curl, CURLOPT_CAPATH, nullptr);
   if (!s.ca_file.empty()) curl_easy_setopt(curl, CURLOPT_CAINFO, s.ca_file.c_str());
   if (!s.ca_pem.empty()) set_blob(curl, CURLOPT_CAINFO_BLOB, s.ca_pem);
   curl_easy_setopt(curl, CURLOPT_CA_CACHE_TIMEOUT, 0L);  // a CA file that changed is read again
@@ -126,20 +128,19 @@ struct HttpLoop::Impl {
   std::map<Id, std::unique_ptr<Transfer>> transfers;
   // libcurl's handles cannot be added or removed while it runs, and on_data is called from there.
   bool performing = false;
+  long streams = -1;
   std::vector<CURL*> arriving;
   std::vector<std::unique_ptr<Transfer>> leaving;
   std::multimap<Clock::time_point, std::pair<Id, std::function<void()>>> timers;
 
+  void limit_connections();
   void perform();
   void settle();
   void finish(CURL* curl, CURLcode code);
   void run_timers();
 };
 
-HttpLoop::HttpLoop() : impl_(std::make_unique<Impl>()) {
-  // A thousand Secrets are read at once, and are not worth a thousand connections. Watches keep one each.
-  curl_multi_setopt(impl_->multi, CURLMOPT_MAX_HOST_CONNECTIONS, 48L);
-}
+HttpLoop::HttpLoop() : impl_(std::make_unique<Impl>()) {}
 
 HttpLoop::~HttpLoop() {
   for (auto& [id, t] : impl_->transfers) curl_multi_remove_handle(impl_->multi, t->curl);
@@ -197,8 +198,17 @@ void HttpLoop::Impl::finish(CURL* curl, CURLcode code) {
   t->done(std::move(t->response));
 }
 
+/// A thousand Secrets are read at once, and are not worth a thousand connections. Streams keep one each, and must
+/// leave some to the others.
+void HttpLoop::Impl::limit_connections() {
+  const long now = std::count_if(transfers.begin(), transfers.end(),
+                                 [](const auto& t) { return t.second->request.on_data != nullptr; });
+  if (std::exchange(streams, now) != now) curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, 40 + now);
+}
+
 void HttpLoop::Impl::perform() {
   int running = 0;
+  limit_connections();
   performing = true;
   curl_multi_perform(multi, &running);
   performing = false;

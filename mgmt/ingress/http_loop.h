@@ -21,6 +21,7 @@ struct Server {
   std::string client_certificate, client_key;  ///< PEM
   std::string client_certificate_file, client_key_file;
   bool insecure = false;
+  friend bool operator==(const Server&, const Server&) = default;
 };
 
 struct HttpRequest {

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <cstdlib>
@@ -15,6 +16,7 @@
 #include "mgmt/ingress/k8s/credentials.h"
 #include "mgmt/ingress/log.h"
 #include "mgmt/ingress/metrics_server.h"
+#include "mgmt/ingress/model/named_appliances.h"
 
 namespace {
 
@@ -54,10 +56,10 @@ bool read_appliance(const std::string& text, ApplianceSettings& out) {
       return false;
     }
   }
-  while (!out.server.url.empty() && out.server.url.back() == '/') out.server.url.pop_back();
-  if (out.name.empty())
-    out.name = out.server.url.substr(std::min(out.server.url.find("://") + 3, out.server.url.size()));
-  return out.server.url.starts_with("https://") || out.server.url.starts_with("http://");
+  out.server.url = appliance_url(out.server.url);
+  if (out.server.url.empty()) return false;
+  if (out.name.empty()) out.name = out.server.url.substr(out.server.url.find("://") + 3);
+  return true;
 }
 
 void add_options(CLI::App& cli, Arguments& a) {
@@ -68,7 +70,8 @@ void add_options(CLI::App& cli, Arguments& a) {
   cli.add_option("--context", a.context, "Of the kubeconfig, instead of its current one");
   cli.add_option(
          "--appliance", a.appliances,
-         "url=https://ADDRESS:PORT,token-file=FILE,ca-file=FILE[,name=NAME]; once for each of the fleet")
+         "url=https://ADDRESS:PORT,token-file=FILE,ca-file=FILE[,name=NAME]; once for each of the fleet that serves "
+         "classes which name none")
       ->take_all()
       ->delimiter('\n');
   cli.add_option("--cluster", s.options.cluster, "Name of this cluster: begins the ids of all that it makes")
@@ -122,6 +125,8 @@ int run(const Settings& settings) {
            {{"version", sluice::mgmt::daemon::kVersion},
             {"cluster", settings.options.cluster},
             {"identity", settings.identity}});
+  if (settings.appliances.empty())
+    log_line("info", "start", {{"message", "no --appliance: classes are served where their parameters say"}});
   controller.start();
   auto next_update = HttpLoop::Clock::now();
   while (!stop_asked) {
@@ -152,6 +157,18 @@ int main(int argc, char** argv) {
   s.leader_election = !a.no_election;
   if (s.identity.empty()) s.identity = default_identity();
   curl_global_init(CURL_GLOBAL_DEFAULT);
+  for (const std::string& text : a.appliances) {
+    ApplianceSettings& one = s.appliances.emplace_back();
+    auto& urls = s.options.appliances;
+    if (!read_appliance(text, one) || std::find(urls.begin(), urls.end(), one.server.url) != urls.end()) {
+      std::fprintf(stderr,
+                   "--appliance \"%s\": expected url=https://ADDRESS:PORT,token-file=FILE,ca-file=FILE, each url once\n",
+                   text.c_str());
+      return 2;
+    }
+    urls.push_back(one.server.url);
+  }
+  s.options.own_namespace = s.lease_namespace;
   if (a.once && !a.dry_run) return std::fprintf(stderr, "--once goes with --dry-run\n"), 2;
   if (a.dry_run && !a.folder.empty()) return dry_run(s, a.folder);
 
@@ -159,15 +176,6 @@ int main(int argc, char** argv) {
   if (!server) return std::fprintf(stderr, "%s\n", server.error().message.c_str()), 2;
   s.api_server = std::move(server).value();
   if (a.dry_run) return dry_run(s, "");
-  for (const std::string& text : a.appliances) {
-    if (!read_appliance(text, s.appliances.emplace_back())) {
-      std::fprintf(stderr,
-                   "--appliance \"%s\": expected url=https://ADDRESS:PORT,token-file=FILE,ca-file=FILE\n",
-                   text.c_str());
-      return 2;
-    }
-  }
-  if (s.appliances.empty()) return std::fprintf(stderr, "no --appliance is given\n"), 2;
   const int status = run(s);
   curl_global_cleanup();
   return status;

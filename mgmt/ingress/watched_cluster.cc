@@ -6,6 +6,7 @@
 
 #include "mgmt/ingress/k8s/readiness.h"
 #include "mgmt/ingress/log.h"
+#include "mgmt/ingress/model/named_appliances.h"
 #include "mgmt/ingress/model/read_objects.h"
 #include "mgmt/ingress/wall_clock.h"
 
@@ -201,6 +202,46 @@ void WatchedCluster::name_secrets(const std::set<ObjectKey>& named) {
   for (const ObjectKey& key : named) {
     if (secrets_.try_emplace(key).second) read_secret_of(key);
   }
+}
+
+void WatchedCluster::name_appliance_secrets(const std::set<ObjectKey>& named) {
+  std::erase_if(appliance_secrets_, [&](const auto& s) { return !named.contains(s.first); });
+  std::erase_if(cluster_.appliance_secrets, [&](const auto& s) { return !named.contains(s.first); });
+  for (const ObjectKey& key : named) {
+    if (appliance_secrets_.contains(key)) continue;
+    Reflector::Source source{"secret " + key.text(), "/api/v1/namespaces/" + key.ns + "/secrets",
+                             "fieldSelector=metadata.name%3D" + key.name};
+    appliance_secrets_.try_emplace(key, loop_, server_, std::move(source), appliance_secret_sink(key))
+        .first->second.start();
+  }
+}
+
+Reflector::Sink WatchedCluster::appliance_secret_sink(const ObjectKey& key) {
+  const auto known = [this, key] { return cluster_.appliance_secrets.contains(key); };
+  const auto missing = [this, key] {
+    put_appliance_secret(key, {.token = "", .ca = "", .missing = true, .problem = "it does not exist"});
+  };
+  return {[this, key](const ObjectKey& found, const json& object) {
+            if (found == key) put_appliance_secret(key, read_appliance_secret(object));
+          },
+          [key, missing](const ObjectKey& found) {
+            if (found == key) missing();
+          },
+          [key, known] { return known() ? std::vector{key} : std::vector<ObjectKey>(); },
+          [known, missing] {
+            if (!known()) missing();
+          },
+          [this, key, known](const std::string& why) {  // What is known stays.
+            if (!known()) put_appliance_secret(key, {.problem = "it cannot be read: " + why});
+          }};
+}
+
+void WatchedCluster::put_appliance_secret(const ObjectKey& key, ApplianceSecret secret) {
+  const auto [entry, first] = cluster_.appliance_secrets.try_emplace(key);
+  if (!first && entry->second == secret) return;
+  if (!secret.token.empty()) ++secrets_read_;
+  entry->second = std::move(secret);
+  changed_();
 }
 
 void WatchedCluster::read_secret_of(const ObjectKey& key) {

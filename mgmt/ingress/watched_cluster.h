@@ -15,7 +15,7 @@
 namespace sluice::mgmt::ingress {
 
 /// The Cluster as the API server tells it: one Reflector a kind, and Secrets one by one, each only while an
-/// Ingress names it.
+/// Ingress or a class names it.
 class WatchedCluster {
  public:
   struct Told {
@@ -33,6 +33,8 @@ class WatchedCluster {
   const Cluster& cluster() const { return cluster_; }
   /// Reads Secrets that are named now, forgets those that are no more.
   void name_secrets(const std::set<ObjectKey>& named);
+  /// The same for Secrets that open appliances, each of which is watched by itself.
+  void name_appliance_secrets(const std::set<ObjectKey>& named);
   const std::list<Reflector>& reflectors() const { return reflectors_; }
   std::uint64_t secrets_read() const { return secrets_read_; }
 
@@ -42,6 +44,8 @@ class WatchedCluster {
   Reflector::Sink slice_sink();
   Reflector::Sink endpoints_sink();
   Reflector::Sink secret_sink();
+  Reflector::Sink appliance_secret_sink(const ObjectKey& key);
+  void put_appliance_secret(const ObjectKey& key, ApplianceSecret secret);
   std::string path(const std::string& group_version, const std::string& resource) const;
   enum class EndpointForm { kSlicesV1, kSlicesV1beta1, kEndpoints };
   void discover(EndpointForm form);
@@ -61,6 +65,7 @@ class WatchedCluster {
   const std::function<void(const ObjectKey&)> moved_;
   Cluster cluster_;
   std::list<Reflector> reflectors_;
+  std::map<ObjectKey, Reflector> appliance_secrets_;
   std::map<ObjectKey, ObjectKey> slice_homes_;  ///< Slice to Service.
   bool endpoints_known_ = false;
   bool was_ready_ = false;  ///< The API server called itself ready, before the discovery that runs now.

@@ -25,6 +25,7 @@ using nlohmann::json;
 
 constexpr std::int64_t kNow = 1'700'000'000;
 constexpr std::size_t kMaxObjects = 60;
+constexpr const char* kUrl = "https://appliance.example";
 
 void require(bool holds, const std::string& what) {
   if (holds) return;
@@ -35,7 +36,7 @@ void require(bool holds, const std::string& what) {
 struct World {
   Cluster cluster;
   config::Config appliance;  ///< One that is valid; else an empty one.
-  Options options;
+  Options options{.appliances = {kUrl}};
   ResolvedNames names;
 };
 
@@ -83,14 +84,44 @@ void add(const json& one, World& world) {
   }
 }
 
-Translation translate(const World& world) {
-  return ingress::translate(world.cluster, {&world.appliance}, world.options, world.names);
+/// For the appliance of the command line, and all that classes name besides.
+Plan plan(const World& world) {
+  const Assignment assignment = assign_appliances(world.cluster, world.options);
+  std::set<std::string> urls = all_appliances(assignment);
+  urls.insert(kUrl);
+  auto fleets = find_fleets(assignment, urls);
+  for (Fleet& fleet : fleets) {
+    if (fleet.appliances.contains(kUrl)) fleet.states = {&world.appliance};
+  }
+  return make_plan(world.cluster, assignment, std::move(fleets), world.options, world.names);
 }
 
-std::string text(const World& world, const Translation& t) {
-  json out = describe(t, world.options);
-  out["whole"] = config::to_json(t.model, config::Secrets::kShow);
+Translation translate(const World& world) {
+  Fleet fleet;
+  for (const auto& [name, served_by] : assign_appliances(world.cluster, world.options).classes) {
+    if (std::find(served_by.begin(), served_by.end(), kUrl) != served_by.end()) fleet.classes.insert(name);
+  }
+  fleet.states = {&world.appliance};
+  return ingress::translate(world.cluster, fleet, world.options, world.names);
+}
+
+std::string text(const World& world, const Plan& p) {
+  json out = describe(p, world.options);
+  for (const auto& part : p.parts) out["whole"].push_back(config::to_json(part.translation.model, config::Secrets::kShow));
   return out.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+/// An appliance serves the classes of exactly those fleets that it is in, and each once.
+void check_fleets(const Plan& p) {
+  std::set<std::string> seen;
+  for (const auto& part : p.parts) {
+    for (const std::string& url : part.fleet.appliances) require(seen.insert(url).second, url + " is in one fleet");
+    for (const auto& [key, outcome] : part.translation.ingresses) require(p.ingresses.contains(key), key.text());
+  }
+  for (const auto& [key, outcome] : p.ingresses) {
+    const bool said = std::any_of(p.notices.begin(), p.notices.end(), [&, at = &key](const Notice& n) { return n.object == *at; });
+    require(!outcome.load_balancer.empty() || outcome.deleting || said, key.text() + " is not served, and nothing says why");
+  }
 }
 
 /// What the appliance holds after the change that follows is valid, and nobody else's objects were touched.
@@ -181,7 +212,8 @@ const std::vector<std::string>& words() {
       "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-id", "service.beta.kubernetes.io/alicloud-loadbalancer-name",
       "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-force-override-listeners",
       "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-sticky-session",
-      "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-acl-id"};
+      "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-acl-id",
+      "appliances", "url", "credentialsSecret", kUrl, "https://other.example:8443", "https://OTHER.example:8443/"};
   return kWords;
 }
 
@@ -205,12 +237,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const json& one : objects) add(one, world);
   const Translation t = translate(world);
   check_state(world, t);
+  const Plan whole = plan(world);
+  check_fleets(whole);
 
   std::reverse(objects.begin(), objects.end());
   for (const json& one : objects) add(one, backwards);
   if (world.appliance == backwards.appliance && world.options.without_class == backwards.options.without_class &&
       world.options.external_names == backwards.options.external_names && world.names == backwards.names)
-    require(text(world, t) == text(backwards, translate(backwards)), "order makes no difference");
+    require(text(world, whole) == text(backwards, plan(backwards)), "order makes no difference");
 
   check_rules_do_not_need(world, t, world.cluster.services);
   check_rules_do_not_need(world, t, world.cluster.slices);

@@ -155,7 +155,7 @@ class Cluster:
 
     def _note(self, obj):
         version = obj.get("metadata", {}).get("resourceVersion") if isinstance(obj, dict) else None
-        if version:
+        if version and obj.get("type", "kubernetes.io/tls") == "kubernetes.io/tls":  # of other Secrets none is listed
             with self._newest_lock:
                 kind = plural(obj["kind"])
                 self.newest[kind] = max(int(version), self.newest.get(kind, 0))
@@ -317,7 +317,6 @@ class Controller:
 
     def __init__(self, cluster, labs, build, *extra, identity="one"):
         self.port = free_port()
-        self.appliances = len(labs)
         self.log = cluster.folder / f"ingress-{identity}-{self.port}.log"
         command = [build / "mgmt/ingress/sluice-ingress", "--kubeconfig", cluster.kubeconfig("controller"), "--identity", identity,
                    "--listen", f"127.0.0.1:{self.port}", "--linger", "2", *extra]
@@ -348,8 +347,8 @@ class Controller:
         page = self.metrics() or ""
         seen = all(version <= next(samples(page, "sluice_ingress_watch_version", kind=kind), version)
                    for kind, version in versions.items())
-        return (seen and sum(samples(page, "sluice_ingress_pending")) == 0
-                and sum(samples(page, "sluice_ingress_appliance_in_sync")) == self.appliances)
+        return (page and seen and sum(samples(page, "sluice_ingress_pending")) == 0
+                and all(samples(page, "sluice_ingress_appliance_in_sync")))
 
     def text(self):
         return self.log.read_text(errors="replace")

@@ -29,9 +29,13 @@ class Site:
 
     def start_controller(self, *labs, **kwargs):
         """A new one in the place of the one before, which must have ended; leading when this returns."""
-        self.controller = kube.Controller(self.cluster, labs or [self.lab], self.lab.build, **kwargs)
+        self.controller = kube.Controller(self.cluster, labs or self.controlled_labs(), self.lab.build, **kwargs)
         eventually(lambda: self.controller.metric("sluice_ingress_ready") == self.controller.metric("sluice_ingress_leader") == 1,
                    f"the controller to lead ({self.controller.log})")
+
+    def controlled_labs(self):
+        """Whose appliances its command line names."""
+        return [self.lab]
 
     def restart_controller(self, *labs):
         self.controller.stop()

@@ -3,6 +3,7 @@
 
 #include <charconv>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "mgmt/config/json.h"
 #include "mgmt/ingress/log.h"
@@ -52,17 +53,27 @@ bool refuse(const Change& change, const std::string& member, std::size_t index, 
 
 }  // namespace
 
-Appliance::Appliance(HttpLoop& loop, std::string name, Server server, std::string mark,
-                     std::chrono::seconds linger, std::function<void()> changed, std::function<void()> done)
+Appliance::Appliance(HttpLoop& loop, std::string name, std::string mark, std::chrono::seconds linger,
+                     std::function<void()> changed, std::function<void()> done)
     : loop_(loop),
       name_(std::move(name)),
-      server_(std::move(server)),
       mark_(std::move(mark)),
       changed_(std::move(changed)),
       done_(std::move(done)),
       lingering_(linger) {}
 
 Appliance::~Appliance() { loop_.cancel(pending_); }
+
+void Appliance::use(std::optional<Server> server) {
+  if (server == server_) return;
+  server_ = std::move(server);
+  loop_.cancel(pending_);
+  backoff_.reset();
+  if (server_) return read();
+  busy_ = true;
+  last_failure_.clear();
+  if (std::exchange(reachable_, false)) changed_();
+}
 
 void Appliance::wait(Clock::duration delay, void (Appliance::*step)()) {
   pending_ = loop_.after(delay, [this, step] { (this->*step)(); });
@@ -75,8 +86,8 @@ void Appliance::want(std::shared_ptr<const Wanted> wanted) {
   compare();
 }
 
-void Appliance::members_changed(const std::set<std::string>& groups) {
-  if (busy_ || !known_ || acknowledged_ + 1 != wanted_->version) return want(wanted_);
+void Appliance::members_changed(const std::set<std::string>& groups, std::uint64_t before) {
+  if (busy_ || !known_ || acknowledged_ != before) return want(wanted_);
   Change change =
       diff_groups(state_, wanted_->translation, mark_, refused_, lingering_, Clock::now(), groups);
   if (change.empty()) return want(wanted_);
@@ -92,7 +103,7 @@ void Appliance::read() {
   r.timeout = std::chrono::seconds(20);
   r.max_body = 512u << 20;
   if (known_) r.headers.push_back("If-None-Match: " + tag_);
-  pending_ = loop_.start(server_, std::move(r), [this](HttpResponse response) { on_state(response); });
+  pending_ = loop_.start(*server_, std::move(r), [this](HttpResponse response) { on_state(response); });
 }
 
 void Appliance::on_state(const HttpResponse& response) {
@@ -152,7 +163,7 @@ void Appliance::send(Change change) {
   r.headers = {"Content-Type: application/json", "If-Match: " + tag_, "Sluice-Manager: " + mark_};
   r.body = change.to_json().dump(-1, ' ', false, json::error_handler_t::replace);
   auto shared = std::make_shared<Change>(std::move(change));
-  pending_ = loop_.start(server_, std::move(r),
+  pending_ = loop_.start(*server_, std::move(r),
                          [this, shared](HttpResponse response) { on_answer(*shared, response); });
 }
 

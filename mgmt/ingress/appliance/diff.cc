@@ -280,6 +280,14 @@ void apply(const Change& change, Config& there) {
   for (auto& [id, c] : there.certificates) c.private_key.clear();  // As if it had been read.
 }
 
+bool holds(const Config& there, const std::string& mark) {
+  const auto any = [&](const auto& objects) {
+    return std::any_of(objects.begin(), objects.end(), [&](const auto& o) { return o.second.managed_by == mark; });
+  };
+  return any(there.load_balancers) || any(there.listeners) || any(there.rules) || any(there.server_groups) ||
+         any(there.certificates) || any(there.access_control_lists);
+}
+
 template <class T>
 std::string fingerprint(const T& object) {
   return config::to_json(object, config::Secrets::kShow)

@@ -62,6 +62,9 @@ Change diff_groups(const config::Config& there, const Translation& wanted, const
 /// The change as the appliance holds it afterwards, so that it need not be read again.
 void apply(const Change& change, config::Config& there);
 
+/// Whether there is anything with our mark.
+bool holds(const config::Config& there, const std::string& mark);
+
 /// One object as text, for Refused.
 template <class T>
 std::string fingerprint(const T& object);

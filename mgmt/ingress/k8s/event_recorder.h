@@ -11,15 +11,15 @@
 
 namespace sluice::mgmt::ingress {
 
-/// Notices as Events (core/v1) on their Ingress, each once for as long as it holds, and never more than the
+/// Notices as Events (core/v1) on their objects, each once for as long as it holds, and never more than the
 /// API server should bear: a few at a time, the queue bounded.
 class EventRecorder {
  public:
   EventRecorder(HttpLoop& loop, const Server& server, std::string identity)
       : loop_(loop), server_(server), identity_(std::move(identity)) {}
 
-  /// All that hold now; those that did not hold before are recorded. `ingresses` gives the uids.
-  void set(const std::vector<Notice>& notices, const std::map<ObjectKey, Ingress>& ingresses);
+  /// All that hold now; those that did not hold before are recorded. `cluster` gives the uids.
+  void set(const std::vector<Notice>& notices, const Cluster& cluster);
   void forget_all() { holding_.clear(); }
   std::uint64_t sent() const { return sent_; }
   std::uint64_t dropped() const { return dropped_; }

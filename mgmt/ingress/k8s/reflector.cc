@@ -69,6 +69,7 @@ void Reflector::retry(std::string why, HttpLoop::Clock::duration at_least, void 
   was_ready_ = false;
   if (why != last_failure_) log_line("warning", "watch", {{"kind", source_.name}, {"error", why}});
   last_failure_ = std::move(why);
+  if (sink_.failed) sink_.failed(last_failure_);
   const HttpLoop::Clock::duration wait = backoff_.next();
   pending_ = loop_.after(std::max(wait, at_least), [this, step] { (this->*step)(); });
 }

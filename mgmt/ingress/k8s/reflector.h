@@ -35,6 +35,7 @@ class Reflector {
     std::function<void(const ObjectKey&)> remove;
     std::function<std::vector<ObjectKey>()> known;  ///< All that were put: what a new list lacks is removed.
     std::function<void()> listed;                   ///< All is known; also when the kind is absent.
+    std::function<void(const std::string& why)> failed = nullptr;  ///< A list or a watch did. May be left out.
   };
   struct Counters {
     std::uint64_t lists = 0, watches = 0, events = 0, resyncs = 0, failures = 0;

@@ -120,7 +120,7 @@ std::optional<std::map<std::string, std::vector<config::Member>>> Backends::memb
   for (const auto& [id, source] : sources->second) {
     const bool was_wrong =
         std::any_of(before.notices.begin(), before.notices.end(), [&, at = &source](const Notice& n) {
-          return n.ingress == at->ingress && (n.reason == kTooManyEndpoints || n.reason == kInvalidEndpoint);
+          return n.object == at->ingress && (n.reason == kTooManyEndpoints || n.reason == kInvalidEndpoint);
         });
     const Service::Port* port = find_port(there->second, source.backend);
     if (was_wrong || port == nullptr) return std::nullopt;

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "mgmt/ingress/model/certificate_check.h"
 
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+
 #include <algorithm>
+#include <memory>
 
 #include "dataplane/base/ascii.h"
 #include "l7/tls/certificate.h"
@@ -25,6 +30,13 @@ CertificateFacts check_certificate(const std::string& chain_pem, const std::stri
   out.expired = certificate.not_after() < now;
   out.names = certificate.names();
   return out;
+}
+
+bool has_certificate(const std::string& pem) {
+  const std::unique_ptr<BIO, decltype(&BIO_free)> in(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), BIO_free);
+  const std::unique_ptr<X509, decltype(&X509_free)> found(PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr), X509_free);
+  ERR_clear_error();
+  return found != nullptr;
 }
 
 bool covers(const std::vector<std::string>& names, std::string_view host) {

@@ -19,6 +19,9 @@ struct CertificateFacts {
 CertificateFacts check_certificate(const std::string& chain_pem, const std::string& key_pem,
                                    std::int64_t now);
 
+/// Whether there is a certificate in `pem`, which others may be verified by.
+bool has_certificate(const std::string& pem);
+
 /// Whether one of `names` is `host` or its wildcard one label up (RFC 9525, 6.3).
 bool covers(const std::vector<std::string>& names, std::string_view host);
 

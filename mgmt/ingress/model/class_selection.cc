@@ -5,6 +5,17 @@
 
 namespace sluice::mgmt::ingress {
 
+bool is_ours(const IngressClass& one, const Options& options) {
+  return std::find(options.controllers.begin(), options.controllers.end(), one.controller) !=
+         options.controllers.end();
+}
+
+const SluiceConfig* parameters_of(const IngressClass& one, const Cluster& cluster) {
+  const auto config = cluster.configs.find(one.parameters);
+  return one.parameters_kind == "sluice.dev/SluiceConfig" && config != cluster.configs.end() ? &config->second
+                                                                                             : nullptr;
+}
+
 std::optional<Selected> select(const Ingress& ingress, const Cluster& cluster, const Options& options,
                                Notices& notices) {
   std::string name;
@@ -21,19 +32,12 @@ std::optional<Selected> select(const Ingress& ingress, const Cluster& cluster, c
   const auto found = cluster.classes.find({"", name});
   if (found == cluster.classes.end()) return std::nullopt;
   const IngressClass& chosen = found->second;
-  const auto& ours = options.controllers;
-  if (std::find(ours.begin(), ours.end(), chosen.controller) == ours.end()) return std::nullopt;
-
-  Selected out{name, nullptr};
-  if (chosen.parameters_kind.empty()) return out;
-  const auto config = cluster.configs.find(chosen.parameters);
-  if (chosen.parameters_kind != "sluice.dev/SluiceConfig" || config == cluster.configs.end()) {
+  if (!is_ours(chosen, options)) return std::nullopt;
+  const Selected out{name, parameters_of(chosen, cluster)};
+  if (out.config == nullptr && !chosen.parameters_kind.empty())
     notices.warn(ingress.meta.key, "ParametersNotFound",
                  "Class " + name + " refers to " + chosen.parameters_kind + " " + chosen.parameters.text() +
                      ", which does not exist; defaults apply.");
-    return out;
-  }
-  out.config = &config->second;
   return out;
 }
 

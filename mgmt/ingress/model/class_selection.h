@@ -17,6 +17,9 @@ struct Options {
       "sluice.dev/ingress"};   ///< spec.controller of classes that are ours.
   bool without_class = false;   ///< Take Ingresses that name no class, too.
   bool external_names = false;  ///< Follow Services of type ExternalName.
+  /// URLs of the command line's appliances: they serve the classes that name none.
+  std::vector<std::string> appliances;
+  std::string own_namespace = "sluice-system";  ///< Of Secrets that are named without one.
   std::string mark() const { return "sluice-ingress/" + cluster; }
 };
 
@@ -25,6 +28,12 @@ struct Selected {
   std::string class_name;                ///< Empty: it names none.
   const SluiceConfig* config = nullptr;  ///< Parameters of the class, when it has some.
 };
+
+/// Whether the class is one for us to serve.
+bool is_ours(const IngressClass& one, const Options& options);
+
+/// The parameters of a class of ours; null: it has none, or they do not exist.
+const SluiceConfig* parameters_of(const IngressClass& one, const Cluster& cluster);
 
 /// None: it is another's, and to be left alone. A class of ours whose parameters are missing counts as one
 /// without.

@@ -59,10 +59,7 @@ json describe_kind(const std::map<std::string, T>& objects, const std::string& m
   return out;
 }
 
-}  // namespace
-
-json describe(const Translation& t, const Options& options) {
-  const std::string mark = options.mark();
+json describe(const Translation& t, const std::string& mark) {
   json model = json::object();
   const auto add = [&](const char* kind, json described) {
     if (!described.empty()) model[kind] = std::move(described);
@@ -74,15 +71,34 @@ json describe(const Translation& t, const Options& options) {
   add("server_groups", describe_kind(t.model.server_groups, mark));
   add("certificates", describe_kind(t.model.certificates, mark));
   json out = {{"model", model}};
-  json ingresses = json::object();
-  for (const auto& [key, outcome] : t.ingresses)
-    ingresses[key.text()] = outcome.load_balancer.empty() ? json(nullptr) : json(outcome.load_balancer);
-  if (!ingresses.empty()) out["ingresses"] = ingresses;
   if (!t.taken_over.empty()) out["taken_over"] = t.taken_over;
   if (!t.released.empty()) out["released"] = t.released;
   for (const auto& [group, seconds] : t.drain_s) out["drain_s"][group] = seconds;
-  for (const Notice& n : t.notices)
-    out["notices"].push_back(n.ingress.text() + " " + n.reason + ": " + n.message);
+  return out;
+}
+
+}  // namespace
+
+json describe(const Plan& plan, const Options& options) {
+  json out = json::object();
+  const std::set<std::string> common(options.appliances.begin(), options.appliances.end());
+  for (const Plan::Part& part : plan.parts) {
+    json one = describe(part.translation, options.mark());
+    if (plan.parts.size() == 1 && part.fleet.appliances == common) {
+      out = std::move(one);
+    } else {
+      one["appliances"] = part.fleet.appliances;
+      out["fleets"].push_back(std::move(one));
+    }
+  }
+  json ingresses = json::object();
+  for (const auto& [key, outcome] : plan.ingresses)
+    ingresses[key.text()] = outcome.load_balancer.empty() ? json(nullptr) : json(outcome.load_balancer);
+  if (!ingresses.empty()) out["ingresses"] = ingresses;
+  for (const Notice& n : plan.notices) {
+    const std::string kind = n.kind == Notice::Kind::kSluiceConfig ? "SluiceConfig " : "";
+    out["notices"].push_back(kind + n.object.text() + " " + n.reason + ": " + n.message);
+  }
   return out;
 }
 

@@ -64,14 +64,15 @@ bool older(const Ingress& a, const Ingress& b) {
   return std::tie(a.meta.created, a.meta.key) < std::tie(b.meta.created, b.meta.key);
 }
 
-std::map<std::string, Instance> find_instances(const Cluster& cluster,
-                                               const std::vector<const config::Config*>& appliances,
+std::map<std::string, Instance> find_instances(const Cluster& cluster, const Fleet& fleet,
                                                const Options& options, Translation& out, Notices& notices) {
   std::map<std::string, Instance> instances;
+  if (fleet.classes.empty()) return instances;
+  const auto& appliances = fleet.states;
   for (const auto& [key, ingress] : cluster.ingresses) {
     const auto selected = select(ingress, cluster, options, notices);
-    if (!selected) continue;
-    out.ingresses[key].deleting = ingress.meta.deleting;
+    if (!selected || !fleet.classes.contains(selected->class_name)) continue;
+    out.ingresses[key] = {"", selected->class_name, ingress.meta.deleting, false};
     Candidate candidate{&ingress, settings_of(ingress, *selected, options, notices)};
     const IngressSettings& s = candidate.settings;
     const bool chosen = !s.load_balancer_id.empty();
@@ -82,13 +83,13 @@ std::map<std::string, Instance> find_instances(const Cluster& cluster,
     const auto* there = find_on<config::LoadBalancer>(appliances, id);
     if (chosen && there == nullptr) {
       notices.warn(key, "LoadBalancerNotFound",
-                   "No appliance has a load balancer \"" + id.substr(0, 128) + "\".");
+                   "None of its appliances has a load balancer \"" + id.substr(0, 128) + "\".");
       continue;
     }
     if (const auto list = missing_access_list(s, appliances)) {
       // Without it strangers would be let in.
       notices.warn(key, "AccessListNotFound",
-                   "No appliance has an access control list \"" + list->substr(0, 128) +
+                   "None of its appliances has an access control list \"" + list->substr(0, 128) +
                        "\"; the Ingress is not served.");
       continue;
     }

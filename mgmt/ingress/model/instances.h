@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "mgmt/ingress/model/fleets.h"
 #include "mgmt/ingress/model/ingress_settings.h"
 #include "mgmt/ingress/model/translate.h"
 
@@ -26,10 +27,9 @@ struct Instance {
 /// Age decides all conflicts; names decide between equals.
 bool older(const Ingress& a, const Ingress& b);
 
-/// Sorts our Ingresses into load balancers. Those whose load balancer does not exist are left out, with a
+/// Sorts the Ingresses of a fleet into load balancers. Those whose load balancer does not exist are left out, with a
 /// notice.
-std::map<std::string, Instance> find_instances(const Cluster& cluster,
-                                               const std::vector<const config::Config*>& appliances,
+std::map<std::string, Instance> find_instances(const Cluster& cluster, const Fleet& fleet,
                                                const Options& options, Translation& out, Notices& notices);
 
 /// Whether ports 80 and 443 are ours to use. Listeners of others are in the way, unless one of the Ingresses

@@ -73,9 +73,18 @@ struct IngressClass {
   ObjectKey parameters;
 };
 
+/// An appliance that the parameters of a class name.
+struct NamedAppliance {
+  std::string url;   ///< As appliance_url() has it.
+  ObjectKey secret;  ///< What opens it, without a namespace in the controller's own; no name: none is given.
+  friend bool operator==(const NamedAppliance&, const NamedAppliance&) = default;
+};
+
 /// The parameters of a class: templates of what its Ingresses become, in the REST API's own terms.
 struct SluiceConfig {
   Meta meta;
+  bool names_appliances = false;           ///< Right or wrong: no others serve its classes.
+  std::vector<NamedAppliance> appliances;  ///< Those that are right.
   std::string load_balancer_id;        ///< An existing one.
   config::LoadBalancer load_balancer;  ///< Name, scheme, addresses or pool, IP version.
   config::Listener listener;           ///< Timeouts, limits, TLS policy, access control.
@@ -121,6 +130,14 @@ struct Secret {
   std::vector<std::string> names;  ///< Of the certificate, lower case.
 };
 
+/// A Secret that opens appliances.
+struct ApplianceSecret {
+  std::string token, ca;  ///< `ca`: PEM; empty: the system's CAs vouch for the appliance.
+  bool missing = false;   ///< There is none of that name.
+  std::string problem;    ///< Why it cannot be used; empty: it can.
+  friend bool operator==(const ApplianceSecret&, const ApplianceSecret&) = default;
+};
+
 /// What the controller knows of the cluster. Owned by its one thread.
 struct Cluster {
   std::map<ObjectKey, Ingress> ingresses;
@@ -129,6 +146,8 @@ struct Cluster {
   std::map<ObjectKey, Service> services;
   std::map<ObjectKey, std::map<std::string, EndpointSlice>> slices;  ///< By Service, then by their own names.
   std::map<ObjectKey, Secret> secrets;                               ///< Only those that an Ingress names.
+  /// Only those that classes name. One that is not there is not known yet.
+  std::map<ObjectKey, ApplianceSecret> appliance_secrets;
 };
 
 }  // namespace sluice::mgmt::ingress

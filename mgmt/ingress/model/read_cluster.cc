@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "mgmt/ingress/model/named_appliances.h"
 #include "mgmt/ingress/model/read_objects.h"
 
 namespace sluice::mgmt::ingress {
@@ -42,6 +43,9 @@ void add_object(const nlohmann::json& object, std::int64_t now, Cluster& cluster
     put(cluster.services, read_service(object));
   } else if (kind == "Secret") {
     put(cluster.secrets, read_secret(object, now));
+    if (auto meta = read_meta(object))
+      cluster.appliance_secrets[{meta->key.ns.empty() ? "default" : meta->key.ns, meta->key.name}] =
+          read_appliance_secret(object);
   } else if (kind == "EndpointSlice") {
     if (auto slice = read_endpoint_slice(object)) put_slice(std::move(*slice), cluster);
   } else if (kind == "Endpoints") {

@@ -8,6 +8,7 @@
 #include "mgmt/ingress/model/base64.h"
 #include "mgmt/ingress/model/certificate_check.h"
 #include "mgmt/ingress/model/json_access.h"
+#include "mgmt/ingress/model/named_appliances.h"
 
 namespace sluice::mgmt::ingress {
 namespace {
@@ -189,6 +190,7 @@ std::optional<SluiceConfig> read_sluice_config(const json& object) {
   read_template(member(spec, "serverGroup"), {"members", "managed_by"}, "serverGroup", out.server_group,
                 out.problems);
   read_access(member(spec, "accessControl"), out);
+  read_appliances(spec, out);
   out.force_override = truth(spec, "forceOverrideListeners", false);
   out.preserve_on_delete = truth(spec, "preserveOnDelete", false);
   return out;

@@ -55,7 +55,7 @@ void check_pool(config::LoadBalancer& lb, const Instance& instance,
   };
   if (lb.address_pool.empty() || appliances.empty() || std::any_of(appliances.begin(), appliances.end(), has)) return;
   notices.warn(instance.live.front().ingress->meta.key, "AddressPoolNotFound",
-               "No appliance has an address pool \"" + lb.address_pool + "\" of scheme " + lb.scheme +
+               "None of its appliances has an address pool \"" + lb.address_pool + "\" of scheme " + lb.scheme +
                    "; another one is taken.");
   lb.address_pool.clear();
 }
@@ -148,11 +148,12 @@ std::vector<const Instance*> oldest_first(const std::map<std::string, Instance>&
 
 }  // namespace
 
-Translation translate(const Cluster& cluster, const std::vector<const config::Config*>& appliances,
-                      const Options& options, const ResolvedNames& names) {
+Translation translate(const Cluster& cluster, const Fleet& fleet, const Options& options,
+                      const ResolvedNames& names) {
   Translation out;
   Notices notices;
-  const auto instances = find_instances(cluster, appliances, options, out, notices);
+  const auto& appliances = fleet.states;
+  const auto instances = find_instances(cluster, fleet, options, out, notices);
   Backends backends(cluster, appliances, names, options, out, notices);
   Claims claims = claims_that_stand(appliances, options, instances);
   for (const Instance* instance : oldest_first(instances)) {

@@ -8,6 +8,7 @@
 
 #include "mgmt/config/model.h"
 #include "mgmt/ingress/model/class_selection.h"
+#include "mgmt/ingress/model/fleets.h"
 #include "mgmt/ingress/model/notice.h"
 #include "mgmt/ingress/model/objects.h"
 
@@ -17,6 +18,15 @@ namespace sluice::mgmt::ingress {
 /// Addresses of names in the DNS. One that is not there is not known yet; one without addresses does not exist.
 using ResolvedNames = std::map<std::string, std::vector<std::string>>;
 
+/// What becomes of an Ingress that is ours.
+struct Outcome {
+  std::string load_balancer;  ///< Where it is served; empty: nowhere, a notice says why.
+  std::string class_name;
+  bool deleting = false;
+  bool pending = false;  ///< Not decided yet, on some of its class's appliances.
+};
+
+/// What a fleet shall hold.
 struct Translation {
   /// Everything that shall carry our mark, and nothing else; load balancers that the user made are referred
   /// to only. A load balancer without addresses takes one from the appliance's pool.
@@ -28,11 +38,7 @@ struct Translation {
   /// Groups whose members that are gone stay drained for so many seconds, instead of for the controller's own.
   std::map<std::string, std::uint32_t> drain_s;
 
-  struct Outcome {
-    std::string load_balancer;  ///< Where it is served; empty: nowhere, a notice says why.
-    bool deleting = false;
-  };
-  std::map<ObjectKey, Outcome> ingresses;  ///< Those that are ours.
+  std::map<ObjectKey, Outcome> ingresses;  ///< Those of its classes.
   std::map<std::string, ObjectKey>
       origins;                  ///< "rules/ID" and the like: whose fault it is when it is refused.
   std::set<ObjectKey> secrets;  ///< To be read.
@@ -47,9 +53,7 @@ struct Translation {
   std::vector<Notice> notices;
 };
 
-/// `appliances`: the whole state of each, as read last; for load balancers that exist and listeners of
-/// others, and for the members of names that are not known yet: those stay.
-Translation translate(const Cluster& cluster, const std::vector<const config::Config*>& appliances,
-                      const Options& options, const ResolvedNames& names = {});
+Translation translate(const Cluster& cluster, const Fleet& fleet, const Options& options,
+                      const ResolvedNames& names = {});
 
 }  // namespace sluice::mgmt::ingress

@@ -29,9 +29,16 @@ Cluster read_case(const std::filesystem::path& file) {
   return out;
 }
 
+/// For one fleet that serves every class.
+Translation translated(const Cluster& cluster) {
+  Fleet fleet;
+  for (const auto& [name, appliances] : assign_appliances(cluster, {}).classes) fleet.classes.insert(name);
+  return translate(cluster, fleet, {});
+}
+
 /// How often the short way could tell.
 int compare_after(const Cluster& before, const Cluster& after, const ObjectKey& service) {
-  const Translation was = translate(before, {}, Options{}), is = translate(after, {}, Options{});
+  const Translation was = translated(before), is = translated(after);
   const auto found = Backends::members_now(after, service, was);
   if (!found) return 0;
   EXPECT_EQ(was.notices, is.notices) << "a notice that the short way would miss";
@@ -70,8 +77,8 @@ TEST(MembersNow, LeavesWhatIsWrongToAWholeTranslation) {
   const ObjectKey service = before.slices.begin()->first;
   Cluster wrong = before;
   wrong.slices.at(service).begin()->second.endpoints.push_back({{"no address"}, true, true, false});
-  EXPECT_FALSE(Backends::members_now(wrong, service, translate(before, {}, Options{})));
-  EXPECT_FALSE(Backends::members_now(before, service, translate(wrong, {}, Options{})));
+  EXPECT_FALSE(Backends::members_now(wrong, service, translated(before)));
+  EXPECT_FALSE(Backends::members_now(before, service, translated(wrong)));
 }
 
 }  // namespace

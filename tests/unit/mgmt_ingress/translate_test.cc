@@ -41,41 +41,53 @@ std::vector<std::string> case_names() {
   return out;
 }
 
-class Cases : public testing::TestWithParam<std::string> {};
-
-TEST_P(Cases, translates_as_expected) {
-  auto documents = json_from_yaml(read_file(kCases / (GetParam() + ".yaml")));
-  ASSERT_TRUE(documents.ok()) << documents.error().message;
+/// What a case says, besides the objects of a cluster.
+struct Case {
   Cluster cluster;
-  Options options;
+  Options options{.appliances = {"https://appliance.example"}};
   ResolvedNames names;
-  std::vector<config::Config> states;
-  for (const json& one : *documents) {
-    if (one.is_object() &&
-        one.value("kind", "") == "Appliance") {  // "state": a whole config, as GET /config shows it
+  std::vector<std::pair<std::string, config::Config>> states;  ///< By URL.
+
+  void add(const json& one) {
+    const std::string kind = one.is_object() ? one.value("kind", "") : "";
+    if (kind == "Appliance") {  // "state": a whole config, as GET /config shows it
       auto state = config::config_from_json(one["state"]);
       ASSERT_TRUE(state.ok()) << state.errors[0].path << " " << state.errors[0].message;
-      states.push_back(std::move(state.value));
-    } else if (one.is_object() && one.value("kind", "") == "Options") {
+      states.emplace_back(one.value("url", options.appliances.front()), std::move(state.value));
+    } else if (kind == "Options") {
       options.without_class = one.value("without_class", false);
       options.external_names = one.value("external_names", false);
-    } else if (one.is_object() && one.value("kind", "") == "Names") {  // what the DNS says
+      options.appliances = one.value("appliances", options.appliances);
+    } else if (kind == "Names") {  // what the DNS says
       names = one["addresses"].get<ResolvedNames>();
     } else {
       add_object(one, kNow, cluster);
     }
   }
-  std::vector<const config::Config*> appliances;
-  for (const auto& s : states) appliances.push_back(&s);
-  const Translation got = translate(cluster, appliances, options, names);
 
-  // Whatever the objects say, what comes out is what an appliance takes.
-  config::Config whole = appliances.empty() ? config::Config{} : *appliances[0];
-  for (const std::string& id : got.taken_over) {
+  Plan plan() const {
+    const Assignment assignment = assign_appliances(cluster, options);
+    std::set<std::string> urls = all_appliances(assignment);
+    urls.insert(options.appliances.begin(), options.appliances.end());
+    for (const auto& [url, state] : states) urls.insert(url);
+    auto fleets = find_fleets(assignment, urls);
+    for (Fleet& fleet : fleets) {
+      for (const auto& [url, state] : states) {
+        if (fleet.appliances.contains(url)) fleet.states.push_back(&state);
+      }
+    }
+    return make_plan(cluster, assignment, std::move(fleets), options, names);
+  }
+};
+
+/// Whatever the objects say, what comes out is what an appliance takes.
+void expect_valid(const Plan::Part& part) {
+  config::Config whole = part.fleet.states.empty() ? config::Config{} : *part.fleet.states[0];
+  for (const std::string& id : part.translation.taken_over) {
     whole.listeners.erase(id);
     std::erase_if(whole.rules, [&](const auto& r) { return r.second.listener == id; });
   }
-  config::Config model = got.model;
+  config::Config model = part.translation.model;
   whole.access_control_lists.merge(model.access_control_lists);
   whole.load_balancers.merge(model.load_balancers);
   whole.listeners.merge(model.listeners);
@@ -83,8 +95,19 @@ TEST_P(Cases, translates_as_expected) {
   whole.server_groups.merge(model.server_groups);
   whole.certificates.merge(model.certificates);
   for (const auto& e : config::validate(whole)) ADD_FAILURE() << e.path << " " << e.message;
+}
 
-  const json described = describe(got, options);
+class Cases : public testing::TestWithParam<std::string> {};
+
+TEST_P(Cases, translates_as_expected) {
+  auto documents = json_from_yaml(read_file(kCases / (GetParam() + ".yaml")));
+  ASSERT_TRUE(documents.ok()) << documents.error().message;
+  Case given;
+  for (const json& one : *documents) given.add(one);
+  const Plan plan = given.plan();
+  for (const Plan::Part& part : plan.parts) expect_valid(part);
+
+  const json described = describe(plan, given.options);
   const auto expected = kCases / (GetParam() + ".json");
   if (std::getenv("SLUICE_UPDATE_CASES") != nullptr) std::ofstream(expected) << described.dump(1) << "\n";
   const json wanted = json::parse(read_file(expected), nullptr, false);

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "mgmt/ingress/appliance/appliances.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <httplib.h>
+
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+namespace sluice::mgmt::ingress::test {
+namespace {
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+
+/// Holds one server group with our mark, until it is told to delete it; takes one token.
+class FakeAppliance {
+ public:
+  FakeAppliance() {
+    server_.Get("/api/v1/config", [this](const httplib::Request& q, httplib::Response& r) {
+      if (!enters(q, r)) return;
+      json groups = json::array();
+      if (holds_) groups.push_back({{"id", "g"}, {"managed_by", "sluice-ingress/k8s"}});
+      r.set_content(json{{"server_groups", groups}}.dump(), "application/json");
+    });
+    server_.Patch("/api/v1/config", [this](const httplib::Request& q, httplib::Response& r) {
+      if (!enters(q, r)) return;
+      holds_ = false;
+      deleted_ = json::parse(q.body)["delete"];
+    });
+    port_ = server_.bind_to_any_port("127.0.0.1");
+    thread_ = std::thread([this] { server_.listen_after_bind(); });
+    while (!server_.is_running()) std::this_thread::yield();
+  }
+  ~FakeAppliance() {
+    server_.stop();
+    thread_.join();
+  }
+  std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
+  void take(const std::string& token) {
+    const std::lock_guard lock(mutex_);
+    token_ = token;
+  }
+  bool holds() {
+    const std::lock_guard lock(mutex_);
+    return holds_;
+  }
+  int asked() {
+    const std::lock_guard lock(mutex_);
+    return asked_;
+  }
+  json deleted() {
+    const std::lock_guard lock(mutex_);
+    return deleted_;
+  }
+
+ private:
+  bool enters(const httplib::Request& q, httplib::Response& r) {
+    const std::lock_guard lock(mutex_);
+    ++asked_;
+    r.set_header("ETag", "\"" + std::to_string(asked_) + "\"");
+    if (q.get_header_value("Authorization") == "Bearer " + token_) return true;
+    r.status = 401;
+    return false;
+  }
+
+  httplib::Server server_;
+  std::thread thread_;
+  int port_ = 0;
+  std::mutex mutex_;
+  std::string token_ = "first";
+  bool holds_ = true;
+  int asked_ = 0;
+  json deleted_;
+};
+
+class AppliancesTest : public testing::Test {
+ protected:
+  AppliancesTest() {
+    named.classes["c"] = {fake.url()};
+    named.secrets[fake.url()] = key;
+    open_with("first");
+  }
+  void open_with(const std::string& token) {
+    cluster.appliance_secrets[key] = {.token = token, .ca = "", .missing = false, .problem = ""};
+    appliances.follow(named, cluster);
+  }
+  template <class T>
+  bool eventually(T condition) {
+    const auto end = HttpLoop::Clock::now() + 20s;
+    while (!condition() && HttpLoop::Clock::now() < end) loop.poll(20ms);
+    return condition();
+  }
+  bool reachable() const { return appliances.all().size() == 1 && appliances.all()[0]->reachable(); }
+
+  FakeAppliance fake;
+  HttpLoop loop;
+  Settings settings;
+  Cluster cluster;
+  const ObjectKey key{"sluice-system", "s"};
+  Assignment named;
+  Appliances appliances{loop, settings, [] {}, [] {}};
+};
+
+TEST_F(AppliancesTest, a_token_that_rotates_is_used_at_once_without_waiting_for_the_next_attempt) {
+  ASSERT_TRUE(eventually([&] { return reachable(); }));
+  fake.take("second");
+  appliances.want({fake.url()}, std::make_shared<Wanted>());
+  ASSERT_TRUE(eventually([&] { return !reachable(); }));
+  EXPECT_TRUE(fake.holds());
+  open_with("second");
+  EXPECT_TRUE(eventually([&] { return reachable() && !fake.holds(); }));
+}
+
+TEST_F(AppliancesTest, one_whose_secret_is_gone_is_not_asked_any_more_and_what_was_known_stays) {
+  ASSERT_TRUE(eventually([&] { return reachable(); }));
+  cluster.appliance_secrets[key] = {.token = "", .ca = "", .missing = true, .problem = "it does not exist"};
+  appliances.follow(named, cluster);
+  appliances.want({fake.url()}, std::make_shared<Wanted>());
+  const int asked = fake.asked();
+  for (int i = 0; i < 20; ++i) loop.poll(20ms);
+  EXPECT_EQ(fake.asked(), asked);
+  EXPECT_TRUE(fake.holds());
+  EXPECT_FALSE(reachable());
+  EXPECT_NE(appliances.all()[0]->state(), nullptr);
+  EXPECT_FALSE(appliances.settled({fake.url()}));
+  open_with("first");
+  EXPECT_TRUE(eventually([&] { return reachable() && !fake.holds(); }));
+}
+
+TEST_F(AppliancesTest, one_that_nobody_names_any_more_is_emptied_and_then_forgotten) {
+  ASSERT_TRUE(eventually([&] { return reachable(); }));
+  appliances.follow({}, cluster);
+  appliances.forget_left();
+  ASSERT_EQ(appliances.all().size(), 1u) << "it holds something of ours";
+  auto farewell = std::make_shared<Wanted>();
+  farewell->farewell = true;
+  farewell->version = 1;
+  const auto fleets = appliances.fleets({});
+  ASSERT_EQ(fleets.size(), 1u);
+  EXPECT_TRUE(fleets[0].classes.empty());
+  EXPECT_FALSE(fleets[0].pending);
+  appliances.want(fleets[0].appliances, farewell);
+  EXPECT_TRUE(eventually([&] { return appliances.all_settled(); }));
+  EXPECT_EQ(fake.deleted(), json({{"server_groups", {"g"}}}));
+  appliances.forget_left();
+  EXPECT_TRUE(appliances.all().empty());
+  EXPECT_TRUE(appliances.all_settled());
+}
+
+TEST_F(AppliancesTest, one_that_is_left_without_a_secret_is_forgotten_as_it_is) {
+  ASSERT_TRUE(eventually([&] { return reachable(); }));
+  cluster.appliance_secrets[key] = {.token = "", .ca = "", .missing = true, .problem = "it does not exist"};
+  appliances.follow(named, cluster);
+  appliances.follow({}, cluster);
+  appliances.forget_left();
+  EXPECT_TRUE(appliances.all().empty());
+  EXPECT_TRUE(fake.holds());
+}
+
+TEST_F(AppliancesTest, one_that_is_named_again_while_it_is_emptied_stays) {
+  ASSERT_TRUE(eventually([&] { return reachable(); }));
+  appliances.follow({}, cluster);
+  appliances.follow(named, cluster);
+  appliances.want({fake.url()}, std::make_shared<Wanted>());
+  EXPECT_TRUE(eventually([&] { return !fake.holds(); }));
+  appliances.forget_left();
+  EXPECT_EQ(appliances.all().size(), 1u);
+}
+
+TEST_F(AppliancesTest, a_fleet_is_pending_until_each_of_it_was_read) {
+  EXPECT_TRUE(appliances.fleets(named)[0].pending);
+  EXPECT_FALSE(appliances.known());
+  ASSERT_TRUE(eventually([&] { return reachable(); }));
+  EXPECT_FALSE(appliances.fleets(named)[0].pending);
+  EXPECT_TRUE(appliances.known());
+  named.classes["c"].push_back("http://127.0.0.1:9");
+  named.secrets["http://127.0.0.1:9"] = {"sluice-system", "unknown"};
+  appliances.follow(named, cluster);
+  EXPECT_TRUE(appliances.fleets(named)[0].pending);
+}
+
+}  // namespace
+}  // namespace sluice::mgmt::ingress::test
