@@ -21,11 +21,15 @@ struct Transfer {
   HttpResponse response;
   HttpLoop::Done done;
   std::string url;
+  std::shared_ptr<CredentialSource> source;
+  std::shared_ptr<const Credentials> shown;  ///< Of source.
+  curl_slist* way = nullptr;
   char why[CURL_ERROR_SIZE] = {};
 
   ~Transfer() {
     if (curl != nullptr) curl_easy_cleanup(curl);
     curl_slist_free_all(lines);
+    curl_slist_free_all(way);
   }
 };
 
@@ -85,12 +89,27 @@ void set_tls(CURL* curl, const Server& s) {
   }
 }
 
+/// The certificate's name in place of the URL's host, which it is connected to all the same, and which Host names.
+void use_tls_name(Transfer& t, const Server& s) {
+  const std::size_t scheme = s.url.find("://");
+  if (s.tls_server_name.empty() || scheme == s.url.npos) return;
+  const std::string authority = s.url.substr(scheme + 3, s.url.find('/', scheme + 3) - scheme - 3);
+  const std::size_t colon = authority.find(':', authority.rfind(']') == authority.npos ? 0 : authority.rfind(']'));
+  const std::string host = authority.substr(0, colon), port = colon == authority.npos ? ":443" : authority.substr(colon);
+  t.url = s.url.substr(0, scheme + 3) + s.tls_server_name + port + s.url.substr(scheme + 3 + authority.size()) + t.request.path;
+  t.way = curl_slist_append(nullptr, ("::" + host + port).c_str());
+  curl_easy_setopt(t.curl, CURLOPT_CONNECT_TO, t.way);
+  t.lines = curl_slist_append(t.lines, ("Host: " + authority).c_str());
+}
+
 void add_line(Transfer& t, const std::string& line) { t.lines = curl_slist_append(t.lines, line.c_str()); }
 
 void set_up(Transfer& t, const Server& server) {
   CURL* c = t.curl;
   t.url = server.url + t.request.path;
+  use_tls_name(t, server);
   curl_easy_setopt(c, CURLOPT_URL, t.url.c_str());
+  if (!server.proxy_url.empty()) curl_easy_setopt(c, CURLOPT_PROXY, server.proxy_url.c_str());
   curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, t.request.method.c_str());
   // HTTP/1.1: a stalled watch must not hold back others on its connection.
@@ -100,7 +119,7 @@ void set_up(Transfer& t, const Server& server) {
     curl_easy_setopt(c, CURLOPT_POSTFIELDS, t.request.body.c_str());
   }
   add_line(t, "Expect:");
-  if (const std::string token = token_of(server); !token.empty())
+  if (const std::string token = t.shown && !t.shown->token.empty() ? t.shown->token : token_of(server); !token.empty())
     add_line(t, "Authorization: Bearer " + token);
   for (const std::string& h : t.request.headers) add_line(t, h);
   curl_easy_setopt(c, CURLOPT_HTTPHEADER, t.lines);
@@ -118,6 +137,10 @@ void set_up(Transfer& t, const Server& server) {
   curl_easy_setopt(c, CURLOPT_TCP_KEEPIDLE, 15L);
   curl_easy_setopt(c, CURLOPT_TCP_KEEPINTVL, 5L);
   set_tls(c, server);
+  if (t.shown && !t.shown->client_certificate.empty()) {
+    set_blob(c, CURLOPT_SSLCERT_BLOB, t.shown->client_certificate);
+    set_blob(c, CURLOPT_SSLKEY_BLOB, t.shown->client_key);
+  }
 }
 
 }  // namespace
@@ -129,10 +152,13 @@ struct HttpLoop::Impl {
   // libcurl's handles cannot be added or removed while it runs, and on_data is called from there.
   bool performing = false;
   long streams = -1;
+  std::map<Id, std::unique_ptr<Transfer>> waiting;  // For credentials.
   std::vector<CURL*> arriving;
   std::vector<std::unique_ptr<Transfer>> leaving;
   std::multimap<Clock::time_point, std::pair<Id, std::function<void()>>> timers;
 
+  void begin(std::unique_ptr<Transfer> t, const Server& server);
+  void on_credentials(Id id, const Server& server, const std::shared_ptr<const Credentials>& shown, const std::string& why);
   void limit_connections();
   void perform();
   void settle();
@@ -150,18 +176,46 @@ HttpLoop::~HttpLoop() {
 
 HttpLoop::Id HttpLoop::start(const Server& server, HttpRequest request, Done done) {
   auto t = std::make_unique<Transfer>();
-  t->id = ++impl_->last_id;
-  t->curl = curl_easy_init();
+  const Id id = t->id = ++impl_->last_id;
   t->request = std::move(request);
   t->done = std::move(done);
+  t->source = server.credentials;
+  if (t->source) t->shown = t->source->current();
+  if (!t->source || t->shown) {
+    impl_->begin(std::move(t), server);
+    return id;
+  }
+  impl_->waiting.emplace(id, std::move(t));
+  server.credentials->renew(*this, [impl = impl_.get(), id, server](const auto& shown, const std::string& why) {
+    impl->on_credentials(id, server, shown, why);
+  });
+  return id;
+}
+
+void HttpLoop::Impl::begin(std::unique_ptr<Transfer> t, const Server& server) {
+  t->curl = curl_easy_init();
   set_up(*t, server);
   curl_easy_setopt(t->curl, CURLOPT_PRIVATE, t.get());
-  if (impl_->performing) {
-    impl_->arriving.push_back(t->curl);
+  if (performing) {
+    arriving.push_back(t->curl);
   } else {
-    curl_multi_add_handle(impl_->multi, t->curl);
+    curl_multi_add_handle(multi, t->curl);
   }
-  return impl_->transfers.emplace(t->id, std::move(t)).first->first;
+  transfers.emplace(t->id, std::move(t));
+}
+
+void HttpLoop::Impl::on_credentials(Id id, const Server& server, const std::shared_ptr<const Credentials>& shown,
+                                    const std::string& why) {
+  auto found = waiting.extract(id);
+  if (found.empty()) return;  // It was cancelled meanwhile.
+  std::unique_ptr<Transfer> t = std::move(found.mapped());
+  if (shown) {
+    t->shown = shown;
+    begin(std::move(t), server);
+  } else {
+    t->response.error = "no credentials: " + why;
+    t->done(std::move(t->response));
+  }
 }
 
 HttpLoop::Id HttpLoop::after(Clock::duration delay, std::function<void()> callback) {
@@ -171,6 +225,7 @@ HttpLoop::Id HttpLoop::after(Clock::duration delay, std::function<void()> callba
 }
 
 void HttpLoop::cancel(Id id) {
+  if (impl_->waiting.erase(id) != 0) return;
   if (const auto found = impl_->transfers.find(id); found != impl_->transfers.end()) {
     impl_->leaving.push_back(std::move(found->second));
     impl_->transfers.erase(found);
@@ -190,6 +245,7 @@ void HttpLoop::Impl::finish(CURL* curl, CURLcode code) {
   long status = 0;
   curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
   curl_multi_remove_handle(multi, curl);
+  if (status == 401 && t->source) t->source->refused(t->shown);
   if (code == CURLE_OK) {
     t->response.status = static_cast<int>(status);
   } else if (t->response.error.empty()) {

@@ -12,6 +12,27 @@
 
 namespace sluice::mgmt::ingress {
 
+class HttpLoop;
+
+/// What shows a server who we are. Certificate and key: PEM.
+struct Credentials {
+  std::string token, client_certificate, client_key;
+};
+
+/// Credentials that come from elsewhere, and end.
+class CredentialSource {
+ public:
+  /// Null, and why: there are none.
+  using Done = std::function<void(std::shared_ptr<const Credentials>, const std::string& why)>;
+  virtual ~CredentialSource() = default;
+  /// Null: they have to be renewed.
+  virtual std::shared_ptr<const Credentials> current() = 0;
+  /// `done` comes from the loop.
+  virtual void renew(HttpLoop& loop, Done done) = 0;
+  /// A server did not take these (401).
+  virtual void refused(const std::shared_ptr<const Credentials>& shown) = 0;
+};
+
 /// How to reach and verify a server, and how to show oneself. Files are read anew for each connection, so
 /// that what rotates is taken over.
 struct Server {
@@ -21,6 +42,9 @@ struct Server {
   std::string client_certificate, client_key;  ///< PEM
   std::string client_certificate_file, client_key_file;
   bool insecure = false;
+  std::string tls_server_name;  ///< By which its certificate is asked for and verified; empty: the URL's host.
+  std::string proxy_url;        ///< "http://", "https://", "socks5://"; empty: what the environment says.
+  std::shared_ptr<CredentialSource> credentials;
   friend bool operator==(const Server&, const Server&) = default;
 };
 

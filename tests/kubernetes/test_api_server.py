@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """An API server that goes and comes back, forgets, changes its credentials, or is of another age."""
+import json
 import signal
 
 import pytest
@@ -51,6 +52,29 @@ def test_a_token_and_a_ca_that_rotate_are_taken_over(site, namespace):
     site.cluster.restart_apiserver()  # which knows neither the old token nor the old certificate
     site.move_to(namespace, "web-rotated", "http://rotate.example/", vip)
     assert site.controller.process.poll() is None
+
+
+def test_a_program_that_shows_the_token_is_asked_again_when_that_is_refused(site, namespace):
+    version = "client.authentication.k8s.io/v1"
+    shown, config = site.cluster.folder / "shown.json", site.cluster.kubeconfig("controller")
+    plain = config.read_text()
+
+    def show():
+        token = site.cluster.token_file("controller").read_text()
+        shown.write_text(json.dumps({"apiVersion": version, "kind": "ExecCredential", "status": {"token": token}}))
+    show()
+    user = {"exec": {"apiVersion": version, "command": "cat", "args": [str(shown)], "interactiveMode": "Never"}}
+    config.write_text(json.dumps({**json.loads(plain), "users": [{"name": "test", "user": user}]}))
+    try:
+        site.restart_controller()
+        _, vip = site.serve_web(namespace, "exec.example")
+        site.cluster.make_credentials()
+        show()
+        site.cluster.restart_apiserver()  # which does not know the old token
+        site.move_to(namespace, "web-rotated", "http://exec.example/", vip)
+    finally:
+        config.write_text(plain)
+        site.restart_controller()
 
 
 def test_endpoints_serve_where_there_are_no_slices_and_slices_v1_where_there_are(site, namespace):

@@ -216,8 +216,8 @@ class FakeAppliance:
 def running(folder, api, appliance, *arguments):
     """A controller between these two."""
     config = folder / "kubeconfig"
-    config.write_text(json.dumps({"current-context": "c", "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}],
-                                  "clusters": [{"name": "c", "cluster": {"server": api.server.url}}], "users": []}))
+    config.write_text(json.dumps({"current-context": "c", "contexts": [{"name": "c", "context": {"cluster": "c"}}],
+                                  "clusters": [{"name": "c", "cluster": {"server": api.server.url}}]}))
     with open(folder / "log", "wb") as log:
         process = subprocess.Popen([BUILD / "mgmt/ingress/sluice-ingress", "--kubeconfig", config, "--listen",
                                     f"127.0.0.1:{kube.free_port()}", "--appliance", f"url={appliance.server.url},name=fake",

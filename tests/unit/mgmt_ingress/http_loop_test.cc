@@ -3,8 +3,14 @@
 
 #include <gtest/gtest.h>
 #include <httplib.h>
+#include <unistd.h>
 
+#include <filesystem>
+#include <fstream>
+#include <optional>
 #include <thread>
+
+#include "tests/unit/l7_tls/test_certificates.h"
 
 namespace sluice::mgmt::ingress::test {
 namespace {
@@ -45,6 +51,38 @@ TEST(HttpLoop, ATimerThatArrivingBytesStartIsDueInTheSameWait) {
   EXPECT_TRUE(due);
   server.stop();
   thread.join();
+}
+
+TEST(HttpLoop, ATlsServerNameIsWhatTheCertificateHasToBeForAndHostStaysThatOfTheUrl) {
+  const auto pem = l7::tls::test::make_pem({.dns_names = {"api.example"}});
+  const auto folder = std::filesystem::path(testing::TempDir()) / ("tls-name-" + std::to_string(::getpid()));
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder / "crt") << pem.certificate;
+  std::ofstream(folder / "key") << pem.key;
+  httplib::SSLServer server((folder / "crt").c_str(), (folder / "key").c_str());
+  server.Get("/x", [](const httplib::Request& q, httplib::Response& r) { r.set_content(q.get_header_value("Host"), "text/plain"); });
+  const int port = server.bind_to_any_port("127.0.0.1");
+  std::thread thread([&] { server.listen_after_bind(); });
+  while (!server.is_running()) std::this_thread::yield();
+
+  HttpLoop loop;
+  const auto ask = [&](const std::string& name) {
+    std::optional<HttpResponse> got;
+    HttpRequest request;
+    request.path = "/x";
+    loop.start({.url = "https://127.0.0.1:" + std::to_string(port), .ca_pem = pem.certificate, .tls_server_name = name},
+               std::move(request), [&](HttpResponse r) { got = std::move(r); });
+    for (int polls = 0; !got && polls < 1000; ++polls) loop.poll(seconds(1));
+    return got.value_or(HttpResponse{});
+  };
+  EXPECT_EQ(ask("").status, 0) << "the certificate is not for the address";
+  EXPECT_EQ(ask("other.example").status, 0);
+  const HttpResponse right = ask("api.example");
+  EXPECT_EQ(right.status, 200) << right.error;
+  EXPECT_EQ(right.body, "127.0.0.1:" + std::to_string(port));
+  server.stop();
+  thread.join();
+  std::filesystem::remove_all(folder);
 }
 
 }  // namespace
