@@ -70,7 +70,7 @@ Controller::Controller(HttpLoop& loop, const Settings& settings)
           {[this] { changed(); }, [this] { look(kGatherSeen); }, [this](const ObjectKey& s) { moved(s); }}),
       appliances_(
           loop, settings_, [this] { changed(); }, [this] { look(kGather); }) {
-  if (settings_.options.external_names) names_.emplace(loop_, [this] { changed(); });
+  if (settings_.options.external_names) names_.emplace(loop_, settings_.dns_interval, [this] { changed(); });
   if (settings_.leader_election) {
     lease_.emplace(
         loop_, settings_.api_server,

@@ -30,7 +30,7 @@ struct Arguments {
   Settings settings;
   std::string kubeconfig, context, folder;
   std::vector<std::string> appliances;
-  unsigned linger = 10;
+  unsigned linger = 10, dns_interval = 30;
   bool once = false, dry_run = false, no_election = false;
 };
 
@@ -81,6 +81,9 @@ void add_options(CLI::App& cli, Arguments& a) {
   cli.add_flag("--without-class", s.options.without_class, "Serve Ingresses that name no class, too");
   cli.add_flag("--external-names", s.options.external_names,
                "Follow Services of type ExternalName: who may write one decides where the appliance connects to");
+  cli.add_option("--dns-interval", a.dns_interval, "Seconds between two questions for the same name")
+      ->check(CLI::Range(1, 3600))
+      ->capture_default_str();
   cli.add_option("--namespace", s.watch_namespace, "Watch this one only");
   cli.add_option("--linger", a.linger,
                  "Seconds that a server which is gone stays, drained, until it is removed")
@@ -154,6 +157,7 @@ int main(int argc, char** argv) {
   CLI11_PARSE(cli, argc, argv);
   Settings& s = a.settings;
   s.linger = std::chrono::seconds(a.linger);
+  s.dns_interval = std::chrono::seconds(a.dns_interval);
   s.leader_election = !a.no_election;
   if (s.identity.empty()) s.identity = default_identity();
   curl_global_init(CURL_GLOBAL_DEFAULT);

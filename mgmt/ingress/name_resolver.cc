@@ -19,7 +19,6 @@
 namespace sluice::mgmt::ingress {
 namespace {
 
-constexpr std::chrono::seconds kAskAgain{30};
 constexpr std::chrono::milliseconds kLook{50};
 constexpr std::size_t kMaxAddresses = 64;  // Of one name.
 
@@ -72,8 +71,8 @@ struct NameResolver::Shared {
   }
 };
 
-NameResolver::NameResolver(HttpLoop& loop, std::function<void()> changed)
-    : loop_(loop), changed_(std::move(changed)), shared_(std::make_shared<Shared>()) {
+NameResolver::NameResolver(HttpLoop& loop, std::chrono::seconds interval, std::function<void()> changed)
+    : loop_(loop), interval_(interval), changed_(std::move(changed)), shared_(std::make_shared<Shared>()) {
   // Detached: a lookup may take many seconds, and an end of the program must not wait for it.
   std::thread(Shared::run, shared_).detach();
 }
@@ -105,7 +104,7 @@ void NameResolver::ask() {
     shared_->work.notify_one();
   }
   if (next_look_ == 0) next_look_ = loop_.after(kLook, [this] { collect(); });
-  next_round_ = loop_.after(kAskAgain, [this] { ask(); });
+  next_round_ = loop_.after(interval_, [this] { ask(); });
 }
 
 void NameResolver::collect() {

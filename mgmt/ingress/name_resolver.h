@@ -11,12 +11,12 @@
 
 namespace sluice::mgmt::ingress {
 
-/// Addresses of names, by the system's resolver, asked again every half a minute. It blocks, so it has a thread of its
+/// Addresses of names, by the system's resolver, asked again and again. It blocks, so it has a thread of its
 /// own; all else belongs to the loop's. What was known stays when the DNS does not answer.
 class NameResolver {
  public:
-  /// `changed`: an answer is there that differs from the one before.
-  NameResolver(HttpLoop& loop, std::function<void()> changed);
+  /// `interval`: between two questions for a name. `changed`: an answer is there that differs from the one before.
+  NameResolver(HttpLoop& loop, std::chrono::seconds interval, std::function<void()> changed);
   ~NameResolver();
   NameResolver(const NameResolver&) = delete;
   NameResolver& operator=(const NameResolver&) = delete;
@@ -32,6 +32,7 @@ class NameResolver {
   void collect();
 
   HttpLoop& loop_;
+  const std::chrono::seconds interval_;
   std::function<void()> changed_;
   std::set<std::string> wanted_, asked_;
   ResolvedNames known_;

@@ -23,6 +23,7 @@ struct Settings {
   std::string watch_namespace;  ///< Empty: all.
   std::vector<ApplianceSettings> appliances;
   std::chrono::seconds linger{10};  ///< How long a member that is gone stays, drained.
+  std::chrono::seconds dns_interval{30};  ///< Between two questions for the same ExternalName.
   bool leader_election = true;
   std::string lease_namespace = "sluice-system", lease_name = "sluice-ingress", identity;
   std::string listen = "127.0.0.1:9254";  ///< Metrics and health; empty: none.

@@ -16,8 +16,8 @@ test=(libgtest-dev libgmock-dev libbenchmark-dev clang libclang-rt-14-dev clang-
 bench=(nginx-light haproxy dpdk-dev nghttp2-client libipsec-mb-dev linux-perf)  # dpdk-dev: dpdk-testpmd
 vm=(qemu-system-x86 busybox-static kmod binutils)
 
-# The API server is built from Debian's source package (tests/kubernetes/apiserver.sh).
-kubernetes=(golang-go golang-github-modern-go-reflect2-dev dpkg-dev etcd-server)
+# dnsmasq: what ExternalNames are asked of. The API server is built from Debian's source package (tests/kubernetes/apiserver.sh).
+kubernetes=(golang-go golang-github-modern-go-reflect2-dev dpkg-dev etcd-server dnsmasq-base)
 command -v kubectl >/dev/null || kubernetes+=(kubernetes-client)
 
 [ -r /etc/os-release ] && . /etc/os-release
