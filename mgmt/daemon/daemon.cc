@@ -106,6 +106,8 @@ Status Daemon::start_management() {
   if (const Status s = engine_->start(runtime_->rcu()); !s) return s;
   server_->start();
   events_.add("started", "sluiced", fmt::format("revision {}", engine_->revision()));
+  housekeeper_ = std::make_unique<Housekeeper>(*engine_, events_);
+  housekeeper_->start();
   spdlog::info("serving revision {} with {} worker(s); API on {}://{}:{}", engine_->revision(),
                runtime_->workers(), config_.management.tls ? "https" : "http", config_.management.address,
                server_->port());
@@ -131,6 +133,7 @@ void Daemon::reload() {
 }
 
 Daemon::~Daemon() {
+  if (housekeeper_) housekeeper_->stop();
   if (server_) server_->stop();
   if (records_) records_->stop();
   // The engine frees its last snapshot through the data plane's RCU; that goes after it.

@@ -8,6 +8,7 @@
 
 #include "l7/proxy/proxy_app.h"
 #include "mgmt/daemon/bootstrap.h"
+#include "mgmt/daemon/housekeeper.h"
 #include "mgmt/daemon/live_appliance.h"
 #include "mgmt/daemon/record_writer.h"
 #include "mgmt/engine/engine.h"
@@ -50,6 +51,7 @@ class Daemon {
   std::unique_ptr<l7::proxy::ProxyFactory> factory_;
   std::unique_ptr<Runtime> runtime_;
   std::unique_ptr<rest::Server> server_;
+  std::unique_ptr<Housekeeper> housekeeper_;
 };
 
 }  // namespace sluice::mgmt::daemon

@@ -9,7 +9,6 @@
 #include <fstream>
 
 #include "mgmt/daemon/version.h"
-#include "mgmt/rest/certificate_facts.h"
 #include "mgmt/rest/group_status.h"
 #include "mgmt/rest/metric_text.h"
 
@@ -104,12 +103,10 @@ void LiveAppliance::visit_management(MetricSink& sink) const {
   sink.counter("sluice_access_log_lines_lost_total",
                "Lines that could not be written (disk full, reader gone).", "", records_.lines_lost());
   const std::int64_t now = std::time(nullptr);
-  for (const auto& [id, certificate] : config->certificates) {
-    const auto facts = rest::certificate_facts(certificate.certificate);
-    if (!facts) continue;
+  for (const CertificateExpiry& c : engine_.certificate_expiries()) {
     sink.gauge("sluice_certificate_expires_in_seconds",
-               "Until the certificate's notAfter; negative afterwards.", metric_label("certificate", id),
-               static_cast<double>(facts->not_after - now));
+               "Until the certificate's notAfter; negative afterwards.", metric_label("certificate", c.id),
+               static_cast<double>(c.not_after - now));
   }
 }
 

@@ -57,6 +57,7 @@ class EngineImpl final : public Engine {
   std::vector<AuditInfo> audit(std::size_t limit) const override;
   std::optional<BackendSlot> slot_of(const std::string& group, const std::string& member) const override;
   std::string name_of(BackendSlot slot) const override;
+  std::vector<CertificateExpiry> certificate_expiries() const override;
   Explanation explain(const ExplainRequest& request) const override;
 
  private:
@@ -282,6 +283,15 @@ std::string EngineImpl::name_of(BackendSlot slot) const {
   const compile::BackendName& name = now->program->backends[slot.value];
   if (name.group == nullptr) return {};
   return name.group->id + "/" + name.group->members[name.member].id;
+}
+
+std::vector<CertificateExpiry> EngineImpl::certificate_expiries() const {
+  const auto now = state();
+  std::vector<CertificateExpiry> out;
+  if (!now->program) return out;
+  out.reserve(now->program->certificates.size());
+  for (const auto& [id, certificate] : now->program->certificates) out.push_back({id, certificate->not_after()});
+  return out;
 }
 
 Engine::Explanation EngineImpl::explain(const ExplainRequest& request) const {

@@ -53,6 +53,12 @@ struct AuditInfo {
   std::uint64_t revision = 0;  ///< That was running afterwards.
 };
 
+/// When a configured certificate (the leaf) ends.
+struct CertificateExpiry {
+  std::string id;
+  std::int64_t not_after = 0;  ///< Unix seconds.
+};
+
 /// The transaction at the heart of management: validate, compile, store, publish, or nothing. Any thread; changes are
 /// serialised. Owns the running snapshot and frees replaced ones after the grace period.
 class Engine {
@@ -91,6 +97,9 @@ class Engine {
   virtual std::optional<BackendSlot> slot_of(const std::string& group, const std::string& member) const = 0;
   /// "group/member" of a slot.
   virtual std::string name_of(BackendSlot slot) const = 0;
+
+  /// Of all certificates that run, by id. Nothing is parsed for it.
+  virtual std::vector<CertificateExpiry> certificate_expiries() const = 0;
 
   struct ExplainRequest {
     Endpoint vip;          ///< Where the request is sent.

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.lab import BACKENDS, VIP4, Lab, basic_config, run, wait_for
+from tests.support.pki import Certificate
 
 pytestmark = pytest.mark.sanitizer
 
@@ -184,6 +185,21 @@ def test_metrics_are_valid_for_prometheus(ops):
     assert len(families) == len(set(families)) > 20
     for line in text.splitlines():
         assert line.startswith("#") or sample.match(line), line
+
+
+def test_a_certificate_near_its_end_is_told_of_in_events_log_and_metrics(ops):
+    made = Certificate(ops.folder, "soon", days=5)
+    last = ops.api.ok("GET", "/api/v1/events")["last"]
+    ops.api.ok("PUT", "/api/v1/certificates/soon", made.resource())
+
+    def told():
+        return [e for e in ops.api.ok("GET", f"/api/v1/events?after={last}")["items"] if e["type"] == "certificate_expiring"]
+    wait_for(told, 10, "the event")
+    assert [e["subject"] for e in told()] == ["soon"]
+    assert "expires in 4 days" in told()[0]["message"]
+    assert "certificate soon expires in 4 days" in ops.log_text()
+    assert 4 * 86400 < ops.api.metric("sluice_certificate_expires_in_seconds", certificate="soon") < 5 * 86400
+    ops.api.ok("DELETE", "/api/v1/certificates/soon")
 
 
 def test_huge_pages_are_used_when_they_are_there():

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "mgmt/daemon/housekeeper.h"
+
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <ctime>
+
+namespace sluice::mgmt::daemon {
+namespace {
+
+constexpr std::chrono::seconds kPause{1};
+/// Between two looks at the same certificates.
+constexpr std::int64_t kLookInterval = 60;  // seconds
+
+}  // namespace
+
+void Housekeeper::start() {
+  thread_ = std::thread([this] { loop(); });
+}
+
+void Housekeeper::stop() {
+  if (!thread_.joinable()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  thread_.join();
+}
+
+void Housekeeper::loop() {
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    lock.unlock();
+    round(std::time(nullptr));
+    lock.lock();
+    wake_.wait_for(lock, kPause, [this] { return stopping_; });
+  }
+}
+
+void Housekeeper::round(std::int64_t now) { look_at_certificates(now); }
+
+void Housekeeper::look_at_certificates(std::int64_t now) {
+  const std::uint64_t revision = engine_.revision();
+  const bool due = looked_at_ == 0 || revision != revision_ || now >= looked_at_ + kLookInterval || now < looked_at_;
+  if (!due) return;
+  revision_ = revision;
+  looked_at_ = now;
+  for (ExpiryWatch::Notice& n : expiry_.look(engine_.certificate_expiries(), now)) {
+    if (n.expired) {
+      spdlog::error("certificate {} {}", n.certificate, n.message);
+    } else {
+      spdlog::warn("certificate {} {}", n.certificate, n.message);
+    }
+    events_.add(n.expired ? "certificate_expired" : "certificate_expiring", std::move(n.certificate), std::move(n.message));
+  }
+}
+
+}  // namespace sluice::mgmt::daemon

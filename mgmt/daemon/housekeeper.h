@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+
+#include "mgmt/daemon/expiry_watch.h"
+#include "mgmt/engine/engine.h"
+#include "mgmt/rest/events.h"
+
+namespace sluice::mgmt::daemon {
+
+/// The thread for what the clock brings about: certificates that come near their end become log lines and events.
+class Housekeeper {
+ public:
+  Housekeeper(Engine& engine, rest::EventLog& events) : engine_(engine), events_(events) {}
+  ~Housekeeper() { stop(); }
+
+  void start();
+  void stop();
+
+  /// One round, as the thread does each second. `now`: Unix time, seconds.
+  void round(std::int64_t now);
+
+ private:
+  void loop();
+  void look_at_certificates(std::int64_t now);
+
+  Engine& engine_;
+  rest::EventLog& events_;
+  ExpiryWatch expiry_;
+  std::uint64_t revision_ = 0;      ///< Whose certificates were looked at last, and when.
+  std::int64_t looked_at_ = 0;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace sluice::mgmt::daemon

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "mgmt/daemon/expiry_watch.h"
+#include "mgmt/daemon/housekeeper.h"
+#include "tests/unit/mgmt_config/samples.h"
+
+namespace sluice::mgmt::daemon {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+constexpr std::int64_t kDay = 86400, kNow = 1'700'000'000;
+
+TEST(ExpiryWatch, each_step_is_told_once_and_the_end_as_such) {
+  ExpiryWatch watch;
+  const std::vector<CertificateExpiry> one = {{"shop", kNow + 40 * kDay}};
+  std::vector<std::pair<std::int64_t, std::string>> told;  // day, message
+  for (std::int64_t hour = 0; hour < 50 * 24; ++hour) {
+    for (const auto& n : watch.look(one, kNow + hour * 3600)) {
+      EXPECT_EQ(n.certificate, "shop");
+      EXPECT_EQ(n.expired, hour == 40 * 24);
+      told.emplace_back(hour / 24, n.message);
+    }
+  }
+  ASSERT_THAT(told, SizeIs(5));
+  const std::pair<std::int64_t, const char*> expected[] = {
+      {10, "expires in 30 days"}, {26, "expires in 14 days"}, {33, "expires in 7 days"}, {39, "expires in 24 hours"},
+      {40, "expired at 2023-12-24T22:13:20Z"}};
+  for (std::size_t i = 0; i < 5; ++i) {
+    EXPECT_EQ(told[i].first, expected[i].first);
+    EXPECT_THAT(told[i].second, HasSubstr(expected[i].second));
+  }
+}
+
+TEST(ExpiryWatch, what_is_first_seen_late_is_told_of_once_at_once) {
+  ExpiryWatch watch;
+  const std::vector<CertificateExpiry> some = {{"far", kNow + 31 * kDay}, {"gone", kNow - 1}, {"near", kNow + 5 * kDay}};
+  const auto notices = watch.look(some, kNow);
+  ASSERT_THAT(notices, SizeIs(2));
+  EXPECT_EQ(notices[0].certificate, "gone");
+  EXPECT_TRUE(notices[0].expired);
+  EXPECT_EQ(notices[1].certificate, "near");
+  EXPECT_THAT(notices[1].message, HasSubstr("5 days"));
+  EXPECT_THAT(watch.look(some, kNow + 60), IsEmpty());
+}
+
+TEST(ExpiryWatch, a_renewed_certificate_begins_anew_and_a_clock_set_back_repeats_nothing) {
+  ExpiryWatch watch;
+  EXPECT_THAT(watch.look(std::vector<CertificateExpiry>{{"shop", kNow + kDay}}, kNow), SizeIs(1));
+  EXPECT_THAT(watch.look(std::vector<CertificateExpiry>{{"shop", kNow + kDay}}, kNow - 20 * kDay), IsEmpty());
+  EXPECT_THAT(watch.look(std::vector<CertificateExpiry>{{"shop", kNow + kDay}}, kNow), IsEmpty());
+  EXPECT_THAT(watch.look(std::vector<CertificateExpiry>{{"shop", kNow + 90 * kDay}}, kNow), IsEmpty());
+  EXPECT_THAT(watch.look(std::vector<CertificateExpiry>{{"shop", kNow + 90 * kDay}}, kNow + 80 * kDay), SizeIs(1));
+  EXPECT_THAT(watch.look({}, kNow + 80 * kDay), IsEmpty());
+  EXPECT_THAT(watch.look(std::vector<CertificateExpiry>{{"shop", kNow + 90 * kDay}}, kNow + 80 * kDay), SizeIs(1))
+      << "it was gone, and is another's now";
+}
+
+TEST(Housekeeper, certificates_near_their_end_become_events) {
+  test::TempFolder folder;
+  l7::proxy::Shared shared(1, 64);
+  Rcu rcu(1);
+  rest::EventLog events;
+  auto engine = std::move(Engine::open({folder.path(), 1}, shared)).value();
+  ASSERT_TRUE(engine->start(rcu).ok());
+  ASSERT_EQ(engine->apply(test::sample(), {}).outcome, ApplyResult::Outcome::kApplied);
+  const auto expiries = engine->certificate_expiries();
+  ASSERT_THAT(expiries, SizeIs(1));
+  EXPECT_EQ(expiries[0].id, "shop");
+
+  Housekeeper keeper(*engine, events);
+  keeper.round(expiries[0].not_after - 100 * kDay);
+  EXPECT_THAT(events.after(0, 10), IsEmpty());
+  keeper.round(expiries[0].not_after - 3 * kDay);
+  keeper.round(expiries[0].not_after - 3 * kDay + 120);
+  keeper.round(expiries[0].not_after);
+  const auto told = events.after(0, 10);
+  ASSERT_THAT(told, SizeIs(2));
+  EXPECT_EQ(told[0].type, "certificate_expiring");
+  EXPECT_EQ(told[0].subject, "shop");
+  EXPECT_THAT(told[0].message, HasSubstr("expires in 3 days"));
+  EXPECT_EQ(told[1].type, "certificate_expired");
+}
+
+}  // namespace
+}  // namespace sluice::mgmt::daemon
