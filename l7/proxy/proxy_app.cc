@@ -28,6 +28,7 @@ class ProxyAppImpl final : public ProxyApp, private l4::tcp::Acceptor, private u
     if (next != state_.snapshot || next->revision != revision_) {
       revision_ = next->revision;
       state_.adopt(next, now);
+      tls_.use_ticket_keys(next->ticket_keys.get());
       if (!state_.draining) health_.follow(*next, now);
     }
     return &next->vips;

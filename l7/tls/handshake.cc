@@ -3,7 +3,7 @@
 
 namespace sluice::l7::tls {
 
-Handshake::Handshake(SSL_CTX* context, CipherQueues& queues) : queues_(queues) {
+Handshake::Handshake(SSL_CTX* context, CipherQueues& queues, const TicketSource& tickets) : queues_(queues) {
   SslPtr ssl(SSL_new(context));
   BioPtr bio = make_chain_bio(queues);
   if (ssl == nullptr || bio == nullptr) {
@@ -13,6 +13,7 @@ Handshake::Handshake(SSL_CTX* context, CipherQueues& queues) : queues_(queues) {
   SSL_set_bio(ssl.get(), bio.get(), bio.get());
   bio.release();  // one reference, held by the SSL for both directions
   SSL_set_accept_state(ssl.get());
+  use_tickets(ssl.get(), tickets);
   tap_.attach(ssl.get());
   ssl_ = std::move(ssl);
 }

@@ -7,6 +7,7 @@
 
 #include "l7/tls/chain_bio.h"
 #include "l7/tls/takeover.h"
+#include "l7/tls/ticket_sealer.h"
 #include "l7/tls/tls_stream.h"
 
 namespace sluice::l7::tls {
@@ -22,8 +23,8 @@ class Handshake {
     kFailed,     ///< error() says why; an alert may be in `out`.
   };
 
-  /// `context`: SSL_CTX. Check ready(): false when out of memory.
-  Handshake(SSL_CTX* context, CipherQueues& queues);
+  /// `context`: SSL_CTX. `tickets` outlives the SSL. Check ready(): false when out of memory.
+  Handshake(SSL_CTX* context, CipherQueues& queues, const TicketSource& tickets);
   bool ready() const { return ssl_ != nullptr; }
   Result step();
   const std::string& error() const { return error_; }

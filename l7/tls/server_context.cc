@@ -1,23 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "l7/tls/server_context.h"
 
-#include <openssl/rand.h>
-
 #include <array>
 
 #include "l7/tls/certificate.h"
 #include "l7/tls/certificate_table.h"
 #include "l7/tls/openssl_util.h"
 #include "l7/tls/takeover.h"
+#include "l7/tls/ticket_sealer.h"
 
 namespace sluice::l7::tls {
 namespace {
 
-constexpr long kTicketLifetime = 7200;  // seconds
-constexpr std::size_t kTicketKeys = 80;  // name 16, HMAC key 32, AES key 32
-constexpr unsigned char kSessionIdContext[] = "sluice";
+int wire(TlsVersion v) { return static_cast<int>(v); }
 
-using TicketKeys = std::array<unsigned char, kTicketKeys>;
+/// What a session was agreed under, as SHA-256. One that began under other rules is not resumed: a suite that is
+/// forbidden by now would come back with it, or a client certificate that was judged by others. Certificates of
+/// ours are not part of it: renewing one among ten thousand must not cost the sessions of all.
+using Rules = std::array<unsigned char, 32>;
+static_assert(std::tuple_size_v<Rules> <= SSL_MAX_SID_CTX_LENGTH);
+
+std::optional<Rules> rules_of(const ServerConfig& config) {
+  const Policy& p = config.policy;
+  std::string text = "sluice 1";
+  for (const std::string& part : {std::to_string(wire(p.min_version)), std::to_string(wire(p.max_version)), p.ciphers,
+                                  p.ciphersuites, p.groups, p.signature_algorithms, std::to_string(p.security_level)}) {
+    text += '\n' + part;
+  }
+  Rules out;
+  if (EVP_Q_digest(nullptr, "SHA256", nullptr, text.data(), text.size(), out.data(), nullptr) != 1) return std::nullopt;
+  return out;
+}
 
 /// RFC 7301, 3.1: a list of length-prefixed names.
 Result<std::string> alpn_wire(const std::vector<std::string>& protocols) {
@@ -62,8 +75,6 @@ int choose_certificate(SSL* ssl, void* table) {
 /// sees it.
 int accept_server_name(SSL*, int*, void*) { return SSL_TLSEXT_ERR_OK; }
 
-int wire(TlsVersion v) { return static_cast<int>(v); }
-
 /// The list without its first name.
 std::string behind_first(const std::string& list) { return list.substr(list.find(':') + 1); }
 
@@ -93,10 +104,10 @@ struct ServerContext::Impl {
   std::string alpn;
   std::vector<SslCtxPtr> contexts;  ///< By worker.
 
-  Result<SslCtxPtr> make_context(const ServerConfig& config, TicketKeys& keys);
+  Result<SslCtxPtr> make_context(const ServerConfig& config);
 };
 
-Result<SslCtxPtr> ServerContext::Impl::make_context(const ServerConfig& config, TicketKeys& keys) {
+Result<SslCtxPtr> ServerContext::Impl::make_context(const ServerConfig& config) {
   const auto failed = [](const char* what) { return Error{std::string(what) + ": " + take_error_text("refused")}; };
   SslCtxPtr made(SSL_CTX_new(TLS_server_method()));
   if (!made) return failed("TLS context");
@@ -111,11 +122,12 @@ Result<SslCtxPtr> ServerContext::Impl::make_context(const ServerConfig& config, 
   // Off: bytes behind a record stay outside the SSL, where the one who takes over finds them.
   SSL_CTX_set_read_ahead(c, 0);
 
-  // Sessions live in tickets only; the same keys in each worker's context, so that any worker resumes them.
+  // Sessions live in tickets only. Resumed by PSK with (EC)DHE alone: SSL_OP_ALLOW_NO_DHE_KEX stays off.
   SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_timeout(c, kTicketLifetime);
-  if (SSL_CTX_set_session_id_context(c, kSessionIdContext, sizeof kSessionIdContext - 1) != 1 ||
-      SSL_CTX_set_tlsext_ticket_keys(c, keys.data(), keys.size()) != 1) {
+  const auto rules = rules_of(config);
+  if (!rules || SSL_CTX_set_session_id_context(c, rules->data(), rules->size()) != 1 ||
+      SSL_CTX_set_tlsext_ticket_key_evp_cb(c, seal_or_open_ticket) != 1) {
     return failed("session tickets");
   }
   SSL_CTX_set_cert_cb(c, choose_certificate, &table);
@@ -148,19 +160,11 @@ Result<std::shared_ptr<const ServerContext>> ServerContext::create(const ServerC
   if (config.default_certificate && !listed) impl->table.add(fallback, fallback->names());
   impl->table.set_default(fallback);
 
-  TicketKeys keys;
-  if (RAND_bytes(keys.data(), static_cast<int>(keys.size())) != 1) {
-    return Error{"session tickets: " + take_error_text("no entropy")};
-  }
   for (std::uint32_t w = 0; w < workers; ++w) {
-    auto context = impl->make_context(config, keys);
-    if (!context) {
-      OPENSSL_cleanse(keys.data(), keys.size());
-      return context.error();
-    }
+    auto context = impl->make_context(config);
+    if (!context) return context.error();
     impl->contexts.push_back(std::move(*context));
   }
-  OPENSSL_cleanse(keys.data(), keys.size());
   return std::shared_ptr<const ServerContext>(new ServerContext(std::move(impl)));
 }
 

@@ -72,7 +72,7 @@ void Session::look_at_first_bytes(Instant now) {
     queues_.out.append_copy(plain_http_answer(), host_.buffers);
     return fail("plain HTTP request", CloseReason::kProtocolError, now);
   }
-  handshake_ = std::make_unique<Handshake>(static_cast<SSL_CTX*>(context_->context(worker_)), queues_);
+  handshake_ = std::make_unique<Handshake>(static_cast<SSL_CTX*>(context_->context(worker_)), queues_, host_.tickets);
   if (!handshake_->ready()) return fail("out of memory", CloseReason::kNoResources, now);
   state_ = State::kHandshake;
 }

@@ -38,6 +38,7 @@ struct SessionHost {
   TimerWheel& timers;
   Stats stats;
   RecordTools tools;
+  TicketSource tickets{nullptr, &stats.tickets_unknown};
 };
 
 /// One connection: the plaintext stream of its user, and the user of the stream below.

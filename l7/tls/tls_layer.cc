@@ -77,6 +77,8 @@ l4::StreamEvents* TlsLayer::accept(l4::Stream& below, std::shared_ptr<const Serv
   return s;
 }
 
+void TlsLayer::use_ticket_keys(const TicketKeys* keys) { impl_->tickets.keys = keys; }
+
 void TlsLayer::flush(Instant now) { impl_->flush(now); }
 
 const Stats& TlsLayer::stats() const { return impl_->stats; }
@@ -85,6 +87,9 @@ void Stats::visit(MetricSink& sink, std::string_view labels) const {
   sink.counter("sluice_tls_handshakes_total", "Full TLS handshakes completed.", labels, handshakes.get());
   sink.counter("sluice_tls_handshakes_resumed_total", "TLS handshakes that resumed a session.", labels,
                handshakes_resumed.get());
+  sink.counter("sluice_tls_tickets_unknown_total",
+               "Session tickets offered that no key opens: of another appliance, or of a retired key.", labels,
+               tickets_unknown.get());
   sink.counter("sluice_tls_handshakes_failed_total", "TLS handshakes that failed.", labels, handshakes_failed.get());
   sink.counter("sluice_tls_handshake_timeouts_total", "TLS handshakes that took too long.", labels,
                handshake_timeouts.get());

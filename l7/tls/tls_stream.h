@@ -10,6 +10,7 @@
 #include "dataplane/base/timer_wheel.h"
 #include "l4/stream.h"
 #include "l7/tls/server_context.h"
+#include "l7/tls/ticket_keys.h"
 
 namespace sluice::l7::tls {
 
@@ -25,6 +26,7 @@ struct Stats {
   Counter truncated;            ///< FIN without close_notify after the handshake.
   Counter taken_over;           ///< Handshakes after which records are our own (IPsec-MB).
   Counter left_with_openssl;    ///< Handshakes after which records stay with OpenSSL.
+  Counter tickets_unknown;      ///< Tickets that no key of ours opens (any more): full handshakes.
   Counter no_session;           ///< Refused in accept(): `max_sessions` are open, or no memory.
   void visit(MetricSink& sink, std::string_view labels) const;
 };
@@ -61,6 +63,9 @@ class TlsLayer {
   /// memory.
   l4::StreamEvents* accept(l4::Stream& below, std::shared_ptr<const ServerContext> context, l4::StreamEvents* user,
                            TlsStream** stream);
+  /// Session tickets are sealed by the first of these and opened by all. Valid until the next call. Null, as at first:
+  /// no tickets.
+  void use_ticket_keys(const TicketKeys* keys);
   /// Once a loop, from on_poll, before Stack::flush: encrypts what send() gathered in this loop and delivers what could
   /// not be delivered inside the user's own calls (so events come from in here, too). A timer does the same a tick
   /// later when nobody calls it.

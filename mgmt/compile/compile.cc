@@ -226,9 +226,11 @@ class Compilation {
 
 Output compile(const Input& input, Slots& slots) { return Compilation(input, slots).run(); }
 
-std::unique_ptr<const l7::Snapshot> make_snapshot(const Program& program, std::uint64_t revision) {
+std::unique_ptr<const l7::Snapshot> make_snapshot(const Program& program, std::uint64_t revision,
+                                                  std::shared_ptr<const l7::tls::TicketKeys> tickets) {
   auto out = std::make_unique<l7::Snapshot>();
   out->revision = revision;
+  out->ticket_keys = std::move(tickets);
   std::map<std::string_view, std::vector<IpAddr>> addresses;
   for (const auto& [id, lb] : program.config->load_balancers) {
     for (const std::string& text : lb.addresses) {

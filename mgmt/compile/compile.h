@@ -31,7 +31,8 @@ struct Output {
 /// is refused.
 Output compile(const Input& input, Slots& slots);
 
-/// The published form of a program.
-std::unique_ptr<const l7::Snapshot> make_snapshot(const Program& program, std::uint64_t revision);
+/// The published form of a program. No `tickets`: listeners give no session tickets.
+std::unique_ptr<const l7::Snapshot> make_snapshot(const Program& program, std::uint64_t revision,
+                                                  std::shared_ptr<const l7::tls::TicketKeys> tickets = nullptr);
 
 }  // namespace sluice::mgmt::compile

@@ -39,7 +39,16 @@ void Housekeeper::loop() {
   }
 }
 
-void Housekeeper::round(std::int64_t now) { look_at_certificates(now); }
+void Housekeeper::round(std::int64_t now) {
+  look_at_certificates(now);
+  rotate_ticket_keys(now);
+}
+
+void Housekeeper::rotate_ticket_keys(std::int64_t now) {
+  const Status rotated = engine_.rotate_ticket_keys(now);
+  if (!rotated && !rotation_failed_) spdlog::error("session tickets: the keys stay as they are: {}", rotated.error().message);
+  rotation_failed_ = !rotated;
+}
 
 void Housekeeper::look_at_certificates(std::int64_t now) {
   const std::uint64_t revision = engine_.revision();

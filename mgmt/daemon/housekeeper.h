@@ -12,7 +12,8 @@
 
 namespace sluice::mgmt::daemon {
 
-/// The thread for what the clock brings about: certificates that come near their end become log lines and events.
+/// The thread for what the clock brings about: certificates that come near their end become log lines and events, keys of
+/// session tickets are rotated.
 class Housekeeper {
  public:
   Housekeeper(Engine& engine, rest::EventLog& events) : engine_(engine), events_(events) {}
@@ -27,12 +28,14 @@ class Housekeeper {
  private:
   void loop();
   void look_at_certificates(std::int64_t now);
+  void rotate_ticket_keys(std::int64_t now);
 
   Engine& engine_;
   rest::EventLog& events_;
   ExpiryWatch expiry_;
   std::uint64_t revision_ = 0;      ///< Whose certificates were looked at last, and when.
   std::int64_t looked_at_ = 0;
+  bool rotation_failed_ = false;    ///< Told already.
 
   std::mutex mutex_;
   std::condition_variable wake_;

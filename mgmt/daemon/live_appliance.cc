@@ -103,6 +103,11 @@ void LiveAppliance::visit_management(MetricSink& sink) const {
   sink.counter("sluice_access_log_lines_lost_total",
                "Lines that could not be written (disk full, reader gone).", "", records_.lines_lost());
   const std::int64_t now = std::time(nullptr);
+  const TicketKeyInfo tickets = engine_.ticket_keys();
+  sink.gauge("sluice_tls_ticket_keys", "Keys that open session tickets, by who made them.",
+             metric_label("source", tickets.configured ? "configured" : "generated"), static_cast<double>(tickets.keys.size()));
+  sink.gauge("sluice_tls_ticket_key_age_seconds", "Since when the key that seals session tickets is there.", "",
+             static_cast<double>(now - tickets.keys.front().since));
   for (const CertificateExpiry& c : engine_.certificate_expiries()) {
     sink.gauge("sluice_certificate_expires_in_seconds",
                "Until the certificate's notAfter; negative afterwards.", metric_label("certificate", c.id),

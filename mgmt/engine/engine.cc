@@ -33,15 +33,17 @@ struct State {
 class EngineImpl final : public Engine {
  public:
   EngineImpl(std::unique_ptr<store::Store> store, store::Stored last, std::uint32_t workers,
-             l7::proxy::Shared& shared)
+             TicketKeyring tickets, l7::proxy::Shared& shared)
       : shared_(shared),
         workers_(workers),
+        tickets_(std::move(tickets)),
         store_(std::move(store)),
         stored_ages_(std::move(last.rule_ages)) {
     auto state = std::make_shared<State>();
     state->revision = last.revision;
     state->config = std::make_shared<const Config>(std::move(last.config));
     state_ = std::move(state);
+    ticket_info_ = {tickets_.configured(), tickets_.info()};
   }
   ~EngineImpl() override;
 
@@ -57,6 +59,9 @@ class EngineImpl final : public Engine {
   std::vector<AuditInfo> audit(std::size_t limit) const override;
   std::optional<BackendSlot> slot_of(const std::string& group, const std::string& member) const override;
   std::string name_of(BackendSlot slot) const override;
+  TicketKeyInfo ticket_keys() const override;
+  Status set_ticket_keys(const std::vector<TicketSecret>& secrets, const ApplyOptions& options) override;
+  Status rotate_ticket_keys(std::int64_t now) override;
   std::vector<CertificateExpiry> certificate_expiries() const override;
   Explanation explain(const ExplainRequest& request) const override;
 
@@ -78,6 +83,8 @@ class EngineImpl final : public Engine {
   ApplyResult change_to(Config next, const ApplyOptions& options);
   ApplyResult finish(ApplyResult result, const ApplyOptions& options);
   void publish(std::shared_ptr<const State> next);
+  void publish_snapshot(const State& state);
+  void ticket_keys_changed();
   void release_idle_slots();
 
   l7::proxy::Shared& shared_;
@@ -87,13 +94,15 @@ class EngineImpl final : public Engine {
   Rcu* rcu_ = nullptr;       ///< Null: not started; changes are not published.
   compile::Slots slots_;
   std::vector<BackendSlot> waiting_;  ///< Retired, but a request still counts on them.
+  TicketKeyring tickets_;
 
   mutable std::mutex store_mutex_;  ///< SQLite is used by one thread at a time.
   std::unique_ptr<store::Store> store_;
   std::map<std::string, std::uint64_t> stored_ages_;  ///< Until the first program knows them.
 
-  mutable std::mutex state_mutex_;  ///< Held for a pointer copy only.
+  mutable std::mutex state_mutex_;  ///< Held for a copy only.
   std::shared_ptr<const State> state_;
+  TicketKeyInfo ticket_info_;  ///< Of tickets_, for readers.
 };
 
 EngineImpl::~EngineImpl() {
@@ -220,16 +229,51 @@ void EngineImpl::publish(std::shared_ptr<const State> next) {
 
   set_state(next);
   if (rcu_ != nullptr) {
-    const l7::Snapshot* old =
-        shared_.snapshot.exchange(compile::make_snapshot(*next->program, next->revision).release());
-    rcu_->synchronize();
-    delete old;
+    publish_snapshot(*next);
   } else if (shared_.snapshot.read() != nullptr) {
     return;  // Stopped: draining workers still run the last snapshot, so its slots stay taken.
   }
   for (const GroupSlot s : retired.groups) slots_.groups.release(s.value);
   waiting_.insert(waiting_.end(), retired.backends.begin(), retired.backends.end());
   release_idle_slots();
+}
+
+/// Started, and with a program.
+void EngineImpl::publish_snapshot(const State& state) {
+  const l7::Snapshot* old =
+      shared_.snapshot.exchange(compile::make_snapshot(*state.program, state.revision, tickets_.keys()).release());
+  rcu_->synchronize();
+  delete old;
+}
+
+void EngineImpl::ticket_keys_changed() {
+  {
+    const std::lock_guard lock(state_mutex_);
+    ticket_info_ = {tickets_.configured(), tickets_.info()};
+  }
+  if (const auto now = state(); rcu_ != nullptr && now->program) publish_snapshot(*now);
+}
+
+TicketKeyInfo EngineImpl::ticket_keys() const {
+  const std::lock_guard lock(state_mutex_);
+  return ticket_info_;
+}
+
+Status EngineImpl::set_ticket_keys(const std::vector<TicketSecret>& secrets, const ApplyOptions& options) {
+  const std::lock_guard lock(change_mutex_);
+  const Status set = tickets_.set(secrets, unix_now());
+  if (set) ticket_keys_changed();
+  const std::lock_guard store_lock(store_mutex_);
+  store_->audit({unix_now(), options.author, options.comment, set ? "applied" : "store_failed", revision()});
+  return set;
+}
+
+Status EngineImpl::rotate_ticket_keys(std::int64_t now) {
+  const std::lock_guard lock(change_mutex_);
+  const auto rotated = tickets_.rotate(now);
+  if (!rotated) return rotated.error();
+  if (*rotated) ticket_keys_changed();
+  return Ok{};
 }
 
 void EngineImpl::release_idle_slots() {
@@ -310,8 +354,10 @@ Result<std::unique_ptr<Engine>> Engine::open(const Options& options, l7::proxy::
   if (!store) return store.error();
   auto last = (*store)->load_last();
   if (!last) return last.error();
-  return std::unique_ptr<Engine>(
-      new EngineImpl(std::move(store).value(), std::move(last).value(), options.workers, shared));
+  auto tickets = TicketKeyring::open(options.data_folder + "/ticket-keys", unix_now());
+  if (!tickets) return tickets.error();
+  return std::unique_ptr<Engine>(new EngineImpl(std::move(store).value(), std::move(last).value(), options.workers,
+                                                std::move(tickets).value(), shared));
 }
 
 }  // namespace sluice::mgmt

@@ -14,6 +14,7 @@
 #include "l7/proxy/proxy_app.h"
 #include "l7/snapshot.h"
 #include "mgmt/config/model.h"
+#include "mgmt/engine/ticket_keyring.h"
 
 namespace sluice::mgmt {
 
@@ -59,6 +60,12 @@ struct CertificateExpiry {
   std::int64_t not_after = 0;  ///< Unix seconds.
 };
 
+/// The keys of session tickets as they are: names, never secrets. The first seals, all open.
+struct TicketKeyInfo {
+  bool configured = false;  ///< Set by somebody, not made here.
+  std::vector<TicketKeyring::Key> keys;
+};
+
 /// The transaction at the heart of management: validate, compile, store, publish, or nothing. Any thread; changes are
 /// serialised. Owns the running snapshot and frees replaced ones after the grace period.
 class Engine {
@@ -97,6 +104,12 @@ class Engine {
   virtual std::optional<BackendSlot> slot_of(const std::string& group, const std::string& member) const = 0;
   /// "group/member" of a slot.
   virtual std::string name_of(BackendSlot slot) const = 0;
+
+  virtual TicketKeyInfo ticket_keys() const = 0;
+  /// Not a revision: history would keep what is to be forgotten. `secrets` as for TicketKeyring::set().
+  virtual Status set_ticket_keys(const std::vector<TicketSecret>& secrets, const ApplyOptions& options) = 0;
+  /// When it is time for it; to be called every now and then. `now`: Unix seconds.
+  virtual Status rotate_ticket_keys(std::int64_t now) = 0;
 
   /// Of all certificates that run, by id. Nothing is parsed for it.
   virtual std::vector<CertificateExpiry> certificate_expiries() const = 0;

@@ -24,5 +24,6 @@ void add_resource_routes(RouteTable& table, const Api& api);
 void add_config_routes(RouteTable& table, const Api& api);
 void add_status_routes(RouteTable& table, const Api& api);
 void add_explain_routes(RouteTable& table, const Api& api);
+void add_ticket_key_routes(RouteTable& table, const Api& api);
 
 }  // namespace sluice::mgmt::rest

@@ -145,6 +145,7 @@ RouteTable make_routes(const Api& api) {
   add_resource_routes(table, api);
   add_config_routes(table, api);
   add_explain_routes(table, api);
+  add_ticket_key_routes(table, api);
   return table;
 }
 

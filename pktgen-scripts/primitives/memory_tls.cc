@@ -105,6 +105,10 @@ Appliance::Appliance(std::string_view chain_pem, std::string_view key_pem, BufPo
   auto context = l7::tls::ServerContext::create(config, 1);
   if (!context) throw Failure("TLS context: " + context.error().message);
   context_ = std::move(*context);
+  auto key = l7::tls::TicketKey::generate();
+  if (!key) throw Failure(key.error().message);
+  tickets_.push_back(*key);
+  layer_.use_ticket_keys(&tickets_);
 }
 
 void Appliance::accept() {

@@ -107,6 +107,7 @@ class Appliance final : public l4::StreamEvents {
 
  private:
   TimerWheel timers_{kNow};
+  l7::tls::TicketKeys tickets_;
   l7::tls::TlsLayer layer_;
   std::shared_ptr<const l7::tls::ServerContext> context_;
 };

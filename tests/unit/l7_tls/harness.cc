@@ -230,10 +230,16 @@ void Client::read() {
 
 // ---- Pair ----
 
+const TicketKeys& some_ticket_keys() {
+  static const TicketKeys keys = {*TicketKey::generate()};
+  return keys;
+}
+
 Pair::Pair(std::shared_ptr<const ServerContext> context, Options o)
     : client(o.client),
       layer(std::make_unique<TlsLayer>(WorkerId{o.worker}, buffers(), timers, o.max_sessions)),
       segment(o.segment) {
+  layer->use_ticket_keys(o.tickets);
   tcp.events = layer->accept(tcp, std::move(context), &user, &user.stream);
   if (tcp.events != nullptr) tcp.events->on_open(now);
 }

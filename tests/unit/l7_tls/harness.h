@@ -107,6 +107,9 @@ class Client {
   std::vector<SSL_SESSION*> sessions;  ///< From tickets.
 };
 
+/// The same at each call.
+const TicketKeys& some_ticket_keys();
+
 /// Client and server side of one connection, and the time.
 class Pair {
  public:
@@ -115,6 +118,7 @@ class Pair {
     std::size_t segment = 1400;
     std::uint32_t worker = 0;
     std::size_t max_sessions = 16;
+    const TicketKeys* tickets = &some_ticket_keys();
   };
   Pair(std::shared_ptr<const ServerContext> context, Options options);
   explicit Pair(std::shared_ptr<const ServerContext> context) : Pair(std::move(context), Options()) {}

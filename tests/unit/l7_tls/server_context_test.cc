@@ -201,41 +201,6 @@ TEST(ServerContext, SaysWhatIsWrongWithItsConfiguration) {
   EXPECT_THAT(error({}, 0), HasSubstr("workers"));
 }
 
-class Resumption : public testing::TestWithParam<int> {};
-INSTANTIATE_TEST_SUITE_P(Tls, Resumption, testing::Values(TLS1_2_VERSION, TLS1_3_VERSION), [](const auto& i) {
-  return i.param == TLS1_2_VERSION ? "Tls12" : "Tls13";
-});
-
-TEST_P(Resumption, ATicketOfOneWorkerIsGoodAtAnother) {
-  const auto context = make_context({}, 2);
-  Pair first(context, {.client = asking("www.example.com", GetParam()), .worker = 0});
-  ASSERT_TRUE(first.connect());
-  ASSERT_FALSE(first.client.sessions.empty());
-
-  Client::Options again = asking("www.example.com", GetParam());
-  again.session = first.client.sessions.back();
-  Pair second(context, {.client = again, .worker = 1});
-  ASSERT_TRUE(second.connect());
-  EXPECT_TRUE(SSL_session_reused(second.client.ssl.get()));
-  EXPECT_TRUE(second.user.info.resumed);
-  EXPECT_EQ(second.user.server_name, "www.example.com");
-  EXPECT_EQ(second.layer->stats().handshakes_resumed.get(), 1u);
-  EXPECT_EQ(second.layer->stats().handshakes.get(), 0u);
-  second.client.write("ping");
-  second.exchange();
-  EXPECT_EQ(second.user.received, "ping");
-}
-
-TEST_P(Resumption, ATicketOfAnotherContextMeansAFullHandshake) {
-  Pair first(make_context(), {.client = asking("a.test", GetParam())});
-  ASSERT_TRUE(first.connect());
-  Client::Options again = asking("a.test", GetParam());
-  again.session = first.client.sessions.back();
-  Pair second(make_context(), {.client = again});
-  ASSERT_TRUE(second.connect());
-  EXPECT_FALSE(second.user.info.resumed);
-}
-
 TEST(ServerContext, AWorkerThatItWasNotMadeForIsRefusedWithoutHarm) {
   Pair p(make_context({}, 1), {.worker = 3});
   EXPECT_FALSE(p.connect());
