@@ -34,8 +34,16 @@ bool list_has_token(std::string_view value, std::string_view token) {
   }
 }
 
+bool is_ssl_client_name(std::string_view name) {
+  static constexpr std::string_view kPrefix = "ssl-client-";
+  return name.size() > kPrefix.size() && ascii_lower(name.front()) == 's' &&
+         std::equal(kPrefix.begin(), kPrefix.end(), name.begin(),
+                    [](char ours, char c) { return ours == (c == '_' ? '-' : ascii_lower(c)); });
+}
+
 FieldName field_name(std::string_view name) {
   using enum FieldName;
+  if (is_ssl_client_name(name)) return kSslClient;
   const auto is = [name](std::string_view known) {
     return ascii_lower(name.front()) == known.front() && equals_ignore_case(name, known);
   };

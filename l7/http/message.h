@@ -38,6 +38,7 @@ enum class FieldName : std::uint8_t {
   kHttp2Settings,
   kKeepAlive,
   kProxyConnection,
+  kSslClient,  ///< Any name that begins with "ssl-client-": what a proxy says of a client's certificate.
   kTe,
   kTransferEncoding,
   kUpgrade,
@@ -49,6 +50,10 @@ enum class FieldName : std::uint8_t {
   kXRequestId,
 };
 FieldName field_name(std::string_view name);
+
+/// Whether a backend may take the name for one of ours that tell of a client's certificate. '_' counts as '-': many
+/// backends see both as '_' (RFC 3875, 4.1.18).
+bool is_ssl_client_name(std::string_view name);
 
 struct Field {
   std::string_view name;             ///< As received.

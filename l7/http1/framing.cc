@@ -200,6 +200,7 @@ bool forbidden_in_trailers(std::string_view name) {
                                                               "x-request-id",
                                                               "x-rewrite-url"};
   if (name.size() >= 12 && http::equals_ignore_case(name.substr(0, 12), "x-forwarded-")) return true;
+  if (http::is_ssl_client_name(name)) return true;
   return std::any_of(kNames.begin(), kNames.end(),
                      [name](std::string_view n) { return http::equals_ignore_case(n, name); });
 }

@@ -41,6 +41,12 @@ void ClientSession::attach(l4::Stream& stream, const tls::TlsStream* tls, Instan
   worker_.timers.arm(timer_, now + (l == nullptr ? kLinger : l->header_timeout));
 }
 
+ClientVerdict ClientSession::client_verdict() const {
+  if (tls_ == nullptr) return {};
+  const tls::SessionInfo info = tls_->session();
+  return {info.client_asked, info.client_certificate};
+}
+
 void ClientSession::discard() {
   state_ = State::kGone;
   worker_.session_gone(this);

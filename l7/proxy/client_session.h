@@ -8,6 +8,7 @@
 #include "dataplane/base/timer_wheel.h"
 #include "l4/stream.h"
 #include "l7/http1/parser.h"
+#include "l7/proxy/headers.h"
 #include "l7/proxy/worker_state.h"
 #include "l7/tls/tls_stream.h"
 
@@ -54,6 +55,8 @@ class ClientSession final : public l4::StreamEvents {
     return {local_text_.data(), local_text_size_};
   }  ///< As a Host: value.
   bool is_tls() const { return tls_ != nullptr; }
+  /// Valid while the stream is open.
+  ClientVerdict client_verdict() const;
   std::string_view tls_version() const {
     return tls_ == nullptr ? std::string_view() : tls_->session().version;
   }

@@ -41,6 +41,17 @@ struct Incoming {
 /// Told by no other field, and known to few, so that http::FieldName does not have it.
 constexpr http1::LiteralName kClientPort = "X-Forwarded-Client-Srcport";
 
+/// Names and values as ingress-nginx has them; the fingerprint is SHA-256.
+void write_client_verdict(http1::HeadWriter& w, const ClientVerdict& client) {
+  if (!client.asked) return;
+  w.field("ssl-client-verify", client.certificate != nullptr ? "SUCCESS" : "NONE");
+  if (client.certificate == nullptr) return;
+  w.field("ssl-client-subject-dn", client.certificate->subject);
+  w.field("ssl-client-issuer-dn", client.certificate->issuer);
+  w.field("ssl-client-fingerprint", client.certificate->fingerprint);
+  if (!client.certificate->escaped_pem.empty()) w.field("ssl-client-cert", client.certificate->escaped_pem);
+}
+
 void write_own_fields(http1::HeadWriter& w, const http::RequestHead& request, const ForwardContext& context,
                       const Incoming& in, std::string& forwarded_for) {
   const auto wanted = [&](ForwardedField f) { return (context.fields & f) != 0; };
@@ -61,6 +72,7 @@ void write_own_fields(http1::HeadWriter& w, const http::RequestHead& request, co
   if (wanted(kForwardRealIp)) w.field("X-Real-IP", in.real_ip.empty() ? context.client_address : in.real_ip);
   if (wanted(kForwardClientPort)) w.field(kClientPort, std::uint64_t{context.client_port});
   w.field("X-Request-ID", context.request_id);
+  write_client_verdict(w, context.client);
 }
 
 void write_passed_fields(http1::HeadWriter& w, const http::RequestHead& request,
@@ -105,6 +117,10 @@ void write_passed_fields(http1::HeadWriter& w, const http::RequestHead& request,
         break;
       case FieldName::kForwarded:
         if (context.trust_forwarded) w.pass(f);
+        break;
+      case FieldName::kSslClient:
+        // A trusted proxy in front of us has spoken TLS with the client; where we do, ours are the only ones.
+        if (context.trust_forwarded && !context.client.asked && !http::is_hop_by_hop(f, connection.span())) w.pass(f);
         break;
       default:
         if (!keeps_client_port && http::equals_ignore_case(f.name, kClientPort.text)) break;

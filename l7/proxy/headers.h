@@ -8,8 +8,15 @@
 #include "dataplane/base/buf.h"
 #include "l7/http/message.h"
 #include "l7/snapshot.h"
+#include "l7/tls/trust_store.h"
 
 namespace sluice::l7::proxy {
+
+/// What TLS says of the client, for backends.
+struct ClientVerdict {
+  bool asked = false;                                 ///< Clients of this connection's listener show certificates.
+  const tls::ClientCertificate* certificate = nullptr;  ///< Verified. Null: it showed none.
+};
 
 /// What the request's head does not say itself.
 struct ForwardContext {
@@ -22,6 +29,7 @@ struct ForwardContext {
   std::uint8_t fields = kForwardDefault;  ///< Of ForwardedField.
   bool trust_forwarded = false;  ///< X-Forwarded-* of the client are kept (and For is appended to).
   bool upgrade = false;
+  ClientVerdict client;
   std::string_view marked_cookie;  ///< Its marks are taken away, with the help of `scratch`.
   std::string* scratch = nullptr;
 };

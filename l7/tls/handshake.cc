@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "l7/tls/handshake.h"
 
+#include "l7/tls/client_verifier.h"
+
 namespace sluice::l7::tls {
 
 Handshake::Handshake(SSL_CTX* context, CipherQueues& queues, const TicketSource& tickets) : queues_(queues) {
@@ -30,7 +32,10 @@ Handshake::Result Handshake::step() {
   } else if (error == SSL_ERROR_WANT_WRITE && queues_.out_of_buffers) {
     out = Result::kNoBuffers;
   } else {
+    client_refused_ = client_was_refused(ssl_.get());
     error_ = take_error_text("handshake failed");
+    if (const long why = SSL_get_verify_result(ssl_.get()); client_refused_ && why != X509_V_OK)
+      error_.append(": ").append(X509_verify_cert_error_string(why));
   }
   ERR_clear_error();
   return out;
@@ -52,6 +57,7 @@ SessionInfo describe(const SSL* ssl) {
   SSL_get0_alpn_selected(ssl, &alpn, &length);
   if (length > 0) out.alpn = {reinterpret_cast<const char*>(alpn), length};
   out.resumed = SSL_session_reused(ssl) == 1;
+  out.client_asked = (SSL_get_verify_mode(ssl) & SSL_VERIFY_PEER) != 0;
   return out;
 }
 

@@ -28,6 +28,8 @@ class Handshake {
   bool ready() const { return ssl_ != nullptr; }
   Result step();
   const std::string& error() const { return error_; }
+  /// After kFailed: for the client's certificate, or its lack.
+  bool client_refused() const { return client_refused_; }
   /// After kDone.
   SSL& ssl() { return *ssl_; }
   std::optional<RecordKeys> keys(RecordTools& tools) { return take_over(*ssl_, tap_, tools); }
@@ -38,9 +40,10 @@ class Handshake {
   SecretTap tap_;
   SslPtr ssl_;
   std::string error_;
+  bool client_refused_ = false;
 };
 
-/// What was agreed. The views live as long as `ssl`.
+/// What was agreed, but for the client's certificate. The views live as long as `ssl`.
 SessionInfo describe(const SSL* ssl);
 
 }  // namespace sluice::l7::tls

@@ -5,6 +5,7 @@
 
 #include "l7/tls/certificate.h"
 #include "l7/tls/certificate_table.h"
+#include "l7/tls/client_verifier.h"
 #include "l7/tls/openssl_util.h"
 #include "l7/tls/takeover.h"
 #include "l7/tls/ticket_sealer.h"
@@ -26,6 +27,9 @@ std::optional<Rules> rules_of(const ServerConfig& config) {
   for (const std::string& part : {std::to_string(wire(p.min_version)), std::to_string(wire(p.max_version)), p.ciphers,
                                   p.ciphersuites, p.groups, p.signature_algorithms, std::to_string(p.security_level)}) {
     text += '\n' + part;
+  }
+  if (const ClientAuthentication& c = config.clients; c.mode != ClientAuthentication::Mode::kOff) {
+    text += '\n' + std::to_string(static_cast<int>(c.mode)) + '\n' + std::to_string(c.depth) + '\n' + c.authorities->digest();
   }
   Rules out;
   if (EVP_Q_digest(nullptr, "SHA256", nullptr, text.data(), text.size(), out.data(), nullptr) != 1) return std::nullopt;
@@ -103,6 +107,7 @@ struct ServerContext::Impl {
   CertificateTable table;
   std::string alpn;
   std::vector<SslCtxPtr> contexts;  ///< By worker.
+  bool keeps_client_certificates = false;
 
   Result<SslCtxPtr> make_context(const ServerConfig& config);
 };
@@ -130,6 +135,7 @@ Result<SslCtxPtr> ServerContext::Impl::make_context(const ServerConfig& config) 
       SSL_CTX_set_tlsext_ticket_key_evp_cb(c, seal_or_open_ticket) != 1) {
     return failed("session tickets");
   }
+  if (!ask_for_certificates(c, config.clients)) return failed("client_authentication");
   SSL_CTX_set_cert_cb(c, choose_certificate, &table);
   SSL_CTX_set_tlsext_servername_callback(c, accept_server_name);
   SSL_CTX_set_alpn_select_cb(c, select_alpn, &alpn);
@@ -146,6 +152,7 @@ Result<std::shared_ptr<const ServerContext>> ServerContext::create(const ServerC
   auto alpn = alpn_wire(config.alpn);
   if (!alpn) return alpn.error();
   impl->alpn = std::move(*alpn);
+  impl->keeps_client_certificates = config.clients.keep_certificate;
 
   const auto& fallback = config.default_certificate ? config.default_certificate : fake_certificate();
   if (fallback == nullptr) return Error{"TLS context: the fake certificate could not be made"};
@@ -174,5 +181,7 @@ ServerContext::~ServerContext() = default;
 void* ServerContext::context(WorkerId worker) const {
   return worker.value < impl_->contexts.size() ? impl_->contexts[worker.value].get() : nullptr;
 }
+
+bool ServerContext::keeps_client_certificates() const { return impl_->keeps_client_certificates; }
 
 }  // namespace sluice::l7::tls

@@ -10,6 +10,7 @@
 #include "dataplane/base/ids.h"
 #include "dataplane/base/result.h"
 #include "l7/tls/policy.h"
+#include "l7/tls/trust_store.h"
 
 namespace sluice::l7::tls {
 
@@ -33,6 +34,7 @@ struct ServerConfig {
   std::shared_ptr<const Certificate> default_certificate;
   std::vector<OfferedCertificate> certificates;  ///< By names: exact, then wildcard; the first one for a name stays.
   Policy policy = default_policy();
+  ClientAuthentication clients;
   std::vector<std::string> alpn = {"http/1.1"};  ///< In our order of preference.
 };
 
@@ -43,6 +45,8 @@ class ServerContext {
   ~ServerContext();
   /// SSL_CTX of that worker, as an opaque pointer for l7/tls.
   void* context(WorkerId worker) const;
+  /// A client's certificate is told as a whole.
+  bool keeps_client_certificates() const;
 
  private:
   struct Impl;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "l4/tcp/coalesce.h"
+#include "l7/tls/client_verifier.h"
 #include "l7/tls/plain_http.h"
 
 namespace sluice::l7::tls {
@@ -81,7 +82,9 @@ void Session::shake_hands(Instant now) {
   const Handshake::Result r = handshake_->step();
   switch (r) {
     case Handshake::Result::kDone: return opened(now);
-    case Handshake::Result::kFailed: return fail_handshake(handshake_->error(), now);
+    case Handshake::Result::kFailed:
+      if (handshake_->client_refused()) host_.stats.clients_refused.add();
+      return fail_handshake(handshake_->error(), now);
     case Handshake::Result::kNoBuffers: host_.retry(*this, now); break;
     case Handshake::Result::kNeedMore:
       if (fin_received_) return fail_handshake("connection closed in the handshake", now);
@@ -102,6 +105,10 @@ void Session::opened(Instant now) {
 
 void Session::start_records() {
   info_ = describe(&handshake_->ssl());
+  if (info_.client_asked) {
+    client_certificate_ = client_certificate(&handshake_->ssl(), context_->keeps_client_certificates());
+    info_.client_certificate = client_certificate_.get();
+  }
   names_.reserve(info_.server_name.size() + info_.alpn.size());
   for (std::string_view* name : {&info_.server_name, &info_.alpn}) {
     const std::size_t at = names_.size();

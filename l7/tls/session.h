@@ -120,6 +120,7 @@ class Session final : public TlsStream, public l4::StreamEvents {
   Records* records_ = nullptr;    ///< The one in `kinds_`.
   SessionInfo info_;              ///< Its views of the client's names are of `names_`.
   std::string names_;
+  std::unique_ptr<ClientCertificate> client_certificate_;  ///< Of `info_`.
   BufChain plain_out_;            ///< From the user, not sealed yet.
   std::size_t unconsumed_ = 0;    ///< Plaintext given to the user, not consumed yet.
   std::size_t uncredited_ = 0;    ///< Ciphertext received, not consumed() below yet.

@@ -93,6 +93,9 @@ void Stats::visit(MetricSink& sink, std::string_view labels) const {
   sink.counter("sluice_tls_handshakes_failed_total", "TLS handshakes that failed.", labels, handshakes_failed.get());
   sink.counter("sluice_tls_handshake_timeouts_total", "TLS handshakes that took too long.", labels,
                handshake_timeouts.get());
+  sink.counter("sluice_tls_clients_refused_total",
+               "TLS handshakes that failed because the client's certificate was missing or did not verify.", labels,
+               clients_refused.get());
   sink.counter("sluice_tls_records_failed_total", "TLS connections ended by a bad record or an alert.", labels,
                records_failed.get());
   sink.counter("sluice_tls_taken_over_total", "TLS connections whose records are the appliance's own.", labels,

@@ -26,6 +26,7 @@ struct Stats {
   Counter truncated;            ///< FIN without close_notify after the handshake.
   Counter taken_over;           ///< Handshakes after which records are our own (IPsec-MB).
   Counter left_with_openssl;    ///< Handshakes after which records stay with OpenSSL.
+  Counter clients_refused;      ///< Part of handshakes_failed: no certificate of the client's where one is needed, or a wrong one.
   Counter tickets_unknown;      ///< Tickets that no key of ours opens (any more): full handshakes.
   Counter no_session;           ///< Refused in accept(): `max_sessions` are open, or no memory.
   void visit(MetricSink& sink, std::string_view labels) const;
@@ -38,6 +39,8 @@ struct SessionInfo {
   std::string_view server_name;  ///< SNI, as sent; empty: none.
   std::string_view alpn;
   bool resumed = false;
+  bool client_asked = false;  ///< For a certificate.
+  const ClientCertificate* client_certificate = nullptr;  ///< Verified; null: it showed none.
 };
 
 /// The server side of a TLS connection above a stream: a Stream itself, in plaintext, for its user. Its user's on_open

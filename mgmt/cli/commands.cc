@@ -133,7 +133,8 @@ int report_applied(const Answer& answer) {
 
 const std::vector<std::string>& kind_paths() {
   static const std::vector<std::string> kPaths = {"load-balancers", "listeners",    "rules",
-                                                  "server-groups",  "certificates", "address-pools", "access-control-lists"};
+                                                  "server-groups",  "certificates", "address-pools", "access-control-lists",
+                                                  "certificate-authorities"};
   return kPaths;
 }
 
@@ -143,6 +144,7 @@ std::string kind_path(const std::string& word) {
   if (w == "lb" || w == "lbs") return "load-balancers";
   if (w == "group" || w == "groups") return "server-groups";
   if (w == "cert" || w == "certs") return "certificates";
+  if (w == "ca" || w == "cas" || w == "certificate-authority") return "certificate-authorities";
   for (const std::string& path : kind_paths()) {
     if (w == path || w + "s" == path) return path;
   }

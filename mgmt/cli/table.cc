@@ -84,6 +84,13 @@ View view_of(const std::string& kind) {
     return {{"ID", "NAME", "ENTRIES"},
             [=](const json& x) { return Row{get(x, "id"), get(x, "name"), join(x.value("entries", json()))}; }};
   }
+  if (kind == "certificate-authorities") {
+    return {{"ID", "NAME", "CERTIFICATES", "CRLS"}, [=](const json& x) {
+              const json s = x.value("status", json::object());
+              const auto count = [&](const char* member) { return std::to_string(s.value(member, json::array()).size()); };
+              return Row{get(x, "id"), get(x, "name"), count("certificates"), count("revocation_lists")};
+            }};
+  }
   return {{"ID", "SCHEME", "RANGES"}, [=](const json& x) {
             return Row{get(x, "id"), get(x, "scheme"), join(x.value("ranges", json()))};
           }};

@@ -49,6 +49,7 @@ class Compilation {
     program_->config = input_.config;
     compile_groups();
     compile_certificates();
+    compile_authorities();
     if (errors_.empty()) {
       compile_rules();
       compile_listeners();
@@ -100,6 +101,27 @@ class Compilation {
     }
   }
 
+  void compile_authorities() {
+    const Pointer kind_at = root_ / KindOf<config::CertificateAuthority>::kMember;
+    for (const auto& [id, model] : config_.certificate_authorities) {
+      const auto* before = find(before_.authorities, id);
+      const auto* before_model = find(before_config_.certificate_authorities, id);
+      if (before != nullptr && before_model != nullptr && before_model->certificates == model.certificates &&
+          before_model->revocation_lists == model.revocation_lists) {
+        program_->authorities.emplace(id, *before);
+        continue;
+      }
+      auto parsed = l7::tls::TrustStore::parse(model.certificates, model.revocation_lists);
+      if (parsed) {
+        program_->authorities.emplace(id, std::move(parsed).value());
+      } else {
+        const Pointer at = kind_at / id;
+        const std::string& why = parsed.error().message;
+        errors_.add(at / (why.starts_with("revocation_lists") ? "revocation_lists" : "certificates"), why);
+      }
+    }
+  }
+
   std::uint64_t age_of(const std::string& id, const std::shared_ptr<const l7::Rule>* before) {
     if (before != nullptr) return (*before)->age;
     if (input_.stored_ages != nullptr) {
@@ -134,6 +156,8 @@ class Compilation {
       for (const config::CertificateRef& ref : model.certificates) {
         parts.certificates.push_back(program_->certificates.at(ref.certificate));
       }
+      if (model.client_authentication && model.client_authentication->mode != "off")
+        parts.authorities = program_->authorities.at(model.client_authentication->certificate_authority);
       auto router = router_of(model, parts, before, before_model);
       auto tls = tls_of(model, parts, before, before_model);
       auto sources = sources_of(model, before, before_model);
@@ -178,7 +202,8 @@ class Compilation {
     if (before != nullptr && before_model != nullptr && before->listener->tls != nullptr &&
         before->certificates == parts.certificates && before_model->certificates == model.certificates &&
         before_model->tls_policy == model.tls_policy && before_model->tls_min_version == model.tls_min_version &&
-        before_model->tls_max_version == model.tls_max_version) {
+        before_model->tls_max_version == model.tls_max_version && before->authorities == parts.authorities &&
+        before_model->client_authentication == model.client_authentication) {
       return before->listener->tls;
     }
     l7::tls::ServerConfig server;
@@ -187,6 +212,8 @@ class Compilation {
     }
     if (!parts.certificates.empty()) server.default_certificate = parts.certificates.front();
     server.policy = config::tls_policy_of(model).policy;
+    if (parts.authorities != nullptr)
+      server.clients = make_client_authentication(*model.client_authentication, parts.authorities);
     auto context = l7::tls::ServerContext::create(server, input_.workers);
     if (context) return std::move(context).value();
     const Pointer kind_at = root_ / KindOf<config::Listener>::kMember, at = kind_at / model.id;

@@ -197,6 +197,13 @@ std::shared_ptr<const l7::SourceFilter> make_source_filter(const config::AccessC
   return std::make_shared<l7::SourceFilter>(model.type == "deny" ? Type::kDeny : Type::kAllow, ranges);
 }
 
+l7::tls::ClientAuthentication make_client_authentication(const config::ClientAuthentication& model,
+                                                         std::shared_ptr<const l7::tls::TrustStore> authorities) {
+  using Mode = l7::tls::ClientAuthentication::Mode;
+  return {model.mode == "optional" ? Mode::kOptional : Mode::kRequired, std::move(authorities),
+          static_cast<int>(model.verify_depth), model.pass_certificate};
+}
+
 l7::Listener make_listener(const config::Listener& model, const Program& program) {
   l7::Listener out;
   out.id = model.id;

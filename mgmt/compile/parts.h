@@ -23,6 +23,10 @@ std::shared_ptr<const l7::Rule> make_rule(const config::Rule& model, std::uint64
 std::shared_ptr<const l7::SourceFilter> make_source_filter(const config::AccessControl& model,
                                                            const config::Config& config);
 
+/// `model` is not off.
+l7::tls::ClientAuthentication make_client_authentication(const config::ClientAuthentication& model,
+                                                         std::shared_ptr<const l7::tls::TrustStore> authorities);
+
 /// All but TLS, router and sources.
 l7::Listener make_listener(const config::Listener& model, const Program& program);
 

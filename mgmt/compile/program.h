@@ -10,6 +10,7 @@
 #include "l7/runtime_tables.h"
 #include "l7/snapshot.h"
 #include "l7/tls/certificate.h"
+#include "l7/tls/trust_store.h"
 #include "mgmt/compile/slots.h"
 #include "mgmt/config/model.h"
 
@@ -18,6 +19,7 @@ namespace sluice::mgmt::compile {
 /// What one listener was made of, to tell what may be kept.
 struct ListenerParts {
   std::vector<std::shared_ptr<const l7::tls::Certificate>> certificates;
+  std::shared_ptr<const l7::tls::TrustStore> authorities;  ///< Null: clients show no certificates.
   std::vector<std::shared_ptr<const l7::Rule>> rules;  ///< In the order of their ids.
   std::shared_ptr<const l7::Listener> listener;
 };
@@ -34,6 +36,7 @@ struct Program {
   std::shared_ptr<const config::Config> config;
   std::map<std::string, std::shared_ptr<const l7::ServerGroup>> groups;
   std::map<std::string, std::shared_ptr<const l7::tls::Certificate>> certificates;
+  std::map<std::string, std::shared_ptr<const l7::tls::TrustStore>> authorities;
   std::map<std::string, std::shared_ptr<const l7::Rule>> rules;
   std::map<std::string, ListenerParts> listeners;
   std::uint64_t next_rule_age = 1;

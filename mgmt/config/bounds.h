@@ -9,6 +9,7 @@ namespace sluice::mgmt::config {
 
 inline constexpr std::size_t kMaxBody = 64 * 1024;     ///< Fixed response, bytes.
 inline constexpr std::size_t kMaxPem = 256 * 1024;     ///< A certificate chain or key, bytes.
+inline constexpr std::size_t kMaxTrust = 8 << 20;      ///< Certificates or CRLs of an authority, bytes.
 inline constexpr std::size_t kMaxText = 1024;          ///< Names, content types, bytes.
 inline constexpr std::size_t kMaxPath = 4096;          ///< Paths, expressions, queries, bytes.
 inline constexpr std::size_t kMaxAlternatives = 1000;  ///< Hosts, paths, values of a rule; addresses, ranges.

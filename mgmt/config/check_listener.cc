@@ -33,6 +33,19 @@ void check_tls(ErrorList& errors, const Pointer& at, const Listener& listener, c
   }
 }
 
+void check_client_authentication(ErrorList& errors, const Pointer& at, const ClientAuthentication& how, const Config& config) {
+  check_one_of(errors, at / "mode", how.mode, {"off", "optional", "required"});
+  if (how.mode != "off" || !how.certificate_authority.empty()) {
+    check_reference(errors, at / "certificate_authority", config.certificate_authorities, how.certificate_authority,
+                    "certificate authority");
+  }
+  check_range(errors, at / "verify_depth", how.verify_depth, 0, 16);
+}
+
+void check_https_only(ErrorList& errors, const Pointer& at, const Listener& listener, bool given) {
+  if (given && listener.protocol != "https") errors.add(at, "must not be there unless protocol is \"https\"");
+}
+
 void check_access(ErrorList& errors, const Pointer& at, const AccessControl& access, const Config& config) {
   check_one_of(errors, at / "type", access.type, {"allow", "deny"});
   const Pointer lists_at = at / "access_control_lists";
@@ -77,6 +90,10 @@ void check_listener(ErrorList& errors, const Pointer& at, const Listener& listen
   check_one_of(errors, at / "rule_order", listener.rule_order, {"specific", "priority"});
   if (listener.default_action) check_action(errors, at / "default_action", *listener.default_action, config);
   check_tls(errors, at, listener, config);
+  const Pointer clients_at = at / "client_authentication";
+  check_https_only(errors, clients_at, listener, listener.client_authentication.has_value());
+  if (listener.client_authentication)
+    check_client_authentication(errors, clients_at, *listener.client_authentication, config);
   if (listener.access_control) check_access(errors, at / "access_control", *listener.access_control, config);
   check_forwarded_headers(errors, at / "forwarded_headers", listener.forwarded_headers);
   check_limits(errors, at, listener);

@@ -82,6 +82,14 @@ void fields(V& v, X& x) {
   v.required("access_control_lists", x.access_control_lists);
 }
 
+template <class V, Of<ClientAuthentication> X>
+void fields(V& v, X& x) {
+  v.optional("mode", x.mode);
+  v.optional("certificate_authority", x.certificate_authority);
+  v.optional("verify_depth", x.verify_depth);
+  v.optional("pass_certificate", x.pass_certificate);
+}
+
 template <class V, Of<Listener> X>
 void fields(V& v, X& x) {
   v.required("id", x.id);
@@ -92,6 +100,7 @@ void fields(V& v, X& x) {
   v.optional("tls_policy", x.tls_policy);
   v.optional("tls_min_version", x.tls_min_version);
   v.optional("tls_max_version", x.tls_max_version);
+  v.optional("client_authentication", x.client_authentication);
   v.optional("access_control", x.access_control);
   v.optional("rule_order", x.rule_order);
   v.optional("default_action", x.default_action);
@@ -193,6 +202,15 @@ void fields(V& v, X& x) {
   v.required("id", x.id);
   v.required("certificate", x.certificate);
   v.secret("private_key", x.private_key);
+  v.optional("managed_by", x.managed_by);
+}
+
+template <class V, Of<CertificateAuthority> X>
+void fields(V& v, X& x) {
+  v.required("id", x.id);
+  v.optional("name", x.name);
+  v.required("certificates", x.certificates);
+  v.optional("revocation_lists", x.revocation_lists);
   v.optional("managed_by", x.managed_by);
 }
 

@@ -72,9 +72,10 @@ Parsed<Config> config_from_json(const json& document) {
     read_collection<Rule>(document, root, errors, out.value);
     read_collection<ServerGroup>(document, root, errors, out.value);
     read_collection<Certificate>(document, root, errors, out.value);
+    read_collection<CertificateAuthority>(document, root, errors, out.value);
     for (const char* name :
          {"address_pools", "access_control_lists", "load_balancers", "listeners", "rules", "server_groups",
-          "certificates"}) {
+          "certificates", "certificate_authorities"}) {
       reader.known(name);
     }
     reader.finish();
@@ -92,6 +93,7 @@ json to_json(const Config& config, Secrets secrets) {
   out[KindOf<Rule>::kMember] = write_collection<Rule>(config, secrets);
   out[KindOf<ServerGroup>::kMember] = write_collection<ServerGroup>(config, secrets);
   out[KindOf<Certificate>::kMember] = write_collection<Certificate>(config, secrets);
+  out[KindOf<CertificateAuthority>::kMember] = write_collection<CertificateAuthority>(config, secrets);
   return out;
 }
 
@@ -126,6 +128,7 @@ template Parsed<Listener> resource_from_json(const json&, std::string_view);
 template Parsed<Rule> resource_from_json(const json&, std::string_view);
 template Parsed<ServerGroup> resource_from_json(const json&, std::string_view);
 template Parsed<Certificate> resource_from_json(const json&, std::string_view);
+template Parsed<CertificateAuthority> resource_from_json(const json&, std::string_view);
 
 json to_json(const AddressPool& x, Secrets secrets) { return detail::write(x, secrets); }
 json to_json(const AccessControlList& x, Secrets secrets) { return detail::write(x, secrets); }
@@ -134,6 +137,7 @@ json to_json(const Listener& x, Secrets secrets) { return detail::write(x, secre
 json to_json(const Rule& x, Secrets secrets) { return detail::write(x, secrets); }
 json to_json(const ServerGroup& x, Secrets secrets) { return detail::write(x, secrets); }
 json to_json(const Certificate& x, Secrets secrets) { return detail::write(x, secrets); }
+json to_json(const CertificateAuthority& x, Secrets secrets) { return detail::write(x, secrets); }
 
 namespace {
 

@@ -88,6 +88,15 @@ struct AccessControl {
   friend bool operator==(const AccessControl&, const AccessControl&) = default;
 };
 
+/// Whether clients of a listener show certificates, and whose are taken.
+struct ClientAuthentication {
+  std::string mode = "required";      ///< "off", "optional", "required"
+  std::string certificate_authority;  ///< id
+  std::uint32_t verify_depth = 1;     ///< Intermediate certificates between the client's and a certificate of the authority.
+  bool pass_certificate = false;      ///< Backends get all of it, not its names alone.
+  friend bool operator==(const ClientAuthentication&, const ClientAuthentication&) = default;
+};
+
 struct Listener {
   std::string id;
   std::string load_balancer;            ///< id
@@ -96,6 +105,7 @@ struct Listener {
   std::vector<CertificateRef> certificates;  ///< The first is the default. Empty with https: the generated one.
   std::string tls_policy = "default";             ///< A name of l7/tls/policy.h
   std::string tls_min_version, tls_max_version;   ///< "1.2": narrows the policy; empty: its own
+  std::optional<ClientAuthentication> client_authentication;  ///< None: off. "https" only.
   std::optional<AccessControl> access_control;  ///< None: everybody.
   std::string rule_order = "specific";  ///< "specific" or "priority"; see route::Order
   std::optional<Action> default_action; ///< None: 404
@@ -185,6 +195,16 @@ struct Certificate {
   friend bool operator==(const Certificate&, const Certificate&) = default;
 };
 
+/// Whose signature under a client's certificate is believed.
+struct CertificateAuthority {
+  std::string id;
+  std::string name;
+  std::string certificates;      ///< PEM, one or more.
+  std::string revocation_lists;  ///< PEM CRLs; empty: none.
+  std::string managed_by;
+  friend bool operator==(const CertificateAuthority&, const CertificateAuthority&) = default;
+};
+
 /// Everything, by id. Order of a map, so that two equal states are equal text.
 struct Config {
   std::map<std::string, AddressPool> address_pools;
@@ -194,6 +214,7 @@ struct Config {
   std::map<std::string, Rule> rules;
   std::map<std::string, ServerGroup> server_groups;
   std::map<std::string, Certificate> certificates;
+  std::map<std::string, CertificateAuthority> certificate_authorities;
   friend bool operator==(const Config&, const Config&) = default;
 };
 

@@ -133,6 +133,18 @@ void check_common(ErrorList& errors, const Pointer& root, const Config& config) 
   }
 }
 
+void check_certificate_authorities(ErrorList& errors, const Pointer& root, const Config& config) {
+  const Pointer kind_at = root / KindOf<CertificateAuthority>::kMember;
+  const std::string too_long = "must be at most " + std::to_string(kMaxTrust) + " bytes long";
+  for (const auto& [id, authority] : config.certificate_authorities) {
+    const Pointer at = kind_at / id;
+    check_text(errors, at / "name", authority.name);
+    if (authority.certificates.empty()) errors.add(at / "certificates", "must hold at least one PEM certificate");
+    if (authority.certificates.size() > kMaxTrust) errors.add(at / "certificates", too_long);
+    if (authority.revocation_lists.size() > kMaxTrust) errors.add(at / "revocation_lists", too_long);
+  }
+}
+
 }  // namespace
 
 std::vector<FieldError> validate(const Config& config) {
@@ -145,6 +157,7 @@ std::vector<FieldError> validate(const Config& config) {
   check_common<Rule>(errors, root, config);
   check_common<ServerGroup>(errors, root, config);
   check_common<Certificate>(errors, root, config);
+  check_common<CertificateAuthority>(errors, root, config);
 
   check_pools(errors, root, config);
   check_access_control_lists(errors, root, config);
@@ -156,6 +169,7 @@ std::vector<FieldError> validate(const Config& config) {
   for (const auto& [id, group] : config.server_groups)
     detail::check_server_group(errors, groups_at / id, group);
   check_certificates(errors, root, config);
+  check_certificate_authorities(errors, root, config);
   return errors.take();
 }
 

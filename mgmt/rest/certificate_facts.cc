@@ -4,9 +4,11 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <openssl/bn.h>
+#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
+#include <algorithm>
 #include <array>
 #include <ctime>
 #include <memory>
@@ -26,6 +28,7 @@ struct FreeBy {
 };
 using Bio = std::unique_ptr<BIO, FreeBy<BIO_free_all>>;
 using Cert = std::unique_ptr<X509, FreeBy<X509_free>>;
+using Crl = std::unique_ptr<X509_CRL, FreeBy<X509_CRL_free>>;
 using Names = std::unique_ptr<GENERAL_NAMES, FreeBy<GENERAL_NAMES_free>>;
 using Number = std::unique_ptr<BIGNUM, FreeBy<BN_free>>;
 
@@ -112,6 +115,31 @@ void add_certificate_facts(nlohmann::json& shown) {
                      {"names", f->names},
                      {"not_before", utc_time(f->not_before)},
                      {"not_after", utc_time(f->not_after)}};
+}
+
+void add_authority_facts(nlohmann::json& shown) {
+  using nlohmann::json;
+  const auto open = [&shown](const char* member) {
+    const auto pem = shown.find(member);
+    if (pem == shown.end() || !pem->is_string()) return Bio(BIO_new(BIO_s_mem()));
+    const auto& text = pem->get_ref<const std::string&>();
+    return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+  };
+  json certificates = json::array(), lists = json::array();
+  const Bio in = open("certificates"), crls = open("revocation_lists");
+  while (const Cert x{PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr)}) {
+    certificates.push_back({{"subject", name_text(X509_get_subject_name(x.get()))},
+                            {"fingerprint_sha256", fingerprint(x.get())},
+                            {"not_after", utc_time(unix_time(X509_get0_notAfter(x.get())))}});
+  }
+  while (const Crl x{PEM_read_bio_X509_CRL(crls.get(), nullptr, nullptr, nullptr)}) {
+    const ASN1_TIME* next = X509_CRL_get0_nextUpdate(x.get());
+    lists.push_back({{"issuer", name_text(X509_CRL_get_issuer(x.get()))},
+                     {"revoked", std::max(sk_X509_REVOKED_num(X509_CRL_get_REVOKED(x.get())), 0)},
+                     {"next_update", next != nullptr ? json(utc_time(unix_time(next))) : json()}});
+  }
+  ERR_clear_error();
+  shown["status"] = {{"certificates", std::move(certificates)}, {"revocation_lists", std::move(lists)}};
 }
 
 }  // namespace sluice::mgmt::rest

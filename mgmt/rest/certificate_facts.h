@@ -20,6 +20,9 @@ std::optional<CertificateFacts> certificate_facts(const std::string& chain_pem);
 /// Adds "status": {"subject", "issuer", "names", "not_before", "not_after", ...} to a certificate's JSON.
 void add_certificate_facts(nlohmann::json& shown);
 
+/// Adds "status": {"certificates": [{"subject", ...}], "revocation_lists": [{"issuer", "next_update", ...}]} to an authority's.
+void add_authority_facts(nlohmann::json& shown);
+
 /// "2026-11-23T01:00:00Z"
 std::string utc_time(std::int64_t unix_seconds);
 

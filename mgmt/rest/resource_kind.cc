@@ -73,6 +73,8 @@ std::vector<ResourceKind> make_kinds() {
   kinds.push_back(make_kind<config::AccessControlList>({{"name", "/name"}}));
   kinds.push_back(make_kind<config::Certificate>({}));
   kinds.back().add_status = add_certificate_facts;
+  kinds.push_back(make_kind<config::CertificateAuthority>({{"name", "/name"}}));
+  kinds.back().add_status = add_authority_facts;
   kinds.push_back(make_kind<config::ServerGroup>({{"name", "/name"}, {"address", "/members"}}));
   kinds.push_back(
       make_kind<config::LoadBalancer>({{"scheme", "/scheme"}, {"name", "/name"}, {"address", "/addresses"}}));
@@ -80,6 +82,7 @@ std::vector<ResourceKind> make_kinds() {
       {{"load_balancer", "/load_balancer"},
        {"protocol", "/protocol"},
        {"certificate", "/certificates"},
+       {"certificate_authority", "/client_authentication/certificate_authority"},
        {"access_control_list", "/access_control/access_control_lists"}}));
   kinds.push_back(
       make_kind<config::Rule>({{"listener", "/listener"}, {"server_group", "/action/server_groups"}}));
@@ -132,6 +135,10 @@ std::vector<FieldError> referrers(const Config& config, std::string_view member,
     for (std::size_t i = 0; member == "certificates" && i < listener.certificates.size(); ++i) {
       if (listener.certificates[i].certificate == id)
         out.push_back({fmt::format("{}/certificates/{}", path, i), who + " presents it"});
+    }
+    if (member == "certificate_authorities" && listener.client_authentication &&
+        listener.client_authentication->certificate_authority == id) {
+      out.push_back({path + "/client_authentication/certificate_authority", who + " verifies clients by it"});
     }
     if (member == "access_control_lists" && listener.access_control) {
       const auto& lists = listener.access_control->access_control_lists;

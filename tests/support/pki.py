@@ -19,3 +19,40 @@ class Certificate:
     def resource(self):
         """As the REST API takes it."""
         return {"id": self.name, "certificate": self.path.read_text(), "private_key": self.key.read_text()}
+
+
+class Authority:
+    """A CA with its key in `folder`: NAME.pem, NAME.key, and NAME.crl of those that were revoked."""
+
+    def __init__(self, folder, name):
+        self.name, self.folder = name, folder
+        self.base = folder / f"ca-{name}"
+        self.base.mkdir()
+        (self.base / "index.txt").touch()
+        self.config = self.base / "openssl.conf"
+        self.config.write_text(f"[ca]\ndefault_ca = this\n[this]\ndatabase = {self.base}/index.txt\ndefault_md = sha256\n"
+                               f"default_crl_days = 30\nunique_subject = no\n")
+        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", 30, "-subj",
+                f"/CN={name}", "-keyout", self.base / "ca.key", "-out", self.base / "ca.pem")
+        self._list()
+
+    def issue(self, name):
+        request = self.base / f"{name}.csr"
+        openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
+                "-keyout", self.folder / f"{name}.key", "-out", request)
+        openssl("x509", "-req", "-in", request, "-CA", self.base / "ca.pem", "-CAkey", self.base / "ca.key", "-CAcreateserial",
+                "-days", 30, "-out", self.folder / f"{name}.pem")
+
+    def revoke(self, name):
+        openssl("ca", "-config", self.config, "-cert", self.base / "ca.pem", "-keyfile", self.base / "ca.key", "-revoke",
+                self.folder / f"{name}.pem")
+        self._list()
+
+    def _list(self):
+        openssl("ca", "-config", self.config, "-cert", self.base / "ca.pem", "-keyfile", self.base / "ca.key", "-gencrl", "-out",
+                self.base / "crl.pem")
+
+    def resource(self):
+        """As the REST API takes it."""
+        return {"id": self.name, "certificates": (self.base / "ca.pem").read_text(),
+                "revocation_lists": (self.base / "crl.pem").read_text()}

@@ -112,7 +112,7 @@ TEST(Chunked, ExtensionsAreCheckedAndDropped) {
 TEST(Chunked, TrailersAreKeptInOneShapeAndDangerousOnesDropped) {
   const Decoded d = decode(
       "0\r\nGrpc-Status:  0 \r\nContent-Length: 5\r\nX-Sum:a b\r\ntransfer-encoding: chunked\r\nHost: evil\r\n"
-      "X-Forwarded-For: 1.2.3.4\r\nAuthorization: me\r\n\r\nrest", kChunked);
+      "X-Forwarded-For: 1.2.3.4\r\nAuthorization: me\r\nssl_client-verify: SUCCESS\r\n\r\nrest", kChunked);
   EXPECT_EQ(d.status, Status::kDone) << d;
   EXPECT_EQ(d.trailers, "Grpc-Status: 0\r\nX-Sum: a b\r\n");
   EXPECT_EQ(d.rest, "rest");

@@ -35,6 +35,15 @@ TEST(Message, TheFirstFieldOfANameIsFound) {
   EXPECT_EQ(fields.find("C"), std::nullopt);
 }
 
+TEST(Message, NamesThatTellOfAClientsCertificateAreKnownInEverySpelling) {
+  for (const char* name : {"ssl-client-verify", "SSL-Client-Cert", "ssl_client_verify", "Ssl-Client_subject-dn", "ssl-client-x"}) {
+    EXPECT_EQ(field_name(name), FieldName::kSslClient) << name;
+  }
+  for (const char* name : {"ssl-client-", "ssl-client", "ssl-clients-x", "xsl-client-x", "ssl.client-x", "s"}) {
+    EXPECT_EQ(field_name(name), FieldName::kOther) << name;
+  }
+}
+
 TEST(Message, EachNameThatIsDecidedAboutIsKnownInAnyCase) {
   using enum FieldName;
   const std::pair<std::string_view, FieldName> known[] = {

@@ -2,6 +2,7 @@
 #include "tests/unit/l7_tls/harness.h"
 
 #include <gtest/gtest.h>
+#include <openssl/pem.h>
 
 #include <algorithm>
 
@@ -83,6 +84,7 @@ void User::on_open(Instant) {
   info = stream->session();
   server_name = info.server_name;
   alpn = info.alpn;
+  if (info.client_certificate != nullptr) certificate = *info.client_certificate;
   if (in_open) in_open();
 }
 
@@ -158,6 +160,17 @@ int keep_session(SSL* ssl, SSL_SESSION* session) {
   return 1;
 }
 
+void show(SSL_CTX* context, const std::string& chain_pem, const std::string& key_pem) {
+  const auto reader = [](const std::string& pem) { return BioPtr(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()))); };
+  const BioPtr chain = reader(chain_pem), key_in = reader(key_pem);
+  const X509Ptr leaf(PEM_read_bio_X509(chain.get(), nullptr, nullptr, nullptr));
+  const PkeyPtr key(PEM_read_bio_PrivateKey(key_in.get(), nullptr, nullptr, nullptr));
+  ASSERT_EQ(SSL_CTX_use_certificate(context, leaf.get()), 1);
+  ASSERT_EQ(SSL_CTX_use_PrivateKey(context, key.get()), 1);
+  while (X509* more = PEM_read_bio_X509(chain.get(), nullptr, nullptr, nullptr)) SSL_CTX_add_extra_chain_cert(context, more);
+  ERR_clear_error();
+}
+
 }  // namespace
 
 Client::Client(const Options& o) : context(SSL_CTX_new(TLS_client_method())) {
@@ -165,6 +178,7 @@ Client::Client(const Options& o) : context(SSL_CTX_new(TLS_client_method())) {
   SSL_CTX_sess_set_new_cb(context.get(), keep_session);
   SSL_CTX_set_min_proto_version(context.get(), o.min_version);
   SSL_CTX_set_max_proto_version(context.get(), o.max_version);
+  if (!o.certificate.empty()) show(context.get(), o.certificate, o.key);
   ssl.reset(SSL_new(context.get()));
   SSL_set_ex_data(ssl.get(), client_index(), this);
   if (!o.server_name.empty()) SSL_set_tlsext_host_name(ssl.get(), o.server_name.c_str());

@@ -70,6 +70,7 @@ class User final : public l4::StreamEvents {
   std::string received, error;
   SessionInfo info;
   std::string server_name, alpn;  ///< Copies of the views in info.
+  ClientCertificate certificate;  ///< Copy of the one in info.
   std::vector<std::string> log;   ///< "open", "peer_closed", "closed normal", "writable"
   std::size_t unconsumed = 0;
   bool open = false, peer_closed = false, ended = false;
@@ -89,6 +90,7 @@ class Client {
     int min_version = 0, max_version = 0;
     std::string sigalgs, ciphers;
     SSL_SESSION* session = nullptr;
+    std::string certificate, key;  ///< PEM, shown when it is asked for; a chain, leaf first.
   };
   explicit Client(const Options& options);
   ~Client();

@@ -26,6 +26,24 @@ struct PemPair {
 PemPair make_pem(const CertificateSpec& spec);
 /// make_pem, with an issuer that is not the subject: signed by a CA's key of its own.
 PemPair make_pem_issued(const CertificateSpec& spec, std::string* ca_certificate);
+/// A CA that issues certificates and lists of revoked ones.
+class Authority {
+ public:
+  explicit Authority(const std::string& name);
+  /// Signed by `parent`.
+  Authority(const std::string& name, const Authority& parent);
+  ~Authority();
+  const std::string& certificate() const { return certificate_; }  ///< PEM
+  PemPair issue(const CertificateSpec& spec, long serial = 7) const;
+  /// A CRL, valid until `next_update` seconds from now.
+  std::string revoke(const std::vector<long>& serials, long next_update = 86400) const;
+
+ private:
+  struct Key;
+  std::string name_, certificate_;
+  std::unique_ptr<Key> key_;
+};
+
 std::shared_ptr<const Certificate> make_certificate(const CertificateSpec& spec);
 
 }  // namespace sluice::l7::tls::test

@@ -172,6 +172,41 @@ TEST_F(CompileTest, another_tls_policy_is_compiled_anew) {
   EXPECT_NE(listener("secure")->tls, listener_before("secure")->tls);
 }
 
+TEST_F(CompileTest, a_certificate_authority_changes_only_the_listeners_that_verify_clients_by_it) {
+  Config c = test::sample();
+  const test::Pem ca = test::make_pem("ca.example"), other = test::make_pem("other.example");
+  c.certificate_authorities["ca"] = {"ca", "", ca.certificate, "", ""};
+  run(c);
+  const auto without = listener("secure")->tls;
+  c.listeners["secure"].client_authentication = config::ClientAuthentication{"required", "ca"};
+  run(c);
+  EXPECT_NE(listener("secure")->tls, without);
+  EXPECT_EQ(listener("web"), listener_before("web"));
+  c.certificate_authorities["ca"].name = "another name";
+  run(c);
+  EXPECT_EQ(listener("secure")->tls, listener_before("secure")->tls);
+  c.certificate_authorities["ca"].certificates += other.certificate;
+  run(c);
+  EXPECT_NE(listener("secure")->tls, listener_before("secure")->tls);
+  c.listeners["secure"].client_authentication->pass_certificate = true;
+  run(c);
+  EXPECT_NE(listener("secure")->tls, listener_before("secure")->tls);
+  EXPECT_EQ(listener("secure")->router, listener_before("secure")->router);
+  c.listeners["secure"].client_authentication->mode = "off";
+  run(c);
+  EXPECT_NE(listener("secure")->tls, listener_before("secure")->tls);
+}
+
+TEST_F(CompileTest, a_broken_certificate_authority_is_refused_by_its_part) {
+  Config c = test::sample();
+  c.certificate_authorities["ca"] = {"ca", "", "nonsense", "", ""};
+  ASSERT_EQ(errors(c).size(), 1u);
+  EXPECT_EQ(errors(c)[0].path, "/certificate_authorities/ca/certificates");
+  c.certificate_authorities["ca"] = {"ca", "", test::make_pem("ca.example").certificate, "nonsense", ""};
+  ASSERT_EQ(errors(c).size(), 1u);
+  EXPECT_EQ(errors(c)[0].path, "/certificate_authorities/ca/revocation_lists");
+}
+
 TEST_F(CompileTest, https_without_certificates_gets_a_context_all_the_same) {
   Config c = test::sample();
   c.listeners["secure"].certificates.clear();

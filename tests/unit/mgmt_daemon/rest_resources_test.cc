@@ -57,12 +57,14 @@ TEST_F(Resources, every_kind_goes_the_same_way) {
                 .status,
             201);
   EXPECT_EQ(call("POST", "/api/v1/access-control-lists", json{{"id", "l"}, {"entries", {"10.0.0.0/8"}}}).status, 201);
+  EXPECT_EQ(call("POST", "/api/v1/certificate-authorities", json{{"id", "ca"}, {"certificates", pem.certificate}}).status, 201);
   for (const auto& [kind, id] : {std::pair{"load-balancers", "lb"},
                                  {"listeners", "web"},
                                  {"server-groups", "shop"},
                                  {"rules", "r1"},
                                  {"certificates", "c"},
                                  {"access-control-lists", "l"},
+                                 {"certificate-authorities", "ca"},
                                  {"address-pools", "p"}}) {
     const std::string all = std::string("/api/v1/") + kind, one = all + "/" + id;
     const Reply list = call("GET", all);
@@ -76,6 +78,31 @@ TEST_F(Resources, every_kind_goes_the_same_way) {
     EXPECT_EQ(again.headers.at("etag"), read.headers.at("etag")) << kind;
     EXPECT_EQ(call("POST", all, read.body).status, 409) << kind << ": the id is taken";
   }
+}
+
+TEST_F(Resources, a_certificate_authority_says_what_is_in_it_and_stays_while_a_listener_verifies_by_it) {
+  create_example();
+  const Pem pem = make_pem("ca.example"), other = make_pem("other.example");
+  const Reply made = call("PUT", "/api/v1/certificate-authorities/ca", json{{"certificates", pem.certificate + other.certificate}});
+  ASSERT_EQ(made.status, 201) << made.text;
+  ASSERT_EQ(made.body["status"]["certificates"].size(), 2u);
+  EXPECT_EQ(made.body["status"]["certificates"][1]["subject"], "CN=other.example");
+  EXPECT_TRUE(made.body["status"]["revocation_lists"].empty());
+  const json clients = {{"certificate_authority", "ca"}};
+  const Reply wrong = call("PATCH", "/api/v1/listeners/web", json{{"client_authentication", clients}});
+  EXPECT_EQ(wrong.status, 422);
+  EXPECT_EQ(wrong.body["errors"][0]["path"], "/client_authentication");
+  const Reply set = call("PATCH", "/api/v1/listeners/web", json{{"protocol", "https"}, {"client_authentication", clients}});
+  ASSERT_EQ(set.status, 200) << set.text;
+  EXPECT_EQ(set.body["client_authentication"],
+            (json{{"mode", "required"}, {"certificate_authority", "ca"}, {"verify_depth", 1}, {"pass_certificate", false}}));
+  EXPECT_EQ(call("GET", "/api/v1/listeners?certificate_authority=ca").body["items"].size(), 1u);
+  EXPECT_EQ(call("GET", "/api/v1/listeners?certificate_authority=other").body["items"].size(), 0u);
+  const Reply kept = call("DELETE", "/api/v1/certificate-authorities/ca");
+  EXPECT_EQ(kept.status, 409);
+  EXPECT_EQ(kept.body["errors"][0]["path"], "/listeners/web/client_authentication/certificate_authority");
+  EXPECT_EQ(call("PATCH", "/api/v1/listeners/web", json{{"client_authentication", nullptr}}).status, 200);
+  EXPECT_EQ(call("DELETE", "/api/v1/certificate-authorities/ca").status, 204);
 }
 
 TEST_F(Resources, an_access_control_list_stays_while_a_listener_goes_by_it) {

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Client certificates as curl and OpenSSL show them, and what backends learn of them."""
+import hashlib
+import socket
+import ssl
+import urllib.parse
+
+import pytest
+
+from tests.support.lab import VIP4
+from tests.support.pki import Authority
+
+pytestmark = pytest.mark.sanitizer
+VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+
+
+@pytest.fixture(scope="module")
+def pki(lab):
+    made = Authority(lab.folder, "staff")
+    for name in ("alice", "bob"):
+        made.issue(name)
+    made.revoke("bob")
+    return made
+
+
+@pytest.fixture
+def ask(lab, config, pki, restored):
+    """Asks clients for certificates on the HTTPS listener; returns a function that asks a backend what it was told."""
+    def configure(**how):
+        config["certificate_authorities"] = [pki.resource()]
+        listener = next(x for x in config["listeners"] if x["id"] == "https")
+        listener["client_authentication"] = {"certificate_authority": "staff", **how}
+        lab.api.apply(config)
+        return lambda *args, **kwargs: told(lab, *args, **kwargs)
+    return configure
+
+
+def told(lab, *args, check=True):
+    """The fields of a request to /head that tell of the client's certificate."""
+    out = lab.curl("-k", "--resolve", f"faulty.test:443:{VIP4}", *args, "https://faulty.test/head", check=check)
+    if not check:
+        return out
+    fields = [line.split(": ", 1) for line in out.splitlines() if ": " in line]
+    return {name.lower(): value for name, value in fields if name.lower().replace("_", "-").startswith("ssl-client")}
+
+
+def shows(pki, name):
+    return "--cert", pki.folder / f"{name}.pem", "--key", pki.folder / f"{name}.key"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_required_certificate_is_verified_and_told_to_the_backend(ask, pki, version):
+    backend = ask(pass_certificate=True)
+    got = backend("--tlsv" + version, "--tls-max", version, *shows(pki, "alice"))
+    assert got["ssl-client-verify"] == "SUCCESS"
+    assert got["ssl-client-subject-dn"] == "CN=alice"
+    assert got["ssl-client-issuer-dn"] == "CN=staff"
+    pem = (pki.folder / "alice.pem").read_text()
+    assert got["ssl-client-fingerprint"] == hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest()
+    assert urllib.parse.unquote(got["ssl-client-cert"]) == pem
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_without_or_with_a_wrong_certificate_there_is_no_connection(lab, ask, pki, version, tmp_path):
+    backend = ask()
+    stranger = Authority(tmp_path, "staff")  # of the same name
+    stranger.issue("mallory")
+    before = lab.api.metric("sluice_tls_clients_refused_total")
+    for client in ((), shows(pki, "bob"), shows(stranger, "mallory")):
+        done = backend("--tlsv" + version, "--tls-max", version, *client, check=False)
+        assert done.returncode in (35, 55, 56), (client, done.stderr)
+        assert "alert" in done.stderr
+    assert lab.api.metric("sluice_tls_clients_refused_total") == before + 3
+
+
+def test_an_optional_certificate_may_be_missing_and_not_wrong(ask, pki):
+    backend = ask(mode="optional")
+    assert backend() == {"ssl-client-verify": "NONE"}
+    assert backend(*shows(pki, "alice"))["ssl-client-subject-dn"] == "CN=alice"
+    assert backend(*shows(pki, "bob"), check=False).returncode != 0
+
+
+def test_nobody_forges_what_backends_are_told(lab, ask, pki):
+    forged = [x for name in ("ssl-client-verify", "SSL_Client_Verify", "ssl-client-subject-dn", "ssl_client-cert")
+              for x in ("-H", f"{name}: forged")]
+    assert told(lab, *forged) == {}  # of a listener that asks for none
+    backend = ask(mode="optional")
+    assert backend(*forged) == {"ssl-client-verify": "NONE"}
+    assert "forged" not in str(backend(*forged, *shows(pki, "alice")))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_resumed_session_keeps_its_verdict_and_other_rules_end_it(lab, ask, pki, version):
+    ask()
+    context = ssl._create_unverified_context()
+    context.minimum_version = context.maximum_version = VERSIONS[version]
+    context.load_cert_chain(pki.folder / "alice.pem", pki.folder / "alice.key")
+
+    def get(session=None):
+        with lab.client.entered():
+            connection = socket.create_connection((VIP4, 443), timeout=10)
+        with context.wrap_socket(connection, server_hostname="faulty.test", session=session) as tls:
+            tls.sendall(b"GET /head HTTP/1.1\r\nHost: faulty.test\r\nConnection: close\r\n\r\n")
+            answer = b""
+            while part := tls.recv(65536):
+                answer += part
+            return tls.session_reused, tls.session, answer.decode().lower()
+    _, session, _ = get()
+    resumed, session, answer = get(session)
+    assert resumed
+    assert "ssl-client-subject-dn: cn=alice" in answer
+    ask(verify_depth=3)
+    resumed, _, answer = get(session)
+    assert not resumed
+    assert "ssl-client-subject-dn: cn=alice" in answer
