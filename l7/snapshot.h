@@ -105,6 +105,7 @@ struct Listener {
   Duration body_timeout = std::chrono::seconds(60);    ///< Between two reads of a request body: 408.
   Duration idle_timeout = std::chrono::seconds(15);    ///< Kept-alive connection without a request.
   Duration tunnel_timeout = std::chrono::seconds(3600);  ///< Upgraded connection without a byte.
+  std::string strict_transport_security;               ///< For all answers (RFC 6797), at most 64 bytes; empty: none.
   bool trust_forwarded = false;                        ///< Keep incoming X-Forwarded-*; otherwise replaced.
   std::uint8_t forwarded_fields = kForwardDefault;     ///< Of ForwardedField. What is not in it is not sent at all.
   std::uint32_t max_requests_per_connection = 10000;

@@ -75,6 +75,8 @@ FieldName field_name(std::string_view name) {
       return is("transfer-encoding")   ? kTransferEncoding
              : is("x-forwarded-proto") ? kXForwardedProto
                                        : kOther;
+    case 25:
+      return is("strict-transport-security") ? kStrictTransportSecurity : kOther;
     default:
       return kOther;
   }

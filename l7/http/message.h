@@ -39,6 +39,7 @@ enum class FieldName : std::uint8_t {
   kKeepAlive,
   kProxyConnection,
   kSslClient,  ///< Any name that begins with "ssl-client-": what a proxy says of a client's certificate.
+  kStrictTransportSecurity,
   kTe,
   kTransferEncoding,
   kUpgrade,

@@ -81,6 +81,7 @@ void Exchange::begin(ClientSession& session, const Listener* listener, Instant f
     trust_forwarded_ = listener->trust_forwarded;
     forwarded_fields_ = listener->forwarded_fields;
   }
+  hsts_.assign(listener == nullptr ? std::string_view() : std::string_view(listener->strict_transport_security));
   access_log_ = listener == nullptr || listener->access_log;
   (passthrough_ ? worker_.stats.passthrough : worker_.stats.requests).add();
   worker_.stats.requests_active.add();

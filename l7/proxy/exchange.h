@@ -180,6 +180,7 @@ class Exchange final : public upstream::ConnectionUser {
   std::uint32_t max_requests_ = 0;
   bool trust_forwarded_ = false, access_log_ = false;
   std::uint8_t forwarded_fields_ = kForwardDefault;
+  BoundedText<64> hsts_;
 
   // Stickiness, of the attempt that runs.
   Stickiness::Kind sticky_ = Stickiness::Kind::kNone;

@@ -41,7 +41,8 @@ void Exchange::reply(const LocalReply& reply, Instant now) {
   const bool keep = all_read && request_.keep_alive && session_->may_keep_alive(max_requests_);
   BufChain out;
   const ReplyContext context{
-      .head_request = request_.method == http::Method::kHead, .close = !keep, .date = worker_.date.at(now), .version = request_.version};
+      .head_request = request_.method == http::Method::kHead, .close = !keep, .date = worker_.date.at(now),
+      .strict_transport_security = hsts_.view(), .version = request_.version};
   if (!write_local_reply(reply, context, out, worker_.buffers)) {
     abort_client("no_memory", now);
     return;

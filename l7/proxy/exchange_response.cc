@@ -113,7 +113,8 @@ bool Exchange::begin_response(Instant now) {
   ResponseContext context{.framing = client_framing_,
                           .client_version = request_.version,
                           .close = !keep_client_,
-                          .upgrade = false};
+                          .upgrade = false,
+                          .strict_transport_security = hsts_.view()};
   add_cookies(context);
   head_out_.clear();
   if (!write_client_response(response_, context, head_out_, worker_.buffers)) {

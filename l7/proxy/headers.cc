@@ -150,6 +150,9 @@ void write_response_fields(http1::HeadWriter& w, const http::ResponseHead& respo
       w.pass(f);
   }
   if (!context.set_cookie.empty()) w.field("Set-Cookie", context.set_cookie);
+  // RFC 6797, 7.1: once. The backend knows better.
+  if (!context.strict_transport_security.empty() && !response.fields.has(FieldName::kStrictTransportSecurity))
+    w.field("Strict-Transport-Security", context.strict_transport_security);
 }
 
 }  // namespace

@@ -45,6 +45,7 @@ struct ResponseContext {
   http::Version client_version = http::Version::kHttp11;
   bool close = false;
   bool upgrade = false;  ///< 101: Connection and Upgrade are passed.
+  std::string_view strict_transport_security;  ///< Sent unless the backend has sent its own; empty: none.
   std::string_view set_cookie;     ///< A Set-Cookie field of our own; empty: none.
   std::string_view marked_cookie;  ///< A Set-Cookie field of this name gets `mark`, with the help of `scratch`.
   std::uint64_t mark = 0;

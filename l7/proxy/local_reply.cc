@@ -50,6 +50,8 @@ bool write_local_reply(const LocalReply& reply, const ReplyContext& context, Buf
   }
   if (!reply.location.empty()) w.field("Location", reply.location);
   if (!reply.allow.empty()) w.field("Allow", reply.allow);
+  if (!context.strict_transport_security.empty())
+    w.field("Strict-Transport-Security", context.strict_transport_security);
   if (context.close)
     w.field("Connection", "close");
   else if (context.version == http::Version::kHttp10)

@@ -25,6 +25,7 @@ struct ReplyContext {
   bool head_request = false;  ///< No body, but its length (RFC 9110, 9.3.2).
   bool close = false;
   std::string_view date;  ///< Now, as in a Date field.
+  std::string_view strict_transport_security;  ///< Empty: none.
   http::Version version = http::Version::kHttp11;
 };
 

@@ -80,6 +80,14 @@ std::uint8_t forwarded_fields(const std::vector<std::string>& names) {
   return out;
 }
 
+/// RFC 6797, 6.1.
+std::string make_hsts(const config::Hsts& model) {
+  std::string out = "max-age=" + std::to_string(model.max_age_s);
+  if (model.include_subdomains) out += "; includeSubDomains";
+  if (model.preload) out += "; preload";
+  return out;
+}
+
 std::string default_cookie(const std::string& group) {
   char name[16];
   std::snprintf(name, sizeof name, "SLUICE%08x", static_cast<unsigned>(config::fnv1a(group) & 0xffffffffu));
@@ -220,6 +228,7 @@ l7::Listener make_listener(const config::Listener& model, const Program& program
   out.body_timeout = ms(model.body_timeout_ms);
   out.idle_timeout = ms(model.idle_timeout_ms);
   out.tunnel_timeout = ms(model.tunnel_timeout_ms);
+  if (model.hsts) out.strict_transport_security = make_hsts(*model.hsts);
   out.trust_forwarded = model.trust_forwarded_headers;
   out.forwarded_fields = forwarded_fields(model.forwarded_headers);
   out.max_requests_per_connection = model.max_requests_per_connection;

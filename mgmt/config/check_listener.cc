@@ -94,6 +94,7 @@ void check_listener(ErrorList& errors, const Pointer& at, const Listener& listen
   check_https_only(errors, clients_at, listener, listener.client_authentication.has_value());
   if (listener.client_authentication)
     check_client_authentication(errors, clients_at, *listener.client_authentication, config);
+  check_https_only(errors, at / "hsts", listener, listener.hsts.has_value());
   if (listener.access_control) check_access(errors, at / "access_control", *listener.access_control, config);
   check_forwarded_headers(errors, at / "forwarded_headers", listener.forwarded_headers);
   check_limits(errors, at, listener);

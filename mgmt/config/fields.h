@@ -90,6 +90,13 @@ void fields(V& v, X& x) {
   v.optional("pass_certificate", x.pass_certificate);
 }
 
+template <class V, Of<Hsts> X>
+void fields(V& v, X& x) {
+  v.optional("max_age_s", x.max_age_s);
+  v.optional("include_subdomains", x.include_subdomains);
+  v.optional("preload", x.preload);
+}
+
 template <class V, Of<Listener> X>
 void fields(V& v, X& x) {
   v.required("id", x.id);
@@ -101,6 +108,7 @@ void fields(V& v, X& x) {
   v.optional("tls_min_version", x.tls_min_version);
   v.optional("tls_max_version", x.tls_max_version);
   v.optional("client_authentication", x.client_authentication);
+  v.optional("hsts", x.hsts);
   v.optional("access_control", x.access_control);
   v.optional("rule_order", x.rule_order);
   v.optional("default_action", x.default_action);

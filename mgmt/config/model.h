@@ -97,6 +97,13 @@ struct ClientAuthentication {
   friend bool operator==(const ClientAuthentication&, const ClientAuthentication&) = default;
 };
 
+/// Strict-Transport-Security in all answers (RFC 6797).
+struct Hsts {
+  std::uint32_t max_age_s = 31536000;
+  bool include_subdomains = false, preload = false;
+  friend bool operator==(const Hsts&, const Hsts&) = default;
+};
+
 struct Listener {
   std::string id;
   std::string load_balancer;            ///< id
@@ -106,6 +113,7 @@ struct Listener {
   std::string tls_policy = "default";             ///< A name of l7/tls/policy.h
   std::string tls_min_version, tls_max_version;   ///< "1.2": narrows the policy; empty: its own
   std::optional<ClientAuthentication> client_authentication;  ///< None: off. "https" only.
+  std::optional<Hsts> hsts;                                   ///< None: not sent. "https" only.
   std::optional<AccessControl> access_control;  ///< None: everybody.
   std::string rule_order = "specific";  ///< "specific" or "priority"; see route::Order
   std::optional<Action> default_action; ///< None: 404

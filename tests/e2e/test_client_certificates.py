@@ -113,3 +113,11 @@ def test_a_resumed_session_keeps_its_verdict_and_other_rules_end_it(lab, ask, pk
     resumed, _, answer = get(session)
     assert not resumed
     assert "ssl-client-subject-dn: cn=alice" in answer
+
+
+def test_hsts_is_in_answers_over_tls_only(lab, config, restored):
+    next(x for x in config["listeners"] if x["id"] == "https")["hsts"] = {"include_subdomains": True}
+    lab.api.apply(config)
+    field = "strict-transport-security: max-age=31536000; includesubdomains"
+    assert field in lab.curl("-kI", f"https://{VIP4}/").lower()
+    assert "strict-transport" not in lab.curl("-I", f"http://{VIP4}/").lower()

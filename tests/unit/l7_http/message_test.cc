@@ -56,6 +56,7 @@ TEST(Message, EachNameThatIsDecidedAboutIsKnownInAnyCase) {
       {"HTTP2-Settings", kHttp2Settings},
       {"Keep-Alive", kKeepAlive},
       {"Proxy-Connection", kProxyConnection},
+      {"Strict-Transport-Security", kStrictTransportSecurity},
       {"TE", kTe},
       {"Transfer-Encoding", kTransferEncoding},
       {"Upgrade", kUpgrade},

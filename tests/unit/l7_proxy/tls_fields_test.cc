@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fields that only TLS gives a meaning: what backends learn of a client's certificate.
+// Fields that only TLS gives a meaning: what backends learn of a client's certificate, and HSTS for browsers.
 #include <gmock/gmock.h>
 
 #include "l7/proxy/headers.h"
@@ -70,6 +70,31 @@ TEST_F(TlsFields, ForgedOnesReachNoBackendInWhateverSpelling) {
   const std::string got = last_upstream().peek();
   EXPECT_THAT(got, HasSubstr("X-Mine: 1\r\n"));
   for (const char* forged : {"SUCCESS", "CN=admin", "Cert", "client_", "ssl-client", "SSL"}) EXPECT_THAT(got, Not(HasSubstr(forged)));
+}
+
+TEST_F(TlsFields, StrictTransportSecurityComesOnceInAnswersOfBackendsAndOurOwn) {
+  listener->strict_transport_security = "max-age=31536000; includeSubDomains";
+  publish();
+  FakeStream& client = connect_client();
+  client.deliver("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+  poll();
+  last_upstream().deliver("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+  poll();
+  EXPECT_EQ(field_of(client.read(), "Strict-Transport-Security"), "max-age=31536000; includeSubDomains");
+
+  client.deliver("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+  poll();
+  last_upstream().deliver("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nstrict-transport-security: max-age=5\r\n\r\n");
+  poll();
+  const std::string got = client.read();
+  EXPECT_EQ(field_of(got, "Strict-Transport-Security"), "max-age=5") << "the backend's own";
+  EXPECT_THAT(got, Not(HasSubstr("31536000")));
+
+  EXPECT_EQ(field_of(ask("TRACE / HTTP/1.1\r\nHost: h\r\n\r\n"), "Strict-Transport-Security"), "max-age=31536000; includeSubDomains");
+  EXPECT_EQ(field_of(ask("nonsense\r\n\r\n"), "Strict-Transport-Security"), "max-age=31536000; includeSubDomains");
+  listener->strict_transport_security.clear();
+  publish();
+  EXPECT_EQ(field_of(ask("TRACE / HTTP/1.1\r\nHost: h\r\n\r\n"), "Strict-Transport-Security"), "-");
 }
 
 }  // namespace

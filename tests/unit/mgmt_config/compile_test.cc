@@ -207,6 +207,20 @@ TEST_F(CompileTest, a_broken_certificate_authority_is_refused_by_its_part) {
   EXPECT_EQ(errors(c)[0].path, "/certificate_authorities/ca/revocation_lists");
 }
 
+TEST_F(CompileTest, hsts_is_one_field_value_and_keeps_tls) {
+  Config c = test::sample();
+  run(c);
+  EXPECT_EQ(listener("secure")->strict_transport_security, "");
+  c.listeners["secure"].hsts = config::Hsts{};
+  run(c);
+  EXPECT_EQ(listener("secure")->strict_transport_security, "max-age=31536000");
+  EXPECT_EQ(listener("secure")->tls, listener_before("secure")->tls);
+  c.listeners["secure"].hsts = config::Hsts{UINT32_MAX, true, true};
+  run(c);
+  EXPECT_EQ(listener("secure")->strict_transport_security, "max-age=4294967295; includeSubDomains; preload");
+  EXPECT_LE(listener("secure")->strict_transport_security.size(), 64u) << "what an exchange has room for";
+}
+
 TEST_F(CompileTest, https_without_certificates_gets_a_context_all_the_same) {
   Config c = test::sample();
   c.listeners["secure"].certificates.clear();

@@ -174,6 +174,8 @@ const Wrong kListeners[] = {
      "/listeners/secure/client_authentication/verify_depth", "must be between 0 and 16"},
     {"client_without_tls", [](Config& c) { web(c).client_authentication = ClientAuthentication{"off", "", 1, false}; },
      "/listeners/web/client_authentication", "must not be there unless protocol is \"https\""},
+    {"hsts_without_tls", [](Config& c) { web(c).hsts.emplace(); },
+     "/listeners/web/hsts", "must not be there unless protocol is \"https\""},
     {"authority_empty", [](Config& c) { c.certificate_authorities["ca"] = {"ca", "", "", "", ""}; },
      "/certificate_authorities/ca/certificates", "must hold at least one PEM certificate"},
     {"authority_long", [](Config& c) { c.certificate_authorities["ca"] = {"ca", "", "x", std::string((8 << 20) + 1, 'x'), ""}; },
