@@ -48,6 +48,9 @@ class App {
   virtual void on_icmp_error(const net::IcmpError& error, Instant now) = 0;
   /// Once a loop, after packets and timers: send what is pending. No packet may wait for the next loop.
   virtual void on_poll(Instant now) = 0;
+  /// Last thing in each loop, when all output is with the ports: a piece of the work that may wait for what others wait
+  /// for. True: it did some; the next loop comes at once.
+  virtual bool on_flushed(Instant now) { return false; }
   /// Graceful stop: accept nothing new, finish what runs, say when done. The worker bounds the wait.
   virtual void begin_drain(Instant now) = 0;
   virtual bool drained() const = 0;

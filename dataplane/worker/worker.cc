@@ -73,6 +73,7 @@ void Worker::loop(Instant now) {
   app_->on_poll(now);
   ip_.flush();
   for (port::TxBuffer& t : tx_) worked_ |= t.flush() > 0;
+  worked_ |= app_->on_flushed(now);
 }
 
 void Worker::refresh(Instant now) {

@@ -47,6 +47,8 @@ class ProxyAppImpl final : public ProxyApp, private l4::tcp::Acceptor, private u
     state_.reap();
   }
 
+  bool on_flushed(Instant now) override { return tls_.shake_hands(now); }
+
   void begin_drain(Instant now) override {
     state_.begin_drain(now);
     health_.stop(now);

@@ -22,6 +22,7 @@ Handshake::Handshake(SSL_CTX* context, CipherQueues& queues, const TicketSource&
 
 Handshake::Result Handshake::step() {
   ERR_clear_error();
+  const OSSL_HANDSHAKE_STATE before = SSL_get_state(ssl_.get());
   const int r = SSL_do_handshake(ssl_.get());
   const int error = r == 1 ? SSL_ERROR_NONE : SSL_get_error(ssl_.get(), r);
   Result out = Result::kFailed;
@@ -37,6 +38,7 @@ Handshake::Result Handshake::step() {
     if (const long why = SSL_get_verify_result(ssl_.get()); client_refused_ && why != X509_V_OK)
       error_.append(": ").append(X509_verify_cert_error_string(why));
   }
+  stands_still_ = out == Result::kNeedMore && SSL_get_state(ssl_.get()) == before;
   ERR_clear_error();
   return out;
 }

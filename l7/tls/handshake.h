@@ -27,6 +27,10 @@ class Handshake {
   Handshake(SSL_CTX* context, CipherQueues& queues, const TicketSource& tickets);
   bool ready() const { return ssl_ != nullptr; }
   Result step();
+  /// Whether the next step may need the private key or a key exchange, which costs a hundred times all else.
+  bool costly() const { return !tap_.finished_sent(); }
+  /// Whether the last step came no further: a message is not whole yet.
+  bool stands_still() const { return stands_still_; }
   const std::string& error() const { return error_; }
   /// After kFailed: for the client's certificate, or its lack.
   bool client_refused() const { return client_refused_; }
@@ -41,6 +45,7 @@ class Handshake {
   SslPtr ssl_;
   std::string error_;
   bool client_refused_ = false;
+  bool stands_still_ = false;
 };
 
 /// What was agreed, but for the client's certificate. The views live as long as `ssl`.

@@ -53,7 +53,11 @@ void Session::on_peer_closed(Instant now) {
 
 void Session::receive(Instant now) {
   if (state_ == State::kFirstBytes) look_at_first_bytes(now);
-  if (state_ == State::kHandshake) shake_hands(now);
+  if (state_ == State::kHandshake) wait_for_turn(now);
+  read_on(now);
+}
+
+void Session::read_on(Instant now) {
   if (state_ == State::kOpen) read(now);
   // What comes behind close_notify or a failure is not looked at (RFC 8446, 6.1), but must not shut the window.
   if (state_ == State::kLingering || peer_closed_) queues_.in.clear();
@@ -73,9 +77,36 @@ void Session::look_at_first_bytes(Instant now) {
     queues_.out.append_copy(plain_http_answer(), host_.buffers);
     return fail("plain HTTP request", CloseReason::kProtocolError, now);
   }
-  handshake_ = std::make_unique<Handshake>(static_cast<SSL_CTX*>(context_->context(worker_)), queues_, host_.tickets);
-  if (!handshake_->ready()) return fail("out of memory", CloseReason::kNoResources, now);
   state_ = State::kHandshake;
+}
+
+/// Costly steps wait for their turn. What ends a handshake does not, and who has left is not worth one.
+void Session::wait_for_turn(Instant now) {
+  if (handshake_ != nullptr && !handshake_->costly()) return shake_hands(now);
+  if (handshake_ == nullptr && fin_received_) return fail_handshake("connection closed in the handshake", now);
+  if (!in_queue.linked() && !host_.queue_handshake(*this, handshake_ != nullptr, now)) refuse(now);
+}
+
+bool Session::take_turn(Instant now) {
+  Scope scope(*this);
+  if (handshake_ == nullptr) {
+    handshake_ = std::make_unique<Handshake>(static_cast<SSL_CTX*>(context_->context(worker_)), queues_, host_.tickets);
+    if (!handshake_->ready()) {
+      fail("out of memory", CloseReason::kNoResources, now);
+      return false;
+    }
+  }
+  shake_hands(now);
+  const bool stood_still = handshake_ != nullptr && handshake_->stands_still();
+  read_on(now);
+  return !stood_still;
+}
+
+/// Neither alert nor lingering: what a storm leaves behind must cost nothing.
+void Session::refuse(Instant now) {
+  error_ = "too many handshakes";
+  if (below_ != nullptr) std::exchange(below_, nullptr)->abort(now);
+  finish(CloseReason::kNoResources, now);
 }
 
 void Session::shake_hands(Instant now) {
@@ -314,6 +345,7 @@ void Session::fail_handshake(std::string why, Instant now) {
 /// away until it closes, because RST could overtake the alert.
 void Session::fail(std::string why, CloseReason reason, Instant now) {
   error_ = std::move(why);
+  host_.leave_queue(*this);
   push(now);
   plain_out_.clear();
   queues_.in.clear();

@@ -33,6 +33,10 @@ struct SessionHost {
   virtual void retry(Session& s, Instant now) = 0;
   /// Destroys it.
   virtual void recycle(Session& s) = 0;
+  /// Session::take_turn() is called when the handshake's turn comes. False: too many wait, or the gate is shut. Once it
+  /// has `begun` there is always room.
+  virtual bool queue_handshake(Session& s, bool begun, Instant now) = 0;
+  virtual void leave_queue(Session& s) = 0;
 
   BufPool& buffers;
   TimerWheel& timers;
@@ -79,9 +83,12 @@ class Session final : public TlsStream, public l4::StreamEvents {
 
   /// From the layer, once after schedule(): goes on with what waited.
   void run(Instant now);
+  /// From the layer, after queue_handshake(). True: it may have cost much.
+  bool take_turn(Instant now);
 
   SessionLink in_all{this};
   SessionLink in_ready{this};
+  SessionLink in_queue{this};
 
  private:
   enum class State : std::uint8_t { kFirstBytes, kHandshake, kOpen, kLingering, kDead };
@@ -89,8 +96,11 @@ class Session final : public TlsStream, public l4::StreamEvents {
 
   // Upwards.
   void receive(Instant now);
+  void read_on(Instant now);
   void look_at_first_bytes(Instant now);
+  void wait_for_turn(Instant now);
   void shake_hands(Instant now);
+  void refuse(Instant now);
   void opened(Instant now);
   void start_records();
   void read(Instant now);

@@ -13,8 +13,8 @@ constexpr int kRounds = 8;
 
 class TlsLayer::Impl final : public SessionHost {
  public:
-  Impl(WorkerId worker, BufPool& b, TimerWheel& t, std::size_t max_sessions)
-      : SessionHost(b, t), worker_(worker), pool_(max_sessions) {}
+  Impl(WorkerId worker, BufPool& b, TimerWheel& t, std::size_t max_sessions, HandshakeGate* gate)
+      : SessionHost(b, t), worker_(worker), gate_(gate), pool_(max_sessions) {}
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
   ~Impl() override {
@@ -40,9 +40,40 @@ class TlsLayer::Impl final : public SessionHost {
     starved_.push_back(s.in_ready);
     wake(now);
   }
+  bool queue_handshake(Session& s, bool begun, Instant now) override {
+    if (!begun && stats.handshakes_waiting.get() >= TlsLayer::kMaxWaiting) {
+      stats.handshakes_crowded_out.add();
+      return false;
+    }
+    if (!begun && gate_ != nullptr && !gate_->may_begin(s.flow(), now)) {
+      stats.handshakes_limited.add();
+      return false;
+    }
+    (begun ? begun_ : new_).push_back(s.in_queue);
+    stats.handshakes_waiting.add();
+    return true;
+  }
+  void leave_queue(Session& s) override {
+    if (!s.in_queue.linked()) return;
+    s.in_queue.unlink();
+    stats.handshakes_waiting.sub();
+  }
   void recycle(Session& s) override {
+    leave_queue(s);
     pool_.destroy(&s);
     stats.sessions.sub();
+  }
+
+  bool shake_hands(Instant now) {
+    bool worked = false;
+    for (;;) {
+      SessionList& next = begun_.empty() ? new_ : begun_;
+      if (next.empty()) return worked;
+      worked = true;
+      Session& s = *next.front();
+      leave_queue(s);
+      if (s.take_turn(now)) return true;
+    }
   }
 
   void flush(Instant now) {
@@ -61,13 +92,15 @@ class TlsLayer::Impl final : public SessionHost {
   }
 
   const WorkerId worker_;
+  HandshakeGate* const gate_;
   ObjectPool<Session> pool_;
   SessionList all_, ready_, starved_;
+  SessionList begun_, new_;  ///< Handshakes that wait for their turn.
   Timer timer_{[](void* self, Instant now) { static_cast<Impl*>(self)->flush(now); }, this};
 };
 
-TlsLayer::TlsLayer(WorkerId worker, BufPool& buffers, TimerWheel& timers, std::size_t max_sessions)
-    : impl_(std::make_unique<Impl>(worker, buffers, timers, max_sessions)) {}
+TlsLayer::TlsLayer(WorkerId worker, BufPool& buffers, TimerWheel& timers, std::size_t max_sessions, HandshakeGate* gate)
+    : impl_(std::make_unique<Impl>(worker, buffers, timers, max_sessions, gate)) {}
 TlsLayer::~TlsLayer() = default;
 
 l4::StreamEvents* TlsLayer::accept(l4::Stream& below, std::shared_ptr<const ServerContext> context,
@@ -80,6 +113,7 @@ l4::StreamEvents* TlsLayer::accept(l4::Stream& below, std::shared_ptr<const Serv
 void TlsLayer::use_ticket_keys(const TicketKeys* keys) { impl_->tickets.keys = keys; }
 
 void TlsLayer::flush(Instant now) { impl_->flush(now); }
+bool TlsLayer::shake_hands(Instant now) { return impl_->shake_hands(now); }
 
 const Stats& TlsLayer::stats() const { return impl_->stats; }
 
@@ -96,6 +130,12 @@ void Stats::visit(MetricSink& sink, std::string_view labels) const {
   sink.counter("sluice_tls_clients_refused_total",
                "TLS handshakes that failed because the client's certificate was missing or did not verify.", labels,
                clients_refused.get());
+  sink.gauge("sluice_tls_handshakes_waiting", "TLS handshakes that wait for their turn.", labels,
+             static_cast<double>(handshakes_waiting.get()));
+  sink.counter("sluice_tls_handshakes_crowded_out_total", "Connections reset because too many handshakes waited.", labels,
+               handshakes_crowded_out.get());
+  sink.counter("sluice_tls_handshakes_limited_total", "Connections reset by a listener's handshakes_per_second.", labels,
+               handshakes_limited.get());
   sink.counter("sluice_tls_records_failed_total", "TLS connections ended by a bad record or an alert.", labels,
                records_failed.get());
   sink.counter("sluice_tls_taken_over_total", "TLS connections whose records are the appliance's own.", labels,

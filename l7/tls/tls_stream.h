@@ -28,6 +28,9 @@ struct Stats {
   Counter left_with_openssl;    ///< Handshakes after which records stay with OpenSSL.
   Counter clients_refused;      ///< Part of handshakes_failed: no certificate of the client's where one is needed, or a wrong one.
   Counter tickets_unknown;      ///< Tickets that no key of ours opens (any more): full handshakes.
+  Counter handshakes_waiting;   ///< Gauge: for their turn.
+  Counter handshakes_crowded_out;  ///< Reset before any work, because too many waited. Not in handshakes_failed.
+  Counter handshakes_limited;   ///< The same by HandshakeGate.
   Counter no_session;           ///< Refused in accept(): `max_sessions` are open, or no memory.
   void visit(MetricSink& sink, std::string_view labels) const;
 };
@@ -56,10 +59,24 @@ class TlsStream : public l4::Stream {
   virtual std::string_view last_error() const = 0;
 };
 
+/// Is asked before a handshake begins to cost anything, once for each.
+class HandshakeGate {
+ public:
+  virtual ~HandshakeGate() = default;
+  /// False: the connection is reset.
+  virtual bool may_begin(const FlowKey& flow, Instant now) = 0;
+};
+
 /// Makes and recycles the TLS streams of one worker.
 class TlsLayer {
  public:
-  TlsLayer(WorkerId worker, BufPool& buffers, TimerWheel& timers, std::size_t max_sessions);
+  /// Handshakes that wait for their first turn; further ones are reset before they have cost anything. On a core that does
+  /// 2,000 a second it is half a second's work: more would answer clients that have given up.
+  static constexpr std::size_t kMaxWaiting = 1024;
+
+  /// `gate`: null: everybody may begin.
+  TlsLayer(WorkerId worker, BufPool& buffers, TimerWheel& timers, std::size_t max_sessions,
+           HandshakeGate* gate = nullptr);
   ~TlsLayer();
   /// Puts TLS on `below`: takes its events over (returned here for Acceptor::accept to hand to the stack); `user` gets
   /// those of the plaintext stream, of which `*stream` is told at once (for set_events/abort before on_open). Null: no
@@ -73,6 +90,10 @@ class TlsLayer {
   /// not be delivered inside the user's own calls (so events come from in here, too). A timer does the same a tick
   /// later when nobody calls it.
   void flush(Instant now);
+  /// Once a loop, when the output of established connections is on its way: goes on with handshakes that wait, those that
+  /// have begun first, then the oldest, until one has cost a private key operation or a key exchange. So a storm of new
+  /// clients keeps established ones waiting for one such operation a loop. True: there was something to do.
+  bool shake_hands(Instant now);
   const Stats& stats() const;
 
  private:

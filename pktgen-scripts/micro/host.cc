@@ -67,6 +67,7 @@ void Host::turn(std::vector<rte_mbuf*> (&in)[2], Instant now) {
   timers_.advance(now);
   app_->on_poll(now);
   ip_.flush();
+  app_->on_flushed(now);
 }
 
 void Host::transmit(PortId port, std::span<rte_mbuf* const> frames) {

@@ -90,7 +90,10 @@ class Appliance final : public l4::StreamEvents {
   void accept();
   /// Ciphertext from the client; what the server answers is in `below.sent`.
   void input(BufChain data) { below.events->on_data(std::move(data), kNow); }
-  void flush() { layer_.flush(kNow); }
+  void flush() {
+    layer_.shake_hands(kNow);
+    layer_.flush(kNow);
+  }
   void abort();
   std::string take_output();
 

@@ -47,6 +47,7 @@ void FakeTcp::deliver(std::string_view bytes, std::size_t segment, Instant now) 
     const std::string_view part = bytes.substr(0, segment);
     unconsumed += part.size();
     events->on_data(chain_of(part), now);
+    if (after_delivery) after_delivery();
   }
 }
 
@@ -254,6 +255,7 @@ Pair::Pair(std::shared_ptr<const ServerContext> context, Options o)
       layer(std::make_unique<TlsLayer>(WorkerId{o.worker}, buffers(), timers, o.max_sessions)),
       segment(o.segment) {
   layer->use_ticket_keys(o.tickets);
+  tcp.after_delivery = [this] { layer->shake_hands(now); };
   tcp.events = layer->accept(tcp, std::move(context), &user, &user.stream);
   if (tcp.events != nullptr) tcp.events->on_open(now);
 }
@@ -270,6 +272,7 @@ bool Pair::to_server() {
 
 bool Pair::to_client() {
   layer->flush(now);
+  layer->shake_hands(now);
   const std::string bytes = tcp.take(segment, now);
   if (!bytes.empty()) client.input(bytes);
   if (!client.failed && (SSL_is_init_finished(client.ssl.get()) || client.handshake())) client.read();

@@ -43,6 +43,7 @@ class FakeTcp final : public l4::Stream {
   std::string sent;             ///< Not acknowledged.
   std::size_t unconsumed = 0;   ///< Delivered, not consumed.
   std::size_t bound_in = kWindow, bound_out = kSendBound;
+  std::function<void()> after_delivery;  ///< The rest of the loop that delivered.
   bool fin_sent = false, aborted = false, closed = false;
 
  private:
