@@ -13,6 +13,8 @@
 #include "dataplane/base/clock.h"
 #include "dataplane/net/addresses.h"
 #include "l7/http1/parser.h"
+#include "l7/limits/meter_table.h"
+#include "l7/limits/source_rates.h"
 #include "l7/route/router.h"
 #include "l7/source_filter.h"
 #include "l7/tls/server_context.h"
@@ -91,12 +93,22 @@ enum ForwardedField : std::uint8_t {
 inline constexpr std::uint8_t kForwardDefault =
     kForwardFor | kForwardProto | kForwardHost | kForwardPort | kForwardRealIp;
 
+/// What is counted of something, and how far it may go.
+struct Metered {
+  MeterSlot slot;
+  limits::Limits limits;
+  friend bool operator==(const Metered&, const Metered&) = default;
+};
+
 struct Listener {
   std::string id;
   std::uint16_t port = 0;
   ListenerProtocol protocol = ListenerProtocol::kHttp;
   std::shared_ptr<const tls::ServerContext> tls;     ///< kHttps. Counted by each connection.
   std::shared_ptr<const SourceFilter> sources;       ///< Null: everybody may connect.
+  Metered own;                                       ///< All connections of this listener,
+  Metered balancer;                                  ///< and those of all listeners of its load balancer.
+  std::shared_ptr<limits::SourceRates> source_rates; ///< With own.limits.connections_per_second_per_source.
   std::shared_ptr<const route::Router> router;
   std::shared_ptr<const Action> default_action;      ///< No rule matches; null: 404.
   http1::Limits limits;

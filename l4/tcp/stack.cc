@@ -150,6 +150,7 @@ void Stack::Impl::arrives_in_listen(const FlowKey& flow, Segment& s, SeqNum iss,
   if (!s.syn() || s.fin()) return env_.drops.add(DropReason::kTcpBadSegment);  // fourth
   const std::uint16_t mtu = services_.output.mtu(flow.remote.address);         // third: SYN
   if (mtu == 0) return env_.drops.add(DropReason::kNoRoute);
+  if (const auto why = acceptor_.refuses(flow, now)) return env_.drops.add(*why);
   Backlog& backlog = backlogs_[flow.local];
   if (backlog.size() >= env_.config.max_backlog) {
     env_.drops.add(DropReason::kTcpBacklogFull);
@@ -179,6 +180,7 @@ void Stack::Impl::acknowledgement_in_listen(const FlowKey& flow, Segment& s, Ins
   }
   const std::uint16_t mtu = services_.output.mtu(flow.remote.address);
   if (mtu == 0) return env_.drops.add(DropReason::kNoRoute);
+  if (const auto why = acceptor_.refuses(flow, now)) return env_.drops.add(*why);
   Socket* socket = make(flow, true, now);
   if (socket == nullptr) return env_.drops.add(DropReason::kTcpConnectionLimit);
   env_.stats.syn_cookies_accepted.add();

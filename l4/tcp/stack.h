@@ -63,6 +63,10 @@ class Acceptor {
   /// Whether who listens there does not want this source. True: what would open a connection is dropped
   /// without an answer, and counted.
   virtual bool denies(const FlowKey& flow) const { return false; }
+  /// Whether there are too many connections: a SYN, or the ACK of a SYN cookie, is dropped for that reason, before
+  /// anything is kept of it. Silence, because a client then tries again in a second, as with a full backlog; a RST
+  /// would make it fail, or try again at once.
+  virtual std::optional<DropReason> refuses(const FlowKey& flow, Instant now) { return std::nullopt; }
   /// The three-way handshake is done. Returns the user of the stream, whose on_open follows; null: the stream
   /// is aborted (a limit was reached).
   virtual StreamEvents* accept(Stream& stream, Instant now) = 0;

@@ -38,6 +38,7 @@ void ClientSession::attach(l4::Stream& stream, const tls::TlsStream* tls, Instan
   std::memcpy(local_text_.data(), local.data(), local_text_size_);
   const Listener* l = worker_.listener(flow_.local);
   passthrough_ = l != nullptr && l->protocol == ListenerProtocol::kTlsPassthrough;
+  if (l != nullptr) metered_ = worker_.limiter.opened(*l);
   worker_.timers.arm(timer_, now + (l == nullptr ? kLinger : l->header_timeout));
 }
 

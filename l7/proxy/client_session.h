@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "dataplane/base/timer_wheel.h"
@@ -104,6 +105,7 @@ class ClientSession final : public l4::StreamEvents {
   int linger_rounds_ = 0;
   std::size_t unacked_seen_ = 0;
   std::uint32_t requests_ = 0;
+  std::optional<Limiter::Meters> metered_;  // Where it counts as open.
   State state_ = State::kOpening;
   bool peer_closed_ = false;
   bool ready_ = false;

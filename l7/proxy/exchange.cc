@@ -99,6 +99,10 @@ void Exchange::serve(ClientSession& session, const Listener& listener, Instant f
   } else {
     request_id_size_ = make_request_id(worker_, request_id_);
   }
+  if (!worker_.limiter.begin_request(listener, now)) {
+    reply_busy("request_rate", now);
+    return;
+  }
   // No tunnels to anywhere, and no echo of what others added to the request (RFC 9110, 9.3.6 and 9.3.8).
   if (request_.method == http::Method::kConnect || request_.method == http::Method::kTrace) {
     request_.keep_alive = false;  // What follows a CONNECT may be meant for the tunnel.

@@ -121,6 +121,8 @@ class Exchange final : public upstream::ConnectionUser {
 
   // exchange_end.cc: how it ends.
   void reply_error(std::uint16_t status, std::string_view error, Instant now);
+  /// 503, and when to come again.
+  void reply_busy(std::string_view error, Instant now);
   void reply(const LocalReply& reply, Instant now);
   void bad_response(std::string_view error, Instant now);
   /// Response begun and not to be completed: the client must see it.

@@ -30,6 +30,13 @@ void Exchange::reply_error(std::uint16_t status, std::string_view error, Instant
         now);
 }
 
+/// Not 429 (RFC 6585, 4): it is not this client who sends too much. The connection stays: a new one would cost more.
+void Exchange::reply_busy(std::string_view error, Instant now) {
+  record_.error.assign(error);
+  error_body(503, {}, worker_.text);
+  reply({.status = 503, .body = worker_.text, .retry_after_s = 1}, now);
+}
+
 /// No response head was sent yet.
 void Exchange::reply(const LocalReply& reply, Instant now) {
   if (passthrough_) return refuse_hello(reply.status, now);

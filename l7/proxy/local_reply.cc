@@ -52,6 +52,7 @@ bool write_local_reply(const LocalReply& reply, const ReplyContext& context, Buf
   if (!reply.allow.empty()) w.field("Allow", reply.allow);
   if (!context.strict_transport_security.empty())
     w.field("Strict-Transport-Security", context.strict_transport_security);
+  if (reply.retry_after_s != 0) w.field("Retry-After", std::uint64_t{reply.retry_after_s});
   if (context.close)
     w.field("Connection", "close");
   else if (context.version == http::Version::kHttp10)

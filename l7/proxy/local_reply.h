@@ -18,6 +18,7 @@ struct LocalReply {
   std::string_view body;
   std::string_view location;  ///< Redirects.
   std::string_view allow;     ///< 405 (RFC 9110, 15.5.6).
+  std::uint32_t retry_after_s = 0;  ///< 503 (RFC 9110, 10.2.3); 0: nothing is said.
 };
 
 /// How the connection goes on and what the request allows.

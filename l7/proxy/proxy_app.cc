@@ -11,12 +11,15 @@ namespace {
 constexpr std::size_t kHealthRingCapacity = 4096;
 
 /// Joins the parts: the stack below, sessions above it, TLS between them where a listener wants it.
-class ProxyAppImpl final : public ProxyApp, private l4::tcp::Acceptor, private upstream::Connector {
+class ProxyAppImpl final : public ProxyApp,
+                           private l4::tcp::Acceptor,
+                           private upstream::Connector,
+                           private tls::HandshakeGate {
  public:
   ProxyAppImpl(Shared& shared, const l4::tcp::Config& tcp, const WorkerServices& services)
       : shared_(shared),
         stack_(tcp, services, *this),
-        tls_(services.id, services.buffers, services.timers, tcp.max_connections),
+        tls_(services.id, services.buffers, services.timers, tcp.max_connections, this),
         state_(services.id, services.buffers, services.timers, shared, *this, tcp.max_connections),
         health_(*this, services.timers, services.buffers, shared.backends,
                 *shared.health_events[services.id.value], services.id, services.workers,
@@ -70,9 +73,21 @@ class ProxyAppImpl final : public ProxyApp, private l4::tcp::Acceptor, private u
            !listener->sources->admits(flow.remote.address);
   }
 
+  std::optional<DropReason> refuses(const FlowKey& flow, Instant now) override {
+    const Listener* listener = state_.listener(flow.local);
+    if (listener == nullptr) return std::nullopt;
+    return state_.limiter.refuses(*listener, flow.remote.address, now);
+  }
+
+  bool may_begin(const FlowKey& flow, Instant now) override {
+    const Listener* listener = state_.listener(flow.local);
+    return listener == nullptr || state_.limiter.begin_handshake(*listener, now);
+  }
+
   l4::StreamEvents* accept(l4::Stream& stream, Instant now) override {
     const Listener* listener = state_.listener(stream.flow().local);
     if (listener == nullptr) return nullptr;
+    if (!state_.limiter.admit(*listener, stream.flow().remote.address, now)) return nullptr;
     ClientSession* session = state_.new_session();
     if (session == nullptr) return nullptr;
     if (listener->protocol != ListenerProtocol::kHttps) {
@@ -103,7 +118,8 @@ class ProxyAppImpl final : public ProxyApp, private l4::tcp::Acceptor, private u
 
 }  // namespace
 
-Shared::Shared(std::uint32_t workers, std::size_t access_ring_capacity) : backends(workers) {
+Shared::Shared(std::uint32_t workers, std::size_t access_ring_capacity)
+    : backends(workers), meters(workers) {
   for (std::uint32_t w = 0; w < workers; ++w) {
     access_logs.push_back(std::make_unique<AccessRing>(access_ring_capacity));
     health_events.push_back(std::make_unique<HealthRing>(kHealthRingCapacity));

@@ -9,6 +9,7 @@
 #include "dataplane/worker/app.h"
 #include "l4/tcp/stack.h"
 #include "l7/access_log.h"
+#include "l7/limits/meter_table.h"
 #include "l7/runtime_tables.h"
 #include "l7/snapshot.h"
 #include "l7/tls/tls_stream.h"
@@ -36,6 +37,7 @@ struct Stats {
 struct Shared {
   RcuPtr<Snapshot> snapshot;
   BackendTable backends;
+  limits::MeterTable meters;
   std::vector<std::unique_ptr<AccessRing>> access_logs;   ///< One a worker.
   std::vector<std::unique_ptr<HealthRing>> health_events; ///< One a worker.
   std::uint64_t process_seed[2] = {0, 0};                 ///< Random; hashes, request ids, ISNs.

@@ -15,6 +15,7 @@ WorkerState::WorkerState(WorkerId worker, BufPool& buffer_pool, TimerWheel& whee
       buffers(buffer_pool),
       timers(wheel),
       shared(shared_state),
+      limiter(shared_state.meters, worker),
       pool(connector, wheel, shared_state.backends, worker, max_connections),
       random_(shared_state.process_seed[0] ^
               (shared_state.process_seed[1] + worker.value * 0x9e3779b97f4a7c15ull)),
@@ -75,6 +76,7 @@ ClientSession* WorkerState::new_session() {
 
 void WorkerState::session_gone(ClientSession* s) {
   stats.connections_active.sub();
+  if (s->metered_) limiter.closed(*s->metered_);
   s->next_dead_ = std::exchange(dead_sessions_, s);
 }
 

@@ -10,6 +10,7 @@
 #include "dataplane/base/object_pool.h"
 #include "dataplane/base/timer_wheel.h"
 #include "l7/proxy/http_date.h"
+#include "l7/proxy/limiter.h"
 #include "l7/proxy/proxy_app.h"
 #include "l7/route/path.h"
 #include "l7/route/router.h"
@@ -62,6 +63,7 @@ struct WorkerState {
   TimerWheel& timers;
   Shared& shared;
   Stats stats;
+  Limiter limiter;
   upstream::Pool pool;
   const Snapshot* snapshot = nullptr;
   route::Scratch scratch;

@@ -6,6 +6,7 @@
 
 #include "mgmt/compile/parts.h"
 #include "mgmt/config/json.h"
+#include "mgmt/config/performance_class.h"
 #include "mgmt/config/tls_policy.h"
 
 namespace sluice::mgmt::compile {
@@ -50,6 +51,7 @@ class Compilation {
     compile_groups();
     compile_certificates();
     compile_authorities();
+    compile_load_balancers();
     if (errors_.empty()) {
       compile_rules();
       compile_listeners();
@@ -78,6 +80,22 @@ class Compilation {
       for (std::size_t i = 0; i < group->members.size(); ++i) {
         program_->backends[group->members[i].slot.value] = {group.get(), i};
       }
+    }
+  }
+
+  /// As long as it exists it keeps its slot.
+  std::optional<l7::MeterSlot> meter_of(const l7::Metered* before, const Pointer& at, const char* what) {
+    if (before != nullptr) return before->slot;
+    if (const auto slot = slots_.meters.take()) return l7::MeterSlot{*slot};
+    errors_.add(at, std::string("is one ") + what + " too many");
+    return std::nullopt;
+  }
+
+  void compile_load_balancers() {
+    const Pointer kind_at = root_ / KindOf<config::LoadBalancer>::kMember;
+    for (const auto& [id, model] : config_.load_balancers) {
+      const auto slot = meter_of(find(before_.load_balancers, id), kind_at / id, "load balancer");
+      if (slot) program_->load_balancers[id] = {*slot, make_limits(config::limits_of(model))};
     }
   }
 
@@ -161,9 +179,10 @@ class Compilation {
       auto router = router_of(model, parts, before, before_model);
       auto tls = tls_of(model, parts, before, before_model);
       auto sources = sources_of(model, before, before_model);
+      const l7::Metered& balancer = program_->load_balancers.at(model.load_balancer);
       if (before != nullptr && before_model != nullptr && *before_model == model &&
           before->listener->router == router && before->listener->tls == tls &&
-          before->listener->sources == sources) {
+          before->listener->sources == sources && before->listener->balancer == balancer) {
         parts.listener = before->listener;
         continue;
       }
@@ -171,6 +190,8 @@ class Compilation {
       listener->router = std::move(router);
       listener->tls = std::move(tls);
       listener->sources = std::move(sources);
+      listener->balancer = balancer;
+      meter(model, before, *listener);
       parts.listener = std::move(listener);
     }
   }
@@ -219,6 +240,16 @@ class Compilation {
     const Pointer kind_at = root_ / KindOf<config::Listener>::kMember, at = kind_at / model.id;
     errors_.add(at / "certificates", context.error().message);
     return nullptr;
+  }
+
+  void meter(const config::Listener& model, const ListenerParts* before, l7::Listener& listener) {
+    const Pointer kind_at = root_ / KindOf<config::Listener>::kMember;
+    const auto slot = meter_of(before == nullptr ? nullptr : &before->listener->own, kind_at / model.id, "listener");
+    if (!slot) return;
+    listener.own = {*slot, make_limits(model.limits)};
+    if (model.limits.connections_per_second_per_source == 0) return;
+    if (before != nullptr) listener.source_rates = before->listener->source_rates;
+    if (listener.source_rates == nullptr) listener.source_rates = std::make_shared<l7::limits::SourceRates>();
   }
 
   std::shared_ptr<const l7::SourceFilter> sources_of(const config::Listener& model, const ListenerParts* before,
@@ -281,7 +312,7 @@ SlotDifference slots_only_in(const Program& a, const Program& b) {
   const auto names_backend = [](const Program& p, BackendSlot slot) {
     return slot.value < p.backends.size() && p.backends[slot.value].group != nullptr;
   };
-  std::unordered_set<std::uint32_t> groups;
+  std::unordered_set<std::uint32_t> groups, meters;
   for (const auto& [id, group] : b.groups) groups.insert(group->slot.value);
   SlotDifference out;
   for (const auto& [id, group] : a.groups) {
@@ -290,6 +321,13 @@ SlotDifference slots_only_in(const Program& a, const Program& b) {
       if (!names_backend(b, m.slot)) out.backends.push_back(m.slot);
     }
   }
+  for (const auto& [id, lb] : b.load_balancers) meters.insert(lb.slot.value);
+  for (const auto& [id, parts] : b.listeners) meters.insert(parts.listener->own.slot.value);
+  const auto gone = [&](l7::MeterSlot s) {
+    if (!meters.contains(s.value)) out.meters.push_back(s);
+  };
+  for (const auto& [id, lb] : a.load_balancers) gone(lb.slot);
+  for (const auto& [id, parts] : a.listeners) gone(parts.listener->own.slot);
   return out;
 }
 

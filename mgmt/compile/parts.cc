@@ -212,6 +212,18 @@ l7::tls::ClientAuthentication make_client_authentication(const config::ClientAut
           static_cast<int>(model.verify_depth), model.pass_certificate};
 }
 
+l7::limits::Limits make_limits(const config::BalancerLimits& model) {
+  return {.max_connections = model.max_connections,
+          .connections_per_second = model.connections_per_second,
+          .requests_per_second = model.requests_per_second};
+}
+
+l7::limits::Limits make_limits(const config::ListenerLimits& model) {
+  return {.max_connections = model.max_connections,
+          .connections_per_second_per_source = model.connections_per_second_per_source,
+          .handshakes_per_second = model.handshakes_per_second};
+}
+
 l7::Listener make_listener(const config::Listener& model, const Program& program) {
   l7::Listener out;
   out.id = model.id;

@@ -27,7 +27,10 @@ std::shared_ptr<const l7::SourceFilter> make_source_filter(const config::AccessC
 l7::tls::ClientAuthentication make_client_authentication(const config::ClientAuthentication& model,
                                                          std::shared_ptr<const l7::tls::TrustStore> authorities);
 
-/// All but TLS, router and sources.
+l7::limits::Limits make_limits(const config::BalancerLimits& model);
+l7::limits::Limits make_limits(const config::ListenerLimits& model);
+
+/// All but TLS, router, sources and meters.
 l7::Listener make_listener(const config::Listener& model, const Program& program);
 
 }  // namespace sluice::mgmt::compile

@@ -39,21 +39,24 @@ struct Program {
   std::map<std::string, std::shared_ptr<const l7::tls::TrustStore>> authorities;
   std::map<std::string, std::shared_ptr<const l7::Rule>> rules;
   std::map<std::string, ListenerParts> listeners;
+  std::map<std::string, l7::Metered> load_balancers;
   std::uint64_t next_rule_age = 1;
   std::uint32_t group_slots = 0;      ///< Length of Snapshot::groups.
   std::vector<BackendName> backends;  ///< By BackendSlot.
 };
 
-/// Both kinds of slots.
+/// All kinds of slots.
 struct Slots {
   SlotAllocator groups{65536, 1024};
   SlotAllocator backends{l7::BackendTable::kCapacity, 4096};
+  SlotAllocator meters{l7::limits::MeterTable::kCapacity, 64};
 };
 
 /// Slots that `a` names and `b` does not: retired by the step from a to b, new by the step from b to a.
 struct SlotDifference {
   std::vector<GroupSlot> groups;
   std::vector<BackendSlot> backends;
+  std::vector<l7::MeterSlot> meters;
 };
 SlotDifference slots_only_in(const Program& a, const Program& b);
 

@@ -19,6 +19,8 @@ inline constexpr std::size_t kMaxAclEntries = 10000;   ///< Of one access contro
 inline constexpr std::size_t kMaxAcls = 16;            ///< Of one listener.
 inline constexpr std::size_t kMaxMembers = 4096;       ///< Of one group.
 inline constexpr std::uint64_t kMaxWeight = 65535;
+inline constexpr std::uint64_t kMaxLimit = 1'000'000'000;   ///< Connections, or anything a second.
+inline constexpr std::uint64_t kMaxSourceRate = 100'000;    ///< Connections a second of one source.
 inline constexpr std::uint64_t kDayMs = 24ull * 3600 * 1000;
 
 }  // namespace sluice::mgmt::config

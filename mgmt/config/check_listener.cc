@@ -62,6 +62,13 @@ void check_forwarded_headers(ErrorList& errors, const Pointer& at, const std::ve
     check_one_of(errors, at / i, headers[i], {"for", "proto", "host", "port", "real_ip", "client_port"});
 }
 
+void check_traffic_limits(ErrorList& errors, const Pointer& at, const ListenerLimits& limits) {
+  check_range(errors, at / "max_connections", limits.max_connections, 0, kMaxLimit);
+  check_range(errors, at / "connections_per_second_per_source", limits.connections_per_second_per_source, 0,
+              kMaxSourceRate);
+  check_range(errors, at / "handshakes_per_second", limits.handshakes_per_second, 0, kMaxLimit);
+}
+
 void check_limits(ErrorList& errors, const Pointer& at, const Listener& listener) {
   check_range(errors, at / "max_line_bytes", listener.max_line_bytes, 256, 64 * 1024);
   check_range(errors, at / "max_header_bytes", listener.max_header_bytes, 1024, 256 * 1024);
@@ -98,6 +105,7 @@ void check_listener(ErrorList& errors, const Pointer& at, const Listener& listen
   if (listener.access_control) check_access(errors, at / "access_control", *listener.access_control, config);
   check_forwarded_headers(errors, at / "forwarded_headers", listener.forwarded_headers);
   check_limits(errors, at, listener);
+  check_traffic_limits(errors, at / "limits", listener.limits);
 }
 
 }  // namespace sluice::mgmt::config::detail

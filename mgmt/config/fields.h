@@ -23,6 +23,13 @@ void fields(V& v, X& x) {
   v.optional("managed_by", x.managed_by);
 }
 
+template <class V, Of<BalancerLimits> X>
+void fields(V& v, X& x) {
+  v.optional("max_connections", x.max_connections);
+  v.optional("connections_per_second", x.connections_per_second);
+  v.optional("requests_per_second", x.requests_per_second);
+}
+
 template <class V, Of<LoadBalancer> X>
 void fields(V& v, X& x) {
   v.required("id", x.id);
@@ -31,6 +38,8 @@ void fields(V& v, X& x) {
   v.optional("addresses", x.addresses);
   v.optional("address_pool", x.address_pool);
   v.optional("ip_version", x.ip_version);
+  v.optional("performance_class", x.performance_class);
+  v.optional("limits", x.limits);
   v.optional("managed_by", x.managed_by);
 }
 
@@ -97,6 +106,13 @@ void fields(V& v, X& x) {
   v.optional("preload", x.preload);
 }
 
+template <class V, Of<ListenerLimits> X>
+void fields(V& v, X& x) {
+  v.optional("max_connections", x.max_connections);
+  v.optional("connections_per_second_per_source", x.connections_per_second_per_source);
+  v.optional("handshakes_per_second", x.handshakes_per_second);
+}
+
 template <class V, Of<Listener> X>
 void fields(V& v, X& x) {
   v.required("id", x.id);
@@ -121,6 +137,7 @@ void fields(V& v, X& x) {
   v.optional("idle_timeout_ms", x.idle_timeout_ms);
   v.optional("tunnel_timeout_ms", x.tunnel_timeout_ms);
   v.optional("max_requests_per_connection", x.max_requests_per_connection);
+  v.optional("limits", x.limits);
   v.optional("trust_forwarded_headers", x.trust_forwarded_headers);
   v.optional("forwarded_headers", x.forwarded_headers);
   v.optional("access_log", x.access_log);

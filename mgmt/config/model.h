@@ -24,6 +24,12 @@ struct AddressPool {
   friend bool operator==(const AddressPool&, const AddressPool&) = default;
 };
 
+/// What all listeners of a load balancer take together; 0: what its performance class says, or as much as comes.
+struct BalancerLimits {
+  std::uint32_t max_connections = 0, connections_per_second = 0, requests_per_second = 0;
+  friend bool operator==(const BalancerLimits&, const BalancerLimits&) = default;
+};
+
 struct LoadBalancer {
   std::string id;
   std::string name;
@@ -31,6 +37,8 @@ struct LoadBalancer {
   std::vector<std::string> addresses;  ///< VIPs. Empty: taken from a pool of the scheme and kept.
   std::string address_pool;            ///< id: from this one only. Empty: from any of the scheme.
   std::string ip_version = "any";      ///< What is taken: one address ("any", "ipv4", "ipv6"), or one of each ("dual").
+  std::string performance_class;       ///< "slb.s1.small" and so on: limits by name; see performance_class.h
+  BalancerLimits limits;
   std::string managed_by;
   friend bool operator==(const LoadBalancer&, const LoadBalancer&) = default;
 };
@@ -104,6 +112,14 @@ struct Hsts {
   friend bool operator==(const Hsts&, const Hsts&) = default;
 };
 
+/// What one listener takes; 0: as much as comes.
+struct ListenerLimits {
+  std::uint32_t max_connections = 0;
+  std::uint32_t connections_per_second_per_source = 0;  ///< An IPv4 address, or an IPv6 /64.
+  std::uint32_t handshakes_per_second = 0;              ///< "https" only.
+  friend bool operator==(const ListenerLimits&, const ListenerLimits&) = default;
+};
+
 struct Listener {
   std::string id;
   std::string load_balancer;            ///< id
@@ -122,6 +138,7 @@ struct Listener {
   std::uint32_t header_timeout_ms = 60000, body_timeout_ms = 60000, idle_timeout_ms = 15000,
                 tunnel_timeout_ms = 3600000;
   std::uint32_t max_requests_per_connection = 10000;
+  ListenerLimits limits;
   bool trust_forwarded_headers = false;
   /// Which of X-Forwarded-For, -Proto, -Host, -Port, X-Real-IP and X-Forwarded-Client-Srcport backends get.
   std::vector<std::string> forwarded_headers = {"for", "proto", "host", "port", "real_ip"};  ///< and "client_port"

@@ -9,6 +9,7 @@
 #include "mgmt/config/checks.h"
 #include "mgmt/config/json.h"
 #include "mgmt/config/names.h"
+#include "mgmt/config/performance_class.h"
 
 namespace sluice::mgmt::config {
 namespace {
@@ -71,6 +72,18 @@ void check_pool_reference(ErrorList& errors, const Pointer& at, const LoadBalanc
     errors.add(at, "is a pool of scheme \"" + pool->second.scheme + "\", and the load balancer is not");
 }
 
+void check_limits(ErrorList& errors, const Pointer& at, const LoadBalancer& lb) {
+  if (!lb.performance_class.empty() && find_performance_class(lb.performance_class) == nullptr) {
+    std::vector<std::string_view> names;
+    for (const PerformanceClass& c : performance_classes()) names.push_back(c.name);
+    errors.add(at / "performance_class", "must be " + detail::alternatives(names) + ", or empty");
+  }
+  const Pointer limits_at = at / "limits";
+  detail::check_range(errors, limits_at / "max_connections", lb.limits.max_connections, 0, kMaxLimit);
+  detail::check_range(errors, limits_at / "connections_per_second", lb.limits.connections_per_second, 0, kMaxLimit);
+  detail::check_range(errors, limits_at / "requests_per_second", lb.limits.requests_per_second, 0, kMaxLimit);
+}
+
 void check_load_balancers(ErrorList& errors, const Pointer& root, const Config& config) {
   const Pointer kind_at = root / KindOf<LoadBalancer>::kMember;
   std::map<IpAddr, std::string_view> owners;
@@ -80,6 +93,7 @@ void check_load_balancers(ErrorList& errors, const Pointer& root, const Config& 
     check_one_of(errors, at / "scheme", lb.scheme, {"internet", "internal"});
     check_one_of(errors, at / "ip_version", lb.ip_version, {"any", "ipv4", "ipv6", "dual"});
     if (!lb.address_pool.empty()) check_pool_reference(errors, at / "address_pool", lb, config);
+    check_limits(errors, at, lb);
     check_count(errors, addresses_at, lb.addresses.size(), 0, 64);
     for (std::size_t i = 0; i < lb.addresses.size(); ++i) {
       const auto address = IpAddr::parse(lb.addresses[i]);

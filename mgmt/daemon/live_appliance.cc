@@ -35,6 +35,7 @@ void LiveAppliance::visit(MetricSink& sink) const {
     visit_workers(sink);
   }
   visit_backends(sink);
+  visit_meters(sink);
   visit_management(sink);
   visit_process(sink, started_);
 }
@@ -80,6 +81,46 @@ void LiveAppliance::visit_backends(MetricSink& sink) const {
       sink.counter("sluice_backend_failures_total",
                    "Requests that ended in 502 or 504 by the member's doing.", labels, total(&Row::failures));
     }
+  }
+}
+
+void LiveAppliance::visit_meters(MetricSink& sink) const {
+  using Row = l7::limits::MeterTable::PerWorker;
+  using l7::limits::Refusal;
+  const l7::limits::MeterTable& table = shared_.meters;
+  const auto visit = [&](l7::MeterSlot slot, const std::string& prefix, const std::string& labels,
+                         std::initializer_list<Refusal> refusals) {
+    const auto total = [&](auto&& counter) {
+      std::uint64_t sum = 0;
+      for (std::uint32_t w = 0; w < table.workers(); ++w) sum += counter(table.at(slot, WorkerId{w})).get();
+      return sum;
+    };
+    sink.gauge(prefix + "_connections_active", "Client connections open.", labels,
+               static_cast<double>(table.active(slot)));
+    sink.counter(prefix + "_connections_total", "Client connections accepted.", labels,
+                 total([](const Row& r) -> const Counter& { return r.connections; }));
+    for (const Refusal why : refusals) {
+      sink.counter(prefix + "_refused_total", "Connections or requests refused by a limit.",
+                   labels + "," + metric_label("limit", to_string(why)),
+                   total([&](const Row& r) -> const Counter& { return r.refused[static_cast<std::size_t>(why)]; }));
+    }
+    return total([](const Row& r) -> const Counter& { return r.requests; });
+  };
+  const auto config = engine_.current();
+  for (const auto& [id, lb] : config->load_balancers) {
+    const auto slot = engine_.meter_of_load_balancer(id);
+    if (!slot) continue;
+    const std::string labels = metric_label("load_balancer", id);
+    const std::uint64_t requests =
+        visit(*slot, "sluice_load_balancer", labels,
+              {Refusal::kMaxConnections, Refusal::kConnectionRate, Refusal::kRequestRate});
+    sink.counter("sluice_load_balancer_requests_total", "Requests of clients, refused ones included.", labels, requests);
+  }
+  for (const auto& [id, listener] : config->listeners) {
+    const auto slot = engine_.meter_of_listener(id);
+    if (!slot) continue;
+    visit(*slot, "sluice_listener", metric_label("listener", id),
+          {Refusal::kMaxConnections, Refusal::kSourceRate, Refusal::kHandshakeRate});
   }
 }
 

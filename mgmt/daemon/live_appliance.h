@@ -29,6 +29,7 @@ class LiveAppliance final : public rest::Appliance {
  private:
   void visit_workers(MetricSink& sink) const;
   void visit_backends(MetricSink& sink) const;
+  void visit_meters(MetricSink& sink) const;
   void visit_management(MetricSink& sink) const;
 
   l7::proxy::Shared& shared_;

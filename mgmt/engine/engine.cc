@@ -63,6 +63,8 @@ class EngineImpl final : public Engine {
   Status set_ticket_keys(const std::vector<TicketSecret>& secrets, const ApplyOptions& options) override;
   Status rotate_ticket_keys(std::int64_t now) override;
   std::vector<CertificateExpiry> certificate_expiries() const override;
+  std::optional<l7::MeterSlot> meter_of_load_balancer(const std::string& id) const override;
+  std::optional<l7::MeterSlot> meter_of_listener(const std::string& id) const override;
   Explanation explain(const ExplainRequest& request) const override;
 
  private:
@@ -95,6 +97,7 @@ class EngineImpl final : public Engine {
   compile::Slots slots_;
   std::vector<BackendSlot> waiting_;  ///< Retired, but a request still counts on them.
   TicketKeyring tickets_;
+  std::vector<l7::MeterSlot> waiting_meters_;  ///< Likewise a connection.
 
   mutable std::mutex store_mutex_;  ///< SQLite is used by one thread at a time.
   std::unique_ptr<store::Store> store_;
@@ -226,6 +229,7 @@ void EngineImpl::publish(std::shared_ptr<const State> next) {
   auto retired = compile::slots_only_in(was, *next->program);
   // Nobody knows these yet. What was counted under an earlier owner of the number goes.
   for (const BackendSlot s : fresh.backends) shared_.backends.reset(s);
+  for (const l7::MeterSlot s : fresh.meters) shared_.meters.reset(s);
 
   set_state(next);
   if (rcu_ != nullptr) {
@@ -235,6 +239,7 @@ void EngineImpl::publish(std::shared_ptr<const State> next) {
   }
   for (const GroupSlot s : retired.groups) slots_.groups.release(s.value);
   waiting_.insert(waiting_.end(), retired.backends.begin(), retired.backends.end());
+  waiting_meters_.insert(waiting_meters_.end(), retired.meters.begin(), retired.meters.end());
   release_idle_slots();
 }
 
@@ -281,6 +286,11 @@ void EngineImpl::release_idle_slots() {
   std::erase_if(waiting_, [this](BackendSlot s) {
     if (shared_.backends.active(s) != 0) return false;
     slots_.backends.release(s.value);
+    return true;
+  });
+  std::erase_if(waiting_meters_, [this](l7::MeterSlot s) {
+    if (shared_.meters.active(s) != 0) return false;
+    slots_.meters.release(s.value);
     return true;
   });
 }
@@ -336,6 +346,20 @@ std::vector<CertificateExpiry> EngineImpl::certificate_expiries() const {
   out.reserve(now->program->certificates.size());
   for (const auto& [id, certificate] : now->program->certificates) out.push_back({id, certificate->not_after()});
   return out;
+}
+
+std::optional<l7::MeterSlot> EngineImpl::meter_of_load_balancer(const std::string& id) const {
+  const auto now = state();
+  if (!now->program) return std::nullopt;
+  const auto found = now->program->load_balancers.find(id);
+  return found == now->program->load_balancers.end() ? std::nullopt : std::optional(found->second.slot);
+}
+
+std::optional<l7::MeterSlot> EngineImpl::meter_of_listener(const std::string& id) const {
+  const auto now = state();
+  if (!now->program) return std::nullopt;
+  const auto found = now->program->listeners.find(id);
+  return found == now->program->listeners.end() ? std::nullopt : std::optional(found->second.listener->own.slot);
 }
 
 Engine::Explanation EngineImpl::explain(const ExplainRequest& request) const {

@@ -104,6 +104,9 @@ class Engine {
   virtual std::optional<BackendSlot> slot_of(const std::string& group, const std::string& member) const = 0;
   /// "group/member" of a slot.
   virtual std::string name_of(BackendSlot slot) const = 0;
+  /// Where the connections of a load balancer or a listener are counted. Empty: it is unknown.
+  virtual std::optional<l7::MeterSlot> meter_of_load_balancer(const std::string& id) const = 0;
+  virtual std::optional<l7::MeterSlot> meter_of_listener(const std::string& id) const = 0;
 
   virtual TicketKeyInfo ticket_keys() const = 0;
   /// Not a revision: history would keep what is to be forgotten. `secrets` as for TicketKeyring::set().

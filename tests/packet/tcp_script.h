@@ -113,6 +113,7 @@ class TcpScript : public ::testing::Test, public l4::tcp::Acceptor, public net::
   bool listening = true;
   bool accepting = true;
   bool denying = false;  ///< The source may not connect.
+  std::optional<DropReason> refusing;  ///< There are too many connections.
   bool any_remote = false;              ///< Do not check where segments go.
   std::uint32_t peer_isn = 0xfffffff0;  ///< Wraps soon, on purpose.
   PortRange ports{20000, 20009};
@@ -120,6 +121,7 @@ class TcpScript : public ::testing::Test, public l4::tcp::Acceptor, public net::
   // What the stack asks of us.
   bool listens(const Endpoint& at) const override { return listening && at == local; }
   bool denies(const FlowKey& flow) const override { return denying && flow.remote == remote; }
+  std::optional<DropReason> refuses(const FlowKey&, Instant) override { return refusing; }
   l4::StreamEvents* accept(l4::Stream& stream, Instant now) override;
   void send(std::span<net::OutPacket> batch, Instant now) override;
   std::uint16_t mtu(const IpAddr&) const override { return path_mtu; }

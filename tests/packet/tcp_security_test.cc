@@ -182,6 +182,27 @@ TEST_F(TcpCookies, the_round_trip_is_measured_by_the_timestamp_and_the_window_gr
   discard_sent();
 }
 
+TEST_F(TcpCookies, too_many_connections_are_refused_with_the_syn_and_with_the_cookie) {
+  fill_backlog();
+  refusing = DropReason::kTcpSourceRate;
+  send("S 0:0(0) win 60000 <mss 1000>");
+  expect_nothing();
+  refusing.reset();
+  send("S 0:0(0) win 60000 <mss 1000>");
+  expect("S. 0:0(0) ack 1");
+  refusing = DropReason::kTcpSourceRate;
+  send(". 1:1(0) ack 1");
+  expect_nothing();
+  EXPECT_EQ(stack().connections(), 1u);
+  EXPECT_EQ(drops(DropReason::kTcpSourceRate), 2u);
+  refusing.reset();
+  send(". 1:1(0) ack 1");
+  EXPECT_EQ(stack().connections(), 2u);
+  expect_events({"open"});
+  at(31s);
+  discard_sent();
+}
+
 TEST_F(TcpCookies, a_forged_or_old_cookie_is_refused) {
   fill_backlog();
   send("S 0:0(0) win 60000 <mss 1000>");

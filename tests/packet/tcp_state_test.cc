@@ -183,6 +183,27 @@ TEST_F(TcpState, a_connection_goes_on_when_its_source_is_denied_meanwhile) {
   EXPECT_EQ(drops(DropReason::kTcpSourceDenied), 0u);
 }
 
+TEST_F(TcpState, a_connection_too_many_gets_no_answer_until_there_is_room_again) {
+  refusing = DropReason::kTcpMaxConnections;
+  send("S 0:0(0) win 60000 <mss 1000>");
+  expect_nothing();
+  EXPECT_EQ(drops(DropReason::kTcpMaxConnections), 1u);
+  refusing.reset();
+  send("S 0:0(0) win 60000 <mss 1000>");
+  expect("S. 0:0(0) ack 1");
+  refusing = DropReason::kTcpMaxConnections;
+  send(". 1:1(0) ack 1");  // What has begun is not refused here.
+  expect_events({"open"});
+  EXPECT_EQ(drops(DropReason::kTcpMaxConnections), 1u);
+}
+
+TEST_F(TcpState, a_segment_of_no_connection_is_answered_with_reset_however_many_there_are) {
+  refusing = DropReason::kTcpConnectionRate;
+  send(". 1:1(0) ack 77");
+  expect("R 77:77(0)");
+  EXPECT_EQ(drops(DropReason::kTcpConnectionRate), 0u);
+}
+
 TEST_F(TcpState, closed_answers_everything_but_reset_with_reset) {
   listening = false;
   send("S 0:0(0) win 60000 <mss 1000>");

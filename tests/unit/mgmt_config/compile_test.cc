@@ -154,6 +154,55 @@ TEST_F(CompileTest, an_access_control_list_changes_only_the_listeners_that_go_by
   EXPECT_EQ(listener("web")->sources, nullptr);
 }
 
+TEST_F(CompileTest, limits_are_those_of_the_class_where_the_load_balancer_says_nothing) {
+  Config c = test::sample();
+  c.load_balancers["edge"].performance_class = "slb.s2.small";
+  c.load_balancers["edge"].limits.requests_per_second = 70;
+  c.listeners["secure"].limits = {9, 0, 8};
+  run(c);
+  const l7::limits::Limits edge{.max_connections = 50'000, .connections_per_second = 5'000, .requests_per_second = 70};
+  for (const char* id : {"web", "secure"}) EXPECT_EQ(listener(id)->balancer.limits, edge) << id;
+  EXPECT_EQ(listener("web")->own.limits, l7::limits::Limits());
+  EXPECT_EQ(listener("secure")->own.limits.max_connections, 9u);
+  EXPECT_EQ(listener("secure")->own.limits.handshakes_per_second, 8u);
+  c.load_balancers["edge"].performance_class.clear();
+  run(c);
+  EXPECT_EQ(listener("web")->balancer.limits.max_connections, 0u);
+  EXPECT_EQ(listener("web")->balancer.limits.requests_per_second, 70u);
+  EXPECT_EQ(listener("web")->router, listener_before("web")->router);
+}
+
+TEST_F(CompileTest, counts_go_on_over_every_change_of_what_they_are_of) {
+  Config c = test::sample();
+  c.load_balancers["other"] = {.id = "other", .addresses = {"192.0.2.2"}};
+  c.listeners["web"].limits.connections_per_second_per_source = 5;
+  run(c);
+  std::set<std::uint32_t> slots;
+  for (const auto& [id, lb] : program_->load_balancers) slots.insert(lb.slot.value);
+  for (const auto& [id, parts] : program_->listeners) slots.insert(parts.listener->own.slot.value);
+  EXPECT_EQ(slots.size(), 4u) << "each has its own";
+  EXPECT_EQ(listener("web")->balancer.slot, listener("secure")->balancer.slot);
+
+  c.listeners["web"].limits.connections_per_second_per_source = 50;
+  c.listeners["web"].idle_timeout_ms = 5;
+  c.load_balancers["edge"].limits.max_connections = 7;
+  run(c);
+  for (const char* id : {"web", "secure"}) {
+    EXPECT_EQ(listener(id)->own.slot, listener_before(id)->own.slot);
+    EXPECT_EQ(listener(id)->balancer.slot, listener_before(id)->balancer.slot);
+  }
+  EXPECT_NE(listener("web")->source_rates, nullptr);
+  EXPECT_EQ(listener("web")->source_rates, listener_before("web")->source_rates);
+  EXPECT_EQ(listener("secure")->source_rates, nullptr);
+  EXPECT_TRUE(slots_only_in(*before_, *program_).meters.empty());
+
+  c.load_balancers.erase("other");
+  c.listeners["web"].limits = {};
+  run(c);
+  EXPECT_THAT(slots_only_in(*before_, *program_).meters, ElementsAre(before_->load_balancers.at("other").slot));
+  EXPECT_EQ(listener("web")->source_rates, nullptr);
+}
+
 TEST_F(CompileTest, another_tls_version_or_rule_order_is_compiled_anew) {
   Config c = test::sample();
   run(c);

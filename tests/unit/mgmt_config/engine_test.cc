@@ -306,6 +306,43 @@ TEST_F(EngineTest, a_slot_starts_without_its_last_owners_health_and_counts) {
   EXPECT_EQ(shared_.backends.at(next, WorkerId{1}).requests.get(), 0u);
 }
 
+TEST_F(EngineTest, a_meter_is_given_away_when_its_last_connection_has_closed) {
+  start();
+  Config c = test::sample();
+  apply(c);
+  const auto lb = engine_->meter_of_load_balancer("edge"), web = engine_->meter_of_listener("web");
+  ASSERT_TRUE(lb && web);
+  EXPECT_NE(*lb, *web);
+  EXPECT_FALSE(engine_->meter_of_load_balancer("web") || engine_->meter_of_listener("edge"));
+  Counter& open = shared_.meters.at(*web, WorkerId{1}).active;
+  open.add();
+  c.listeners.erase("web");
+  std::erase_if(c.rules, [](const auto& r) { return r.second.listener == "web"; });
+  apply(c);
+  EXPECT_FALSE(engine_->meter_of_listener("web"));
+
+  // One listener after the other, through more slots than there are in quarantine.
+  const auto next = [&](int i) {
+    config::Listener fresh;
+    fresh.id = "web";
+    fresh.load_balancer = "edge";
+    fresh.port = 8000 + static_cast<std::uint32_t>(i);
+    c.listeners["web"] = fresh;
+    apply(c);
+    const auto slot = engine_->meter_of_listener("web");
+    c.listeners.erase("web");
+    apply(c);
+    return *slot;
+  };
+  for (int i = 0; i < 100; ++i) EXPECT_NE(next(i), *web) << "still in use";
+  open.sub();
+  shared_.meters.at(*web, WorkerId{1}).requests.add(3);
+  bool again = false;
+  for (int i = 0; i < 100 && !again; ++i) again = next(i) == *web;
+  EXPECT_TRUE(again);
+  EXPECT_EQ(shared_.meters.at(*web, WorkerId{1}).requests.get(), 0u) << "of its last owner";
+}
+
 TEST_F(EngineTest, a_rule_change_resets_no_backend) {
   start();
   apply(test::sample());

@@ -96,6 +96,20 @@ const Wrong kLoadBalancers[] = {
      },
      "/load_balancers/other/addresses/0", "is an address of load balancer \"edge\" already"},
 };
+const Wrong kLimits[] = {
+    {"performance_class", [](Config& c) { c.load_balancers["edge"].performance_class = "slb.s9.huge"; },
+     "/load_balancers/edge/performance_class",
+     "must be \"slb.s1.small\", \"slb.s2.small\", \"slb.s2.medium\", \"slb.s3.small\", \"slb.s3.medium\", "
+     "\"slb.s3.large\", \"slb.s3.xlarge\" or \"slb.s3.xxlarge\", or empty"},
+    {"requests", [](Config& c) { c.load_balancers["edge"].limits.requests_per_second = 1'000'000'001; },
+     "/load_balancers/edge/limits/requests_per_second", "must be between 0 and 1000000000"},
+    {"connections", [](Config& c) { c.load_balancers["edge"].limits.max_connections = UINT32_MAX; },
+     "/load_balancers/edge/limits/max_connections", "must be between 0 and 1000000000"},
+    {"source", [](Config& c) { web(c).limits.connections_per_second_per_source = 100'001; },
+     "/listeners/web/limits/connections_per_second_per_source", "must be between 0 and 100000"},
+    {"handshakes", [](Config& c) { web(c).limits.handshakes_per_second = 1'000'000'001; },
+     "/listeners/web/limits/handshakes_per_second", "must be between 0 and 1000000000"},
+};
 const Wrong kSticky[] = {
     {"type", [](Config& c) { group(c).stickiness.type = "always"; }, "/server_groups/api/stickiness/type",
      "must be \"none\", \"insert\" or \"rewrite\""},
@@ -367,6 +381,7 @@ const Wrong kCertificates[] = {
 std::string name_of(const testing::TestParamInfo<Wrong>& info) { return info.param.name; }
 INSTANTIATE_TEST_SUITE_P(AddressPools, Validate, testing::ValuesIn(kPools), name_of);
 INSTANTIATE_TEST_SUITE_P(LoadBalancers, Validate, testing::ValuesIn(kLoadBalancers), name_of);
+INSTANTIATE_TEST_SUITE_P(Limits, Validate, testing::ValuesIn(kLimits), name_of);
 INSTANTIATE_TEST_SUITE_P(Stickiness, Validate, testing::ValuesIn(kSticky), name_of);
 INSTANTIATE_TEST_SUITE_P(ForwardedHeaders, Validate, testing::ValuesIn(kForwarded), name_of);
 INSTANTIATE_TEST_SUITE_P(PoolChoices, Validate, testing::ValuesIn(kChoices), name_of);
