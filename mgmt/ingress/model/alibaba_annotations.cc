@@ -11,6 +11,7 @@
 #include "l7/tls/policy.h"
 #include "mgmt/config/bounds.h"
 #include "mgmt/config/names.h"
+#include "mgmt/config/performance_class.h"
 #include "mgmt/ingress/model/ingress_settings.h"
 
 namespace sluice::mgmt::ingress {
@@ -144,6 +145,11 @@ bool health_statuses(const std::string& v, IngressSettings& s) {
   return true;
 }
 
+bool performance_class(const std::string& v, IngressSettings& s) {
+  s.load_balancer.performance_class = v;
+  return config::find_performance_class(v) != nullptr;
+}
+
 bool scheduler(const std::string& v, IngressSettings& s) {
   if (v != "rr" && v != "wrr" && v != "wlc") return false;
   s.server_group.scheduler = v == "wlc" ? "least_connections" : "weighted_round_robin";
@@ -187,6 +193,7 @@ const std::unordered_map<std::string_view, Apply>& keys() {
       // The ownership mark protects what we make from others' hands anyway.
       {"delete-protection", [](const std::string& v, IngressSettings&) { return v == "on" || v == "off"; }},
       {"tls-cipher-policy", tls_policy},
+      {"spec", performance_class},
       {"ip-version", ip_version},
       {"acl-status", on_off(&Reading::acl)},
       {"acl-id", acl_ids},
@@ -247,7 +254,7 @@ const std::unordered_map<std::string_view, Apply>& keys() {
 /// Keys that mean something in the cloud, or that the appliance does not have yet.
 constexpr std::string_view kWithoutMeaning[] = {
     "resource-group-id", "additional-resource-tags", "network-type", "vswitch-id", "master-zoneid",
-    "slave-zoneid", "ip", "spec", "instance-charge-type", "charge-type", "bandwidth",
+    "slave-zoneid", "ip", "instance-charge-type", "charge-type", "bandwidth",
     "modification-protection", "external-ip-type", "hostname", "protocol-port", "cert-id", "http2-enabled",
     "domain-extensions", "forward-port", "persistence-timeout", "established-timeout", "proxy-protocol",
     "health-check-switch", "weight", "backend-label"};
