@@ -24,7 +24,8 @@ def test_a_backend_that_fails_before_its_answer_is_told_by_status(lab, path, sta
 @pytest.mark.parametrize("path", ["/reset-body", "/close-body"])
 def test_a_backend_that_fails_within_its_answer_is_never_taken_for_a_whole_one(lab, path):
     done = ask(lab, path)
-    assert done.returncode in (18, 56), f"curl status {done.returncode}"
+    # Where its end comes with its beginning, or all of it too late, nothing was passed on yet, and the answer is an error of ours.
+    assert done.returncode in (18, 56) or done.stdout in ("502", "504"), f"curl status {done.returncode}, {done.stdout}"
 
 
 def test_a_refused_connection_goes_to_the_next_member(restored, config):
