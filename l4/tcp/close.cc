@@ -40,7 +40,7 @@ void on_fin_acknowledged(Connection& c, Instant now) {
 
 void on_peer_fin(Connection& c, Instant now) {
   c.rcv_nxt += 1;
-  c.peer_fin.reset();
+  c.has_peer_fin = false;
   c.reassembly.clear();
   c.pending.peer_closed = true;
   owe_at_once(c);

@@ -138,6 +138,8 @@ struct Connection {
   // Receive sequence variables.
   std::uint8_t rcv_wscale = 0;
   std::uint16_t rcv_mss = 536;  ///< MSS that we announced.
+  bool has_peer_fin = false;    ///< A FIN has arrived ahead of missing data, with
+  SeqNum peer_fin;              ///< this number.
   SeqNum irs, rcv_nxt;
   SeqNum rcv_adv;                ///< Right edge of the window as last advertised; never moves left.
   SeqNum last_ack_sent;          ///< RFC 7323, Last.ACK.sent.
@@ -155,7 +157,6 @@ struct Connection {
   bool send_blocked = false;          ///< The queue reached its bound: on_writable is owed.
   bool window_limited = false;        ///< cwnd stopped the last output(): it may grow.
   std::uint8_t keepalive_probes = 0;  ///< Unanswered.
-  std::optional<SeqNum> peer_fin;     ///< Of a FIN that arrived ahead of missing data.
 
   SendQueue queue;
   Flight flight;

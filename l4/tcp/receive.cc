@@ -202,8 +202,11 @@ void take_text(Connection& c, Segment& s, Instant now) {
 /// Eighth step: FIN, in order or remembered until it is.
 void take_fin(Connection& c, const Segment& s, SeqNum text_end, Instant now) {
   if (!c.may_receive_data()) return;
-  if (s.fin()) c.peer_fin = text_end;
-  if (c.peer_fin == c.rcv_nxt) {
+  if (s.fin()) {
+    c.has_peer_fin = true;
+    c.peer_fin = text_end;
+  }
+  if (c.has_peer_fin && c.peer_fin == c.rcv_nxt) {
     on_peer_fin(c, now);
   } else if (s.fin() && s.seq() == text_end) {
     owe_at_once(c);  // bare, with a gap before it
