@@ -9,7 +9,7 @@ namespace sluice::l4::tcp {
 namespace {
 
 // Places in the header (RFC 9293, 3.1).
-constexpr std::size_t kSeqAt = 4, kAckAt = 8, kOffsetAt = 12, kFlagsAt = 13, kWindowAt = 14, kChecksumAt = 16,
+constexpr std::size_t kSeqAt = 4, kAckAt = 8, kFlagsAt = 13, kWindowAt = 14, kChecksumAt = 16,
                       kUrgentAt = 18;
 /// As an IP packet could bring it.
 constexpr std::size_t kMost = 65'000;
