@@ -3,21 +3,19 @@
 
 #include <cstring>
 
+#include "dataplane/net/wire.h"
 #include "l4/tcp/coalesce.h"
 
 namespace sluice::l4::tcp {
 namespace {
+
+using net::wire::load32;
 
 // Places in the header (RFC 9293, 3.1).
 constexpr std::size_t kSeqAt = 4, kAckAt = 8, kFlagsAt = 13, kWindowAt = 14, kChecksumAt = 16,
                       kUrgentAt = 18;
 /// As an IP packet could bring it.
 constexpr std::size_t kMost = 65'000;
-
-std::uint32_t load32(const std::uint8_t* p) {
-  return static_cast<std::uint32_t>(p[0]) << 24 | static_cast<std::uint32_t>(p[1]) << 16 |
-         static_cast<std::uint32_t>(p[2]) << 8 | p[3];
-}
 
 bool same(const std::uint8_t* a, const std::uint8_t* b, std::size_t from, std::size_t to) {
   return std::memcmp(a + from, b + from, to - from) == 0;

@@ -175,7 +175,8 @@ SendResult send_new(Connection& c, std::uint32_t room, std::uint32_t mss, Instan
   const bool fin = fin_left && n == left;
   if (!fits(c, n, room)) return SendResult::kCongestion;
   if (!c.flight.has_place() || !send_range(c, seq, n, fin, now)) return SendResult::kNoBuffer;
-  sent_new(c, n + (fin ? 1 : 0), mss + 1, now);
+  const std::uint32_t length = n + (fin ? 1 : 0);
+  sent_new(c, length, length, now);
   return SendResult::kSent;
 }
 

@@ -78,24 +78,28 @@ void Stack::Impl::arrive(std::span<net::Packet> batch, Instant now) {
     if (const Socket* s = table_.first_at(hashes[i])) prefetch(*s);
   }
   for (std::size_t i = 0; i < batch.size();) {
-    const std::size_t joined = join_followers(batch.subspan(i), {hashes.data() + i, batch.size() - i});
-    packet_arrives(batch[i], hashes[i], now);
+    Socket* s = table_.find(batch[i].flow, hashes[i]);
+    const std::size_t joined =
+        s == nullptr ? 0 : join_followers(*s, batch.subspan(i), {hashes.data() + i, batch.size() - i});
+    packet_arrives(batch[i], s, now);
     i += 1 + joined;
   }
 }
 
-/// Makes one segment of the first of `batch` and of those behind it that continue it. Returns the number of these.
-std::size_t Stack::Impl::join_followers(std::span<net::Packet> batch, std::span<const std::uint64_t> hashes) {
+/// Makes one segment of the first of `batch`, which is of `s`, and of those behind it that continue it. Returns the
+/// number of these.
+std::size_t Stack::Impl::join_followers(const Socket& s, std::span<net::Packet> batch,
+                                        std::span<const std::uint64_t> hashes) {
   if (batch.size() < 2 || hashes[0] != hashes[1] || !env_.config.segmentation) return 0;
-  const Socket* s = table_.find(batch[0].flow, hashes[0]);
-  if (s == nullptr || !may_join(s->core, batch[0])) return 0;
+  if (!may_join(s.core, batch[0])) return 0;
   std::size_t n = 0;
   while (n + 1 < batch.size() && hashes[n + 1] == hashes[0] && join(batch[0], batch[n + 1])) ++n;
   env_.stats.segments_in.add(n);
   return n;
 }
 
-void Stack::Impl::packet_arrives(net::Packet& p, std::uint64_t hash, Instant now) {
+/// `socket`: the connection of its flow, or null.
+void Stack::Impl::packet_arrives(net::Packet& p, Socket* socket, Instant now) {
   env_.stats.segments_in.add();
   Segment s;
   const auto first = p.chain.empty() ? std::span<const std::uint8_t>() : BufChain::view(p.chain.front());
@@ -109,7 +113,7 @@ void Stack::Impl::packet_arrives(net::Packet& p, std::uint64_t hash, Instant now
   s.payload.drop_front(p.header_len);
   s.ce = (p.tos & kEcnMask) == kCe;
 
-  if (Socket* socket = table_.find(p.flow, hash)) {
+  if (socket != nullptr) {
     segment_arrives(socket->core, s, now);
     settle(*socket, now);
   } else {

@@ -48,7 +48,8 @@ struct Config {
   Algorithm congestion = Algorithm::kCubic;
   bool ecn = true;  ///< RFC 3168: asked for and agreed to.
   bool pacing = true;
-  /// Bulk data leaves as packets of many segments that the port, or else the IP layer, cuts (net::OutPacket::segment_size).
+  /// Bulk data leaves as packets of many segments that the port, or else the IP layer, cuts (net::OutPacket::segment_size),
+  /// and segments that arrive together are joined (gro.h).
   bool segmentation = true;
   std::uint16_t max_mss = 0xffff;    ///< Bound of what is offered and sent, besides the MTU's (MSS clamping).
   std::uint64_t secret[2] = {0, 0};  ///< RFC 6528 ISN and RFC 6056 port hash key; random a process.

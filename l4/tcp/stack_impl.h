@@ -47,8 +47,8 @@ class Stack::Impl {
   };
 
   void arrive(std::span<net::Packet> batch, Instant now);
-  std::size_t join_followers(std::span<net::Packet> batch, std::span<const std::uint64_t> hashes);
-  void packet_arrives(net::Packet& p, std::uint64_t hash, Instant now);
+  std::size_t join_followers(const Socket& s, std::span<net::Packet> batch, std::span<const std::uint64_t> hashes);
+  void packet_arrives(net::Packet& p, Socket* socket, Instant now);
   void arrives_without_connection(const FlowKey& flow, Segment& s, Instant now);
   void arrives_in_listen(const FlowKey& flow, Segment& s, SeqNum iss, bool reused, Instant now);
   void acknowledgement_in_listen(const FlowKey& flow, Segment& s, Instant now);

@@ -4,19 +4,18 @@
 #include <algorithm>
 #include <cstring>
 
+#include "dataplane/net/wire.h"
+
 namespace sluice::l4::tcp {
 namespace {
+
+using net::wire::load16, net::wire::load32;
 
 // Option kinds.
 constexpr std::uint8_t kEnd = 0, kNop = 1, kMss = 2, kWindowScale = 3, kSackPermitted = 4, kSack = 5,
                        kTimestamps = 8;
 // RFC 7323, 2.3: a larger shift is read as 14.
 constexpr std::uint8_t kMaxShift = 14;
-
-std::uint16_t load16(const std::uint8_t* p) { return static_cast<std::uint16_t>(p[0] << 8 | p[1]); }
-std::uint32_t load32(const std::uint8_t* p) {
-  return static_cast<std::uint32_t>(load16(p)) << 16 | load16(p + 2);
-}
 
 /// Writes forward through space that header_size() has measured.
 class Writer {
