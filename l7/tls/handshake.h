@@ -27,8 +27,9 @@ class Handshake {
   Handshake(SSL_CTX* context, CipherQueues& queues, const TicketSource& tickets);
   bool ready() const { return ssl_ != nullptr; }
   Result step();
-  /// Whether the next step may need the private key or a key exchange, which costs a hundred times all else.
-  bool costly() const { return !tap_.finished_sent(); }
+  /// Whether the next step may need the private key, a key exchange or a client's certificate to be verified, which costs a
+  /// hundred times all else.
+  bool costly() const { return !tap_.finished_sent() || (SSL_get_verify_mode(ssl_.get()) & SSL_VERIFY_PEER) != 0; }
   /// Whether the last step came no further: a message is not whole yet.
   bool stands_still() const { return stands_still_; }
   const std::string& error() const { return error_; }

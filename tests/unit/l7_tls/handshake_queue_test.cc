@@ -4,13 +4,13 @@
 #include <gtest/gtest.h>
 
 #include "tests/unit/l7_tls/harness.h"
+#include "tests/unit/l7_tls/test_certificates.h"
 
 namespace sluice::l7::tls::test {
 namespace {
 
 using l4::CloseReason;
 using sluice::test::buffers;
-using sluice::test::free_buffers;
 using testing::ElementsAre;
 
 Client::Options only(int version) {
@@ -41,8 +41,9 @@ class HandshakeQueue : public testing::Test, public HandshakeGate {
     EXPECT_EQ(layer.stats().handshakes_waiting.get(), 0u);
   }
 
-  Peer& peer(int version = TLS1_3_VERSION) {
-    Peer& p = *peers_.emplace_back(std::make_unique<Peer>(only(version)));
+  Peer& peer(int version = TLS1_3_VERSION) { return peer(only(version)); }
+  Peer& peer(const Client::Options& o) {
+    Peer& p = *peers_.emplace_back(std::make_unique<Peer>(o));
     p.tcp.events = layer.accept(p.tcp, context, &p.user, &p.user.stream);
     if (p.tcp.events != nullptr) p.tcp.events->on_open(now);
     return p;
@@ -132,6 +133,26 @@ TEST_F(HandshakeQueue, TheEndOfAHandshakeNeedsNoTurn) {
   hear(p);
   for (int i = 0; i < 3; ++i) speak(peer());
   speak(p);
+  EXPECT_TRUE(p.user.open);
+}
+
+TEST_F(HandshakeQueue, UnlessACertificateMayComeWithItWhichCostsAsMuchToVerify) {
+  const Authority root("Root CA");
+  const PemPair shown = root.issue({.common_name = "alice"});
+  ServerConfig config;
+  config.clients = {ClientAuthentication::Mode::kRequired, *TrustStore::parse(root.certificate(), ""), 1, false};
+  context = make_context(config);
+  Client::Options o = only(TLS1_3_VERSION);
+  o.certificate = shown.certificate;
+  o.key = shown.key;
+  Peer& p = peer(o);
+  speak(p);
+  layer.shake_hands(now);
+  hear(p);
+  speak(p);
+  EXPECT_FALSE(p.user.open);
+  EXPECT_EQ(layer.stats().handshakes_waiting.get(), 1u);
+  EXPECT_TRUE(layer.shake_hands(now));
   EXPECT_TRUE(p.user.open);
 }
 
