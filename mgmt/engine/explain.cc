@@ -113,7 +113,8 @@ Explanation explain_request(const compile::Program& program, const Engine::Expla
     return out;
   }
   std::vector<char> buffer(l7::route::kMaxPath);
-  const l7::route::NormalPath normal = l7::route::normalise_path(request.path, buffer);
+  const bool passes = listener->protocol == "tls_passthrough";  // There is no path to be seen.
+  const l7::route::NormalPath normal = l7::route::normalise_path(passes ? std::string_view("/") : request.path, buffer);
   if (normal.error != l7::route::PathError::kNone) {
     out.decision = "bad_request";
     out.reason = "The path is refused before any rule is asked: it is too long, not absolute or wrongly percent-encoded.";
@@ -135,7 +136,8 @@ Explanation explain_request(const compile::Program& program, const Engine::Expla
     out.reason = none + "so its default action decides.";
   } else {
     out.decision = "no_route";
-    out.reason = none + "and it has no default action: the answer is 404.";
+    out.reason = none + "and it has no default action: " +
+                 (passes ? "the client gets the TLS alert unrecognized_name." : "the answer is 404.");
   }
   return out;
 }

@@ -458,6 +458,19 @@ TEST_F(ExplainTest, judges_the_path_in_the_normal_form_that_the_proxy_routes_by)
   EXPECT_EQ(explain("192.0.2.1", 80, "www.shop.example", "/%zz").decision, "bad_request");
 }
 
+TEST_F(ExplainTest, knows_that_passed_tls_has_no_path_and_no_404) {
+  Config c = test::sample();
+  config::Listener& pass = c.listeners["pass"];
+  pass.id = "pass";
+  pass.load_balancer = "edge";
+  pass.port = 8443;
+  pass.protocol = "tls_passthrough";
+  ASSERT_EQ(apply(c).outcome, Outcome::kApplied);
+  const auto e = explain("192.0.2.1", 8443, "any.example", "/%zz");
+  EXPECT_EQ(e.decision, "no_route");
+  EXPECT_THAT(e.reason, HasSubstr("unrecognized_name"));
+}
+
 TEST_F(ExplainTest, tells_redirect_default_and_nothing_apart) {
   EXPECT_EQ(explain("192.0.2.1", 80, "any", "/old/1").decision, "redirect");
   const auto fallback = explain("192.0.2.1", 80, "shop.example", "/api/x");
