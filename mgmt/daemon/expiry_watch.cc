@@ -23,7 +23,8 @@ std::size_t steps_behind(std::int64_t left) {
 std::string span_text(std::int64_t seconds) {
   const auto counted = [](std::int64_t n, const char* unit) { return fmt::format("{} {}{}", n, unit, n == 1 ? "" : "s"); };
   if (seconds >= 2 * kDay) return counted(seconds / kDay, "day");
-  return counted(seconds / 3600, "hour");
+  if (seconds >= 3600) return counted(seconds / 3600, "hour");
+  return counted(seconds / 60, "minute");
 }
 
 }  // namespace

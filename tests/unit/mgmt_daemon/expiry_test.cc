@@ -86,5 +86,27 @@ TEST(Housekeeper, certificates_near_their_end_become_events) {
   EXPECT_EQ(told[1].type, "certificate_expired");
 }
 
+TEST(ExpiryWatch, the_last_hour_is_told_in_minutes) {
+  ExpiryWatch watch;
+  const auto notices = watch.look(std::vector<CertificateExpiry>{{"shop", kNow + 600}}, kNow);
+  ASSERT_THAT(notices, SizeIs(1));
+  EXPECT_THAT(notices[0].message, HasSubstr("expires in 10 minutes"));
+}
+
+TEST(Housekeeper, ticket_keys_are_rotated_when_it_is_time) {
+  test::TempFolder folder;
+  l7::proxy::Shared shared(1, 64);
+  Rcu rcu(1);
+  rest::EventLog events;
+  auto engine = std::move(Engine::open({folder.path(), 1}, shared)).value();
+  ASSERT_TRUE(engine->start(rcu).ok());
+  Housekeeper keeper(*engine, events);
+  const TicketKeyring::Key first = engine->ticket_keys().keys.at(0);
+  keeper.round(first.since + TicketKeyring::kRotation - 1);
+  EXPECT_EQ(engine->ticket_keys().keys.at(0).name, first.name);
+  keeper.round(first.since + TicketKeyring::kRotation);
+  EXPECT_NE(engine->ticket_keys().keys.at(0).name, first.name);
+}
+
 }  // namespace
 }  // namespace sluice::mgmt::daemon
