@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Client certificates as curl and OpenSSL show them, and what backends learn of them."""
 import hashlib
-import socket
 import ssl
 import urllib.parse
 
@@ -9,9 +8,9 @@ import pytest
 
 from tests.support.lab import VIP4
 from tests.support.pki import Authority
+from tests.support.tls_client import VERSIONS, client_context, get
 
 pytestmark = pytest.mark.sanitizer
-VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 
 @pytest.fixture(scope="module")
@@ -92,25 +91,18 @@ def test_nobody_forges_what_backends_are_told(lab, ask, pki):
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_resumed_session_keeps_its_verdict_and_other_rules_end_it(lab, ask, pki, version):
     ask()
-    context = ssl._create_unverified_context()
-    context.minimum_version = context.maximum_version = VERSIONS[version]
+    context = client_context(version)
     context.load_cert_chain(pki.folder / "alice.pem", pki.folder / "alice.key")
 
-    def get(session=None):
-        with lab.client.entered():
-            connection = socket.create_connection((VIP4, 443), timeout=10)
-        with context.wrap_socket(connection, server_hostname="faulty.test", session=session) as tls:
-            tls.sendall(b"GET /head HTTP/1.1\r\nHost: faulty.test\r\nConnection: close\r\n\r\n")
-            answer = b""
-            while part := tls.recv(65536):
-                answer += part
-            return tls.session_reused, tls.session, answer.decode().lower()
-    _, session, _ = get()
-    resumed, session, answer = get(session)
+    def ask_again(session=None):
+        resumed, session, answer = get(lab, context, session, "faulty.test", "/head")
+        return resumed, session, answer.lower()
+    _, session, _ = ask_again()
+    resumed, session, answer = ask_again(session)
     assert resumed
     assert "ssl-client-subject-dn: cn=alice" in answer
     ask(verify_depth=3)
-    resumed, _, answer = get(session)
+    resumed, _, answer = ask_again(session)
     assert not resumed
     assert "ssl-client-subject-dn: cn=alice" in answer
 

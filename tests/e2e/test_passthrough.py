@@ -2,12 +2,13 @@
 """TLS that is passed on by its server name, and never decrypted."""
 import hashlib
 import socket
-import ssl
 import subprocess
 
 import pytest
 
-from tests.support.lab import BACKENDS, VIP4, run, wait_for
+from tests.support.handshake_storm import client_hello
+from tests.support.lab import BACKENDS, VIP4, wait_for
+from tests.support.pki import Certificate
 
 pytestmark = pytest.mark.sanitizer
 
@@ -22,12 +23,10 @@ def passing(lab):
         for backend, host in (("b1", "a.test"), ("b2", "x.b.test")):
             folder = lab.folder / f"tls-{backend}"
             folder.mkdir()
-            run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-                "-subj", f"/CN={host}", "-addext", f"subjectAltName=DNS:{host}",
-                "-keyout", folder / "key.pem", "-out", folder / "cert.pem")
+            shown = Certificate(folder, host.removesuffix(".test"))
             (folder / "file").write_bytes(backend.encode() * 500_000)
-            servers.append(lab.namespaces[backend].start("openssl", "s_server", "-accept", BACKEND_PORT, "-cert", folder / "cert.pem",
-                                                         "-key", folder / "key.pem", "-WWW", "-quiet", cwd=folder))
+            servers.append(lab.namespaces[backend].start("openssl", "s_server", "-accept", BACKEND_PORT, "-cert", shown.path,
+                                                         "-key", shown.key, "-WWW", "-quiet", cwd=folder))
             with lab.namespaces[backend].entered():
                 wait_for(lambda b=backend: socket.socket().connect_ex((BACKENDS[b][0], BACKEND_PORT)) == 0, 10, "s_server")
 
@@ -52,8 +51,13 @@ def passing(lab):
         lab.api.apply(lab.config)
 
 
+def certificate_of(lab, backend):
+    (path,) = (lab.folder / f"tls-{backend}").glob("*.pem")
+    return path
+
+
 def fetch(lab, host, backend, *args):
-    return lab.curl("--http1.0", "--cacert", lab.folder / f"tls-{backend}/cert.pem", "--resolve", f"{host}:{PORT}:{VIP4}", *args,
+    return lab.curl("--http1.0", "--cacert", certificate_of(lab, backend), "--resolve", f"{host}:{PORT}:{VIP4}", *args,
                     f"https://{host}:{PORT}/file", check=False)
 
 
@@ -68,7 +72,7 @@ def test_the_backend_with_that_name_is_reached_and_its_own_certificate_seen(pass
 
 
 def alert_of(lab, hello):
-    """The alert's description with which these bytes are answered, and whether the connection was closed in order."""
+    """The alert's description with which these bytes are answered, before an orderly end."""
     with lab.client.entered(), socket.create_connection((VIP4, PORT), timeout=5) as s:
         s.sendall(hello)
         got = b""
@@ -78,18 +82,9 @@ def alert_of(lab, hello):
     return got[6]
 
 
-def hello_for(name):
-    """A real ClientHello."""
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    tls = ssl.create_default_context().wrap_bio(incoming, outgoing, server_hostname=name)
-    with pytest.raises(ssl.SSLWantReadError):
-        tls.do_handshake()
-    return outgoing.read()
-
-
 @pytest.mark.parametrize("what,hello,alert", [
-    ("a name without a rule", hello_for("stranger.test"), 112),
-    ("no backend", hello_for("dead.test"), 80),
+    ("a name without a rule", client_hello("stranger.test"), 112),
+    ("no backend", client_hello("dead.test"), 80),
     ("no TLS", b"SSH-2.0-OpenSSH_9.2\r\n", 10),
     ("another message", b"\x16\x03\x01\x00\x04\x02\x00\x00\x00", 10),
     ("garbage in the hello", b"\x16\x03\x01\x00\x06\x01\x00\x00\x02xx", 50),
@@ -107,7 +102,7 @@ def test_a_plain_request_is_told_that_this_is_a_tls_port(passing):
 
 
 def test_a_hello_that_dribbles_is_passed_on_and_one_that_never_ends_is_closed(passing):
-    hello = hello_for("a.test")
+    hello = client_hello("a.test")
     with passing.client.entered(), socket.create_connection((VIP4, PORT), timeout=5) as s:
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for at in range(0, len(hello), 100):
@@ -122,7 +117,7 @@ def test_the_log_names_server_backend_and_reason(passing):
     def lines(text):
         return [line for line in passing.access_log() if line.get("passthrough") and text in str(line)]
     fetch(passing, "a.test", "b1", "-o", "/dev/null")
-    alert_of(passing, hello_for("stranger.test"))
+    alert_of(passing, client_hello("stranger.test"))
     wait_for(lambda: lines("stranger.test"), 5, "the refusal in the log")
     good = wait_for(lambda: [line for line in lines("a.test") if line["response_bytes"] > 1_000_000], 5, "the connection")[-1]
     assert good["server_name"] == "a.test" and good["server_group"] == "pass-a"
@@ -132,9 +127,9 @@ def test_the_log_names_server_backend_and_reason(passing):
 
 def test_a_client_certificate_reaches_the_backend(passing):
     """What a proxy that decrypts cannot do."""
-    folder = passing.folder / "tls-b1"
+    certificate = certificate_of(passing, "b1")
     done = subprocess.run(passing.client.command(
-        "openssl", "s_client", "-connect", f"{VIP4}:{PORT}", "-servername", "a.test", "-CAfile", folder / "cert.pem",
-        "-verify_return_error", "-cert", folder / "cert.pem", "-key", folder / "key.pem"), input="Q\n", text=True,
+        "openssl", "s_client", "-connect", f"{VIP4}:{PORT}", "-servername", "a.test", "-CAfile", certificate,
+        "-verify_return_error", "-cert", certificate, "-key", certificate.with_suffix(".key")), input="Q\n", text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=20, check=False)
     assert "Verify return code: 0 (ok)" in done.stdout, done.stdout

@@ -1,17 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Session tickets: keys set over the API, two appliances that share them, and their rotation under load."""
 import secrets
-import socket
-import ssl
 import threading
 import time
 
 import pytest
 
-from tests.support.lab import VIP4, Lab, basic_config
+from tests.support.lab import Lab, basic_config
+from tests.support.tls_client import VERSIONS, client_context, get
 
 KEYS = "/api/v1/tls/ticket-keys"
-VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 pytestmark = pytest.mark.sanitizer
 
@@ -40,32 +38,13 @@ def set_keys(lab, *keys):
     return lab.api.ok("PUT", KEYS, {"keys": [{"secret": k} for k in keys]})
 
 
-def client_context(version="1.3"):
-    context = ssl._create_unverified_context()
-    context.minimum_version = context.maximum_version = VERSIONS[version]
-    return context
-
-
-def get(lab, context, session=None):
-    """(whether it was resumed, the session for the next time)"""
-    with lab.client.entered():
-        connection = socket.create_connection((VIP4, 443), timeout=10)
-    with context.wrap_socket(connection, server_hostname="one.test", session=session) as tls:
-        tls.sendall(b"GET / HTTP/1.1\r\nHost: one.test\r\nConnection: close\r\n\r\n")
-        answer = b""
-        while part := tls.recv(65536):
-            answer += part
-        assert answer.startswith(b"HTTP/1.1 200 "), answer
-        return tls.session_reused, tls.session
-
-
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_session_resumes_at_each_worker_with_keys_of_our_own(fleet, version):
     context = client_context(version)
-    resumed, session = get(fleet[0], context)
+    resumed, session, _ = get(fleet[0], context)
     assert not resumed
     for _ in range(8):  # ports differ, and so do workers; each session is for one use (RFC 8446, C.4)
-        resumed, session = get(fleet[0], context, session)
+        resumed, session, _ = get(fleet[0], context, session)
         assert resumed
     assert not get(fleet[1], context, session)[0]
 
@@ -76,14 +55,14 @@ def test_a_session_resumes_at_another_appliance_that_has_the_key(fleet, own_keys
     names = [set_keys(lab, old)["keys"][0]["name"] for lab in fleet]
     assert names[0] == names[1]
     context = client_context(version)
-    _, session = get(fleet[0], context)
-    resumed, session = get(fleet[1], context, session)
+    _, session, _ = get(fleet[0], context)
+    resumed, session, _ = get(fleet[1], context, session)
     assert resumed
 
     set_keys(fleet[1], new, old)
-    resumed, renewed = get(fleet[1], context, session)
+    resumed, renewed, _ = get(fleet[1], context, session)
     assert resumed
-    _, of_old_key = get(fleet[0], context)
+    _, of_old_key, _ = get(fleet[0], context)
     set_keys(fleet[0], new)
     before = fleet[0].api.metric("sluice_tls_tickets_unknown_total")
     assert not get(fleet[0], context, of_old_key)[0]  # of a retired key: a full handshake
@@ -95,7 +74,7 @@ def test_keys_that_were_set_outlive_a_restart(fleet, own_keys):
     key = secrets.token_hex(32)
     set_keys(fleet[1], key)
     context = client_context()
-    _, session = get(fleet[1], context)
+    _, session, _ = get(fleet[1], context)
     assert fleet[1].stop() == 0
     fleet[1].start()
     assert fleet[1].api.ok("GET", KEYS)["source"] == "configured"
@@ -110,7 +89,7 @@ def test_no_handshake_fails_while_keys_are_rotated_under_load(fleet, own_keys):
         context, session = client_context(version), None
         while not stop.is_set():
             try:
-                resumed, session = get(lab, context, session)
+                resumed, session, _ = get(lab, context, session)
                 outcomes.append(resumed)
             except Exception as e:  # pylint: disable=broad-except
                 failures.append(repr(e))

@@ -15,11 +15,11 @@ import time
 RESET = struct.pack("ii", 1, 0)
 
 
-def client_hello():
+def client_hello(name="storm.test"):
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     out = ssl.MemoryBIO()
-    client = context.wrap_bio(ssl.MemoryBIO(), out, server_hostname="storm.test")
+    client = context.wrap_bio(ssl.MemoryBIO(), out, server_hostname=name)
     with contextlib.suppress(ssl.SSLWantReadError):
         client.do_handshake()
     return out.read()
