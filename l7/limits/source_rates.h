@@ -5,7 +5,6 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <optional>
 
 #include "dataplane/base/clock.h"
 #include "dataplane/base/ip.h"

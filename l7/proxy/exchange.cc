@@ -117,6 +117,18 @@ void Exchange::serve(ClientSession& session, const Listener& listener, Instant f
   if (const Action* action = route(listener, now)) act(*action, now);
 }
 
+/// What stands in for a request that is none.
+void Exchange::no_request() {
+  request_.method = http::Method::kOther;
+  request_.version = http::Version::kHttp11;
+  request_.framing = {};
+  request_.keep_alive = false;
+  request_.method_text = request_.target = request_.path = request_.query = request_.authority =
+      request_.host = {};
+  request_.fields.clear();
+  request_id_size_ = 0;
+}
+
 void Exchange::refuse(ClientSession& session, const Listener* listener, std::uint16_t status,
                       std::string_view error, Instant first_byte, Instant now) {
   const bool malformed = status != 408 && status != 503;

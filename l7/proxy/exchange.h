@@ -13,6 +13,7 @@
 #include "l7/http1/parser.h"
 #include "l7/proxy/local_reply.h"
 #include "l7/proxy/worker_state.h"
+#include "l7/tls/alert.h"
 #include "l7/tls/client_hello.h"
 #include "l7/upstream/pool.h"
 
@@ -72,6 +73,7 @@ class Exchange final : public upstream::ConnectionUser {
 
   // exchange.cc: the course of it.
   void begin(ClientSession& session, const Listener* listener, Instant first_byte);
+  void no_request();
   const Action* route(const Listener& listener, Instant now);
   void act(const Action& action, Instant now);
   void connect_next(Instant now);
@@ -111,9 +113,8 @@ class Exchange final : public upstream::ConnectionUser {
   void consume_upstream(std::size_t n, Instant now);
 
   // exchange_passthrough.cc
-  void no_request();
   void refuse_hello(std::uint16_t status, Instant now);
-  void send_alert(std::uint8_t description, Instant now);
+  void send_alert(tls::Alert alert, Instant now);
 
   // exchange_tunnel.cc
   void begin_tunnel(Instant now);

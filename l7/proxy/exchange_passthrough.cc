@@ -8,28 +8,15 @@ namespace sluice::l7::proxy {
 namespace {
 
 using Hello = tls::ClientHello::Result;
+using tls::Alert, tls::ContentType;
 
-// Alerts (RFC 8446, 6.2).
-constexpr std::uint8_t kUnexpectedMessage = 10, kRecordOverflow = 22, kDecodeError = 50, kInternalError = 80,
-                       kUnrecognizedName = 112;
-
-std::uint8_t alert_of(Hello r) {
-  return r == Hello::kMalformed ? kDecodeError : r == Hello::kTooLong ? kRecordOverflow : kUnexpectedMessage;
+Alert alert_of(Hello r) {
+  return r == Hello::kMalformed ? Alert::kDecodeError
+         : r == Hello::kTooLong ? Alert::kRecordOverflow
+                                : Alert::kUnexpectedMessage;
 }
 
 }  // namespace
-
-/// What stands in for a request that is none.
-void Exchange::no_request() {
-  request_.method = http::Method::kOther;
-  request_.version = http::Version::kHttp11;
-  request_.framing = {};
-  request_.keep_alive = false;
-  request_.method_text = request_.target = request_.path = request_.query = request_.authority =
-      request_.host = {};
-  request_.fields.clear();
-  request_id_size_ = 0;
-}
 
 void Exchange::pass_through(ClientSession& session, const Listener* listener, const tls::ClientHello& hello,
                             Instant first_byte, Instant now) {
@@ -65,13 +52,15 @@ void Exchange::refuse_hello(std::uint16_t status, Instant now) {
   end_attempt(status == 502 || status == 504);
   timer_.disarm();
   worker_.stats.passthrough_refused.add();
-  send_alert(status == 404 ? kUnrecognizedName : kInternalError, now);
+  send_alert(status == 404 ? Alert::kUnrecognizedName : Alert::kInternalError, now);
   finish(false, now);
 }
 
 /// Fatal, in the clear: the client has no keys yet.
-void Exchange::send_alert(std::uint8_t description, Instant now) {
-  const std::uint8_t record[] = {21, 3, 3, 0, 2, 2, description};
+void Exchange::send_alert(Alert alert, Instant now) {
+  constexpr std::uint8_t kFatal = 2;
+  const std::uint8_t record[] = {static_cast<std::uint8_t>(ContentType::kAlert), 3, 3, 0, 2, kFatal,
+                                 static_cast<std::uint8_t>(alert)};
   BufChain out;
   if (out.append_copy(std::span(record), worker_.buffers)) session_->send(std::move(out), now);
 }

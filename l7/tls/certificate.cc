@@ -4,7 +4,6 @@
 #include <openssl/pem.h>
 
 #include <algorithm>
-#include <array>
 #include <climits>
 #include <ctime>
 
@@ -112,31 +111,9 @@ std::string weakness(X509* x) {
   return {};
 }
 
-std::string name_text(const X509_NAME* name) {
-  BioPtr out(BIO_new(BIO_s_mem()));
-  if (!out) return {};
-  X509_NAME_print_ex(out.get(), name, 0, XN_FLAG_RFC2253 & ~static_cast<unsigned long>(ASN1_STRFLGS_ESC_MSB));
-  char* text = nullptr;
-  const long n = BIO_get_mem_data(out.get(), &text);
-  return n > 0 ? std::string(text, static_cast<std::size_t>(n)) : std::string();
-}
-
 std::int64_t unix_time(const ASN1_TIME* t) {
   std::tm tm{};
   return ASN1_TIME_to_tm(t, &tm) == 1 ? static_cast<std::int64_t>(timegm(&tm)) : 0;
-}
-
-std::string fingerprint(const X509* x) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
-  unsigned length = 0;
-  std::string out;
-  if (X509_digest(x, EVP_sha256(), digest.data(), &length) != 1) return out;
-  constexpr char kHex[] = "0123456789abcdef";
-  for (unsigned i = 0; i < length; ++i) {
-    out += kHex[digest[i] >> 4];
-    out += kHex[digest[i] & 15];
-  }
-  return out;
 }
 
 /// Lower case without a final dot; empty when it cannot be a host name or wildcard that a client asks for.
@@ -225,9 +202,9 @@ Result<std::shared_ptr<const Certificate>> Certificate::parse(std::string_view c
   const X509* leaf = h.leaf.get();
   out->key_type_ = type->name;
   out->names_ = names_of(leaf);
-  out->subject_ = name_text(X509_get_subject_name(leaf));
-  out->issuer_ = name_text(X509_get_issuer_name(leaf));
-  out->fingerprint_ = fingerprint(leaf);
+  out->subject_ = name_text(X509_get_subject_name(leaf), true);
+  out->issuer_ = name_text(X509_get_issuer_name(leaf), true);
+  out->fingerprint_ = tls::fingerprint(leaf);
   out->not_before_ = unix_time(X509_get0_notBefore(leaf));
   out->not_after_ = unix_time(X509_get0_notAfter(leaf));
   return std::shared_ptr<const Certificate>(std::move(out));

@@ -19,12 +19,6 @@ struct Pem {
   std::string chain, key;
 };
 
-std::string text_of(const BioPtr& bio) {
-  char* at = nullptr;
-  const long n = BIO_get_mem_data(bio.get(), &at);
-  return std::string(at, static_cast<std::size_t>(n));
-}
-
 X509Ptr sign(const std::string& name, const std::string& issuer, EVP_PKEY* key, EVP_PKEY* issuer_key) {
   X509Ptr x(X509_new());
   X509_set_version(x.get(), X509_VERSION_3);
@@ -60,7 +54,7 @@ std::vector<Pem> make(std::int64_t n, bool rsa) {
     BioPtr chain(BIO_new(BIO_s_mem()));
     PEM_write_bio_X509(chain.get(), sign(host(i), "intermediate.example", key.get(), ca.get()).get());
     PEM_write_bio_X509(chain.get(), ca_certificate.get());
-    out.push_back({text_of(chain), text_of(key_pem)});
+    out.push_back({std::string(text_of(chain.get())), std::string(text_of(key_pem.get()))});
   }
   return out;
 }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "dataplane/base/ascii.h"
+#include "l7/tls/alert.h"
 
 namespace sluice::l7::tls {
 namespace {
@@ -13,8 +14,8 @@ namespace {
 using Bytes = std::span<const std::uint8_t>;
 using Result = ClientHello::Result;
 
-constexpr std::size_t kRecordHeader = 5, kMessageHeader = 4, kMaxFragment = 16 * 1024;
-constexpr std::uint8_t kHandshake = 22, kClientHello = 1;
+constexpr std::size_t kMessageHeader = 4, kMaxFragment = 16 * 1024;
+constexpr std::uint8_t kClientHello = 1;
 constexpr std::size_t kServerName = 0;
 constexpr std::size_t kHostName = 0;
 
@@ -125,7 +126,7 @@ ClientHello read_client_hello(const BufChain& received) {
     std::array<std::uint8_t, kRecordHeader> header;
     received.copy_out(at, header);
     const std::size_t length = static_cast<std::size_t>(header[3]) << 8 | header[4];
-    if (header[0] != kHandshake || header[1] != 3 || length == 0) return {Result::kUnexpected, 0, {}};
+    if (ContentType{header[0]} != ContentType::kHandshake || header[1] != 3 || length == 0) return {Result::kUnexpected, 0, {}};
     if (length > kMaxFragment || a.size + length > a.bytes.size()) return {Result::kTooLong, 0, {}};
     at += kRecordHeader;
     if (received.size() < at + length) return {Result::kNeedMore, at + length, {}};

@@ -3,7 +3,6 @@
 
 #include <openssl/pem.h>
 
-#include <array>
 
 #include "l7/tls/trust_store_handles.h"
 
@@ -38,31 +37,7 @@ SSL_TICKET_RETURN look_at_session(SSL*, SSL_SESSION* session, const unsigned cha
   return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
 }
 
-std::string_view text_of(BIO* bio) {
-  char* at = nullptr;
-  const long n = BIO_get_mem_data(bio, &at);
-  return n > 0 ? std::string_view(at, static_cast<std::size_t>(n)) : std::string_view();
-}
-
-std::string name_text(const X509_NAME* name) {
-  const BioPtr out(BIO_new(BIO_s_mem()));
-  if (!out || X509_NAME_print_ex(out.get(), name, 0, XN_FLAG_RFC2253) < 0) return {};
-  return std::string(text_of(out.get()));
-}
-
-constexpr char kHex[] = "0123456789abcdef", kUpperHex[] = "0123456789ABCDEF";
-
-std::string fingerprint(const X509* x) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
-  unsigned size = 0;
-  std::string out;
-  if (X509_digest(x, EVP_sha256(), digest.data(), &size) != 1) return out;
-  for (unsigned i = 0; i < size; ++i) {
-    out += kHex[digest[i] >> 4];
-    out += kHex[digest[i] & 15];
-  }
-  return out;
-}
+constexpr char kUpperHex[] = "0123456789ABCDEF";
 
 /// RFC 3986, 2.1: all but unreserved characters.
 std::string percent_encoded(std::string_view text) {
@@ -109,8 +84,8 @@ std::unique_ptr<ClientCertificate> client_certificate(const SSL* ssl, bool keep)
   X509* peer = SSL_get0_peer_certificate(ssl);
   if (peer == nullptr || SSL_get_verify_result(ssl) != X509_V_OK) return nullptr;
   auto out = std::make_unique<ClientCertificate>();
-  out->subject = name_text(X509_get_subject_name(peer));
-  out->issuer = name_text(X509_get_issuer_name(peer));
+  out->subject = name_text(X509_get_subject_name(peer), false);
+  out->issuer = name_text(X509_get_issuer_name(peer), false);
   out->fingerprint = fingerprint(peer);
   if (keep) out->escaped_pem = escaped_pem(peer);
   ERR_clear_error();

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "l7/tls/openssl_util.h"
 
+#include <array>
+
+#include "dataplane/base/hex.h"
+
 namespace sluice::l7::tls {
 
 std::string take_error_text(const char* fallback) {
@@ -16,6 +20,27 @@ std::string take_error_text(const char* fallback) {
   char text[160];
   ERR_error_string_n(chosen, text, sizeof text);
   return text;
+}
+
+std::string_view text_of(BIO* bio) {
+  char* at = nullptr;
+  const long n = BIO_get_mem_data(bio, &at);
+  return n > 0 ? std::string_view(at, static_cast<std::size_t>(n)) : std::string_view();
+}
+
+std::string name_text(const X509_NAME* name, bool keep_utf8) {
+  constexpr unsigned long kEscape = ASN1_STRFLGS_ESC_MSB;
+  const BioPtr out(BIO_new(BIO_s_mem()));
+  const unsigned long flags = XN_FLAG_RFC2253 & (keep_utf8 ? ~kEscape : ~0ul);
+  if (!out || X509_NAME_print_ex(out.get(), name, 0, flags) < 0) return {};
+  return std::string(text_of(out.get()));
+}
+
+std::string fingerprint(const X509* x) {
+  std::array<std::uint8_t, EVP_MAX_MD_SIZE> digest;
+  unsigned size = 0;
+  if (X509_digest(x, EVP_sha256(), digest.data(), &size) != 1) return {};
+  return to_hex(std::span(digest).first(size));
 }
 
 }  // namespace sluice::l7::tls

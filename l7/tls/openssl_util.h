@@ -10,6 +10,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 /// Owners for OpenSSL's handles, and its error queue as text. Included by l7/tls sources only.
 namespace sluice::l7::tls {
@@ -36,5 +37,12 @@ using X509StackPtr = std::unique_ptr<STACK_OF(X509), X509StackFree>;
 /// The reason of the oldest entry of this thread's error queue ("wrong version number"; one of libssl before others),
 /// which is emptied. `fallback` when there is none.
 std::string take_error_text(const char* fallback);
+
+/// What a memory BIO holds; as long as it does.
+std::string_view text_of(BIO* bio);
+/// As RFC 2253 has it; `keep_utf8`: bytes beyond ASCII as they are, instead of escaped. Empty: no memory.
+std::string name_text(const X509_NAME* name, bool keep_utf8);
+/// SHA-256 in hex.
+std::string fingerprint(const X509* x);
 
 }  // namespace sluice::l7::tls

@@ -6,28 +6,13 @@
 #include <cstdint>
 
 #include "dataplane/base/buf.h"
+#include "l7/tls/alert.h"
 #include "l7/tls/record_tools.h"
 
 /// Records of TLS 1.2 and 1.3 with an AEAD (RFC 5246, 6.2; RFC 8446, 5). What opens and seals one of them is in
 /// record_opener and record_sealer; what they mean for a connection in own_records.
 namespace sluice::l7::tls {
 
-enum class ContentType : std::uint8_t { kChangeCipherSpec = 20, kAlert = 21, kHandshake = 22, kApplicationData = 23 };
-
-enum class Alert : std::uint8_t {
-  kCloseNotify = 0,
-  kUnexpectedMessage = 10,
-  kBadRecordMac = 20,
-  kRecordOverflow = 22,
-  kIllegalParameter = 47,
-  kDecodeError = 50,
-  kProtocolVersion = 70,
-  kInternalError = 80,
-  kUserCanceled = 90,
-  kNoRenegotiation = 100,
-};
-
-inline constexpr std::size_t kRecordHeader = 5;
 inline constexpr std::size_t kMaxAdditional = 13;
 /// Pieces of one record, at most.
 inline constexpr std::size_t kMaxPieces = 128;

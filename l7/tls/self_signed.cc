@@ -48,12 +48,6 @@ bool fill(X509* x, EVP_PKEY* key, const std::string& common_name) {
          X509_sign(x, key, EVP_sha256()) > 0;
 }
 
-std::string_view text_of(BIO* bio) {
-  char* at = nullptr;
-  const long n = BIO_get_mem_data(bio, &at);
-  return n > 0 ? std::string_view(at, static_cast<std::size_t>(n)) : std::string_view();
-}
-
 }  // namespace
 
 Result<std::shared_ptr<const Certificate>> Certificate::generate_self_signed(const std::string& common_name) {

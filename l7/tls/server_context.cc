@@ -2,6 +2,7 @@
 #include "l7/tls/server_context.h"
 
 #include <array>
+#include <optional>
 
 #include "l7/tls/certificate.h"
 #include "l7/tls/certificate_table.h"

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "l7/tls/takeover.h"
 
-#include <algorithm>
 #include <charconv>
 #include <string_view>
 

@@ -17,7 +17,8 @@ class SecretTap {
   /// Until detach(), or the end of `ssl`.
   void attach(SSL* ssl);
   static void detach(SSL* ssl);
-  /// All of ours has been sent: in TLS 1.3 only the client's Finished is missing then.
+  /// All of ours has been sent: in TLS 1.3 only the client's Finished is missing then, and its certificate where it is asked
+  /// for one.
   bool finished_sent() const { return finished_sent_; }
   /// For SSL_CTX_set_keylog_callback of the contexts that handshakes use.
   static void keylog(const SSL* ssl, const char* line);

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "dataplane/base/hex.h"
 #include "l7/tls/openssl_util.h"
 
 namespace sluice::l7::tls {
@@ -59,14 +60,6 @@ Result<TicketKey> TicketKey::generate() {
   return out;
 }
 
-std::string TicketKey::name_text() const {
-  static constexpr char kHex[] = "0123456789abcdef";
-  std::string out;
-  for (const std::uint8_t b : name) {
-    out += kHex[b >> 4];
-    out += kHex[b & 15];
-  }
-  return out;
-}
+std::string TicketKey::name_text() const { return to_hex(name); }
 
 }  // namespace sluice::l7::tls

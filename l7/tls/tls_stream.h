@@ -70,8 +70,9 @@ class HandshakeGate {
 /// Makes and recycles the TLS streams of one worker.
 class TlsLayer {
  public:
-  /// Handshakes that wait for their first turn; further ones are reset before they have cost anything. On a core that does
-  /// 2,000 a second it is half a second's work: more would answer clients that have given up.
+  /// While so many handshakes wait for a turn, new ones are reset before they have cost anything; those that have begun
+  /// always find room. On a core that does 2,000 a second it is half a second's work: more would answer clients that have
+  /// given up.
   static constexpr std::size_t kMaxWaiting = 1024;
 
   /// `gate`: null: everybody may begin.

@@ -3,7 +3,6 @@
 
 #include <openssl/pem.h>
 
-#include <algorithm>
 #include <climits>
 
 #include "l7/tls/trust_store_handles.h"

@@ -4,7 +4,6 @@
 #include <curl/curl.h>
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cctype>
 #include <memory>
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <curl/curl.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 #include <CLI/CLI.hpp>
 
@@ -85,7 +86,7 @@ void add_global(CLI::App& cli, Options& o) {
 }
 
 void add_commands(CLI::App& cli, Options& o) {
-  const std::string kinds = "load-balancers, listeners, rules, server-groups, certificates, address-pools, access-control-lists";
+  const std::string kinds = fmt::format("{}", fmt::join(kind_paths(), ", "));
   auto* get = cli.add_subcommand("get", "Shows resources: all of a kind, or one");
   get->add_option("KIND", o.kind, "config, " + kinds)->required();
   get->add_option("ID", o.id, "One of them");

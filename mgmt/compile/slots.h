@@ -7,7 +7,7 @@
 
 namespace sluice::mgmt::compile {
 
-/// Gives out numbers from 0 to capacity-1 that name a group or a backend in the runtime tables. A value:
+/// Gives out numbers from 0 to capacity-1 that name a group, a backend or a meter in the runtime tables. A value:
 /// compile works on a copy, so that a refused change takes nothing. A number that came back waits until
 /// `quarantine` others did after it (as long as fresh ones last): what still remembers it, such as an idle
 /// upstream connection, is then long gone.

@@ -54,7 +54,7 @@ nlohmann::json to_json(const Certificate& x, Secrets secrets = Secrets::kHide);
 nlohmann::json to_json(const CertificateAuthority& x, Secrets secrets = Secrets::kHide);
 
 /// How a kind is called: `kMember` in the config document, `kPath` in the REST path, `kMap` in Config. REST handlers
-/// are templates over T and take these, so that a new kind needs one specialisation here.
+/// are templates over T and take these, so that they need no more of a new kind than one specialisation here (README.md says what else does).
 template <class T>
 struct KindOf;
 template <>

@@ -116,7 +116,7 @@ struct Hsts {
 struct ListenerLimits {
   std::uint32_t max_connections = 0;
   std::uint32_t connections_per_second_per_source = 0;  ///< An IPv4 address, or an IPv6 /64.
-  std::uint32_t handshakes_per_second = 0;              ///< "https" only.
+  std::uint32_t handshakes_per_second = 0;              ///< Without effect unless "https".
   friend bool operator==(const ListenerLimits&, const ListenerLimits&) = default;
 };
 

@@ -8,6 +8,7 @@
 #include "mgmt/daemon/host.h"
 #include "mgmt/daemon/log.h"
 #include "mgmt/rest/api_certificate.h"
+#include "mgmt/store/file.h"
 
 namespace sluice::mgmt::daemon {
 namespace {
@@ -80,7 +81,7 @@ Status Daemon::open_server() {
 
 Status Daemon::start_data_plane() {
   RuntimeConfig runtime = config_.runtime;
-  const auto meminfo = rest::read_file("/proc/meminfo");
+  const auto meminfo = store::read_file("/proc/meminfo");
   runtime.huge_pages = choose_huge_pages(config_.huge_pages, runtime.memory_mb, meminfo ? *meminfo : "");
   if (config_.huge_pages == Bootstrap::HugePages::kAuto && !runtime.huge_pages) {
     spdlog::warn("fewer than {} MB of free huge pages: running on ordinary memory, slower",

@@ -7,6 +7,7 @@
 #include <ctime>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 
 #include "mgmt/daemon/version.h"
 #include "mgmt/rest/group_status.h"
@@ -88,33 +89,32 @@ void LiveAppliance::visit_meters(MetricSink& sink) const {
   using Row = l7::limits::MeterTable::PerWorker;
   using l7::limits::Refusal;
   const l7::limits::MeterTable& table = shared_.meters;
+  const auto total = [&](l7::MeterSlot slot, auto counter) {
+    std::uint64_t sum = 0;
+    for (std::uint32_t w = 0; w < table.workers(); ++w) sum += std::invoke(counter, table.at(slot, WorkerId{w})).get();
+    return sum;
+  };
   const auto visit = [&](l7::MeterSlot slot, const std::string& prefix, const std::string& labels,
                          std::initializer_list<Refusal> refusals) {
-    const auto total = [&](auto&& counter) {
-      std::uint64_t sum = 0;
-      for (std::uint32_t w = 0; w < table.workers(); ++w) sum += counter(table.at(slot, WorkerId{w})).get();
-      return sum;
-    };
     sink.gauge(prefix + "_connections_active", "Client connections open.", labels,
                static_cast<double>(table.active(slot)));
     sink.counter(prefix + "_connections_total", "Client connections accepted.", labels,
-                 total([](const Row& r) -> const Counter& { return r.connections; }));
+                 total(slot, &Row::connections));
     for (const Refusal why : refusals) {
       sink.counter(prefix + "_refused_total", "Connections or requests refused by a limit.",
                    labels + "," + metric_label("limit", to_string(why)),
-                   total([&](const Row& r) -> const Counter& { return r.refused[static_cast<std::size_t>(why)]; }));
+                   total(slot, [&](const Row& r) -> const Counter& { return r.refused[static_cast<std::size_t>(why)]; }));
     }
-    return total([](const Row& r) -> const Counter& { return r.requests; });
   };
   const auto config = engine_.current();
   for (const auto& [id, lb] : config->load_balancers) {
     const auto slot = engine_.meter_of_load_balancer(id);
     if (!slot) continue;
     const std::string labels = metric_label("load_balancer", id);
-    const std::uint64_t requests =
-        visit(*slot, "sluice_load_balancer", labels,
-              {Refusal::kMaxConnections, Refusal::kConnectionRate, Refusal::kRequestRate});
-    sink.counter("sluice_load_balancer_requests_total", "Requests of clients, refused ones included.", labels, requests);
+    visit(*slot, "sluice_load_balancer", labels,
+          {Refusal::kMaxConnections, Refusal::kConnectionRate, Refusal::kRequestRate});
+    sink.counter("sluice_load_balancer_requests_total", "Requests of clients, refused ones included.", labels,
+                 total(*slot, &Row::requests));
   }
   for (const auto& [id, listener] : config->listeners) {
     const auto slot = engine_.meter_of_listener(id);
@@ -145,7 +145,7 @@ void LiveAppliance::visit_management(MetricSink& sink) const {
   sink.counter("sluice_access_log_lines_lost_total",
                "Lines that could not be written (disk full, reader gone).", "", records_.lines_lost());
   const std::int64_t now = std::time(nullptr);
-  const TicketKeyInfo tickets = engine_.ticket_keys();
+  const TicketKeyring::Info tickets = engine_.ticket_keys();
   sink.gauge("sluice_tls_ticket_keys", "Keys that open session tickets, by who made them.",
              metric_label("source", tickets.configured ? "configured" : "generated"), static_cast<double>(tickets.keys.size()));
   sink.gauge("sluice_tls_ticket_key_age_seconds", "Since when the key that seals session tickets is there.", "",

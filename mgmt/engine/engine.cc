@@ -43,7 +43,7 @@ class EngineImpl final : public Engine {
     state->revision = last.revision;
     state->config = std::make_shared<const Config>(std::move(last.config));
     state_ = std::move(state);
-    ticket_info_ = {tickets_.configured(), tickets_.info()};
+    ticket_info_ = tickets_.info();
   }
   ~EngineImpl() override;
 
@@ -59,7 +59,7 @@ class EngineImpl final : public Engine {
   std::vector<AuditInfo> audit(std::size_t limit) const override;
   std::optional<BackendSlot> slot_of(const std::string& group, const std::string& member) const override;
   std::string name_of(BackendSlot slot) const override;
-  TicketKeyInfo ticket_keys() const override;
+  TicketKeyring::Info ticket_keys() const override;
   Status set_ticket_keys(const std::vector<TicketSecret>& secrets, const ApplyOptions& options) override;
   Status rotate_ticket_keys(std::int64_t now) override;
   std::vector<CertificateExpiry> certificate_expiries() const override;
@@ -86,6 +86,7 @@ class EngineImpl final : public Engine {
   ApplyResult finish(ApplyResult result, const ApplyOptions& options);
   void publish(std::shared_ptr<const State> next);
   void publish_snapshot(const State& state);
+  void audit_line(const ApplyOptions& options, const char* outcome, std::uint64_t revision);
   void ticket_keys_changed();
   void release_idle_slots();
 
@@ -96,8 +97,8 @@ class EngineImpl final : public Engine {
   Rcu* rcu_ = nullptr;       ///< Null: not started; changes are not published.
   compile::Slots slots_;
   std::vector<BackendSlot> waiting_;  ///< Retired, but a request still counts on them.
-  TicketKeyring tickets_;
   std::vector<l7::MeterSlot> waiting_meters_;  ///< Likewise a connection.
+  TicketKeyring tickets_;
 
   mutable std::mutex store_mutex_;  ///< SQLite is used by one thread at a time.
   std::unique_ptr<store::Store> store_;
@@ -105,7 +106,7 @@ class EngineImpl final : public Engine {
 
   mutable std::mutex state_mutex_;  ///< Held for a copy only.
   std::shared_ptr<const State> state_;
-  TicketKeyInfo ticket_info_;  ///< Of tickets_, for readers.
+  TicketKeyring::Info ticket_info_;  ///< Of tickets_, for readers.
 };
 
 EngineImpl::~EngineImpl() {
@@ -214,11 +215,13 @@ ApplyResult EngineImpl::finish(ApplyResult result, const ApplyOptions& options) 
                         : result.outcome == Outcome::kConflict    ? "conflict"
                         : result.outcome == Outcome::kStoreFailed ? "store_failed"
                                                                   : nullptr;
-  if (outcome != nullptr && !options.dry_run) {
-    const std::lock_guard lock(store_mutex_);
-    store_->audit({unix_now(), options.author, options.comment, outcome, result.revision});
-  }
+  if (outcome != nullptr && !options.dry_run) audit_line(options, outcome, result.revision);
   return result;
+}
+
+void EngineImpl::audit_line(const ApplyOptions& options, const char* outcome, std::uint64_t revision) {
+  const std::lock_guard lock(store_mutex_);
+  store_->audit({unix_now(), options.author, options.comment, outcome, revision});
 }
 
 void EngineImpl::publish(std::shared_ptr<const State> next) {
@@ -254,12 +257,12 @@ void EngineImpl::publish_snapshot(const State& state) {
 void EngineImpl::ticket_keys_changed() {
   {
     const std::lock_guard lock(state_mutex_);
-    ticket_info_ = {tickets_.configured(), tickets_.info()};
+    ticket_info_ = tickets_.info();
   }
   if (const auto now = state(); rcu_ != nullptr && now->program) publish_snapshot(*now);
 }
 
-TicketKeyInfo EngineImpl::ticket_keys() const {
+TicketKeyring::Info EngineImpl::ticket_keys() const {
   const std::lock_guard lock(state_mutex_);
   return ticket_info_;
 }
@@ -268,8 +271,7 @@ Status EngineImpl::set_ticket_keys(const std::vector<TicketSecret>& secrets, con
   const std::lock_guard lock(change_mutex_);
   const Status set = tickets_.set(secrets, unix_now());
   if (set) ticket_keys_changed();
-  const std::lock_guard store_lock(store_mutex_);
-  store_->audit({unix_now(), options.author, options.comment, set ? "applied" : "store_failed", revision()});
+  audit_line(options, set ? "applied" : "store_failed", revision());
   return set;
 }
 

@@ -60,12 +60,6 @@ struct CertificateExpiry {
   std::int64_t not_after = 0;  ///< Unix seconds.
 };
 
-/// The keys of session tickets as they are: names, never secrets. The first seals, all open.
-struct TicketKeyInfo {
-  bool configured = false;  ///< Set by somebody, not made here.
-  std::vector<TicketKeyring::Key> keys;
-};
-
 /// The transaction at the heart of management: validate, compile, store, publish, or nothing. Any thread; changes are
 /// serialised. Owns the running snapshot and frees replaced ones after the grace period.
 class Engine {
@@ -108,7 +102,7 @@ class Engine {
   virtual std::optional<l7::MeterSlot> meter_of_load_balancer(const std::string& id) const = 0;
   virtual std::optional<l7::MeterSlot> meter_of_listener(const std::string& id) const = 0;
 
-  virtual TicketKeyInfo ticket_keys() const = 0;
+  virtual TicketKeyring::Info ticket_keys() const = 0;
   /// Not a revision: history would keep what is to be forgotten. `secrets` as for TicketKeyring::set().
   virtual Status set_ticket_keys(const std::vector<TicketSecret>& secrets, const ApplyOptions& options) = 0;
   /// When it is time for it; to be called every now and then. `now`: Unix seconds.

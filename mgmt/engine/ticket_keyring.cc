@@ -1,21 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "mgmt/engine/ticket_keyring.h"
 
-#include <fcntl.h>
 #include <openssl/crypto.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
-#include <cstdio>
-#include <fstream>
-#include <iterator>
-#include <string_view>
-#include <system_error>
+#include <optional>
+#include <sstream>
+#include <utility>
 
-#include "mgmt/config/hex.h"
+#include "dataplane/base/hex.h"
+#include "mgmt/store/file.h"
 
 namespace sluice::mgmt {
 namespace {
@@ -23,25 +19,22 @@ namespace {
 using l7::tls::TicketKey;
 using l7::tls::TicketKeys;
 
-Error file_error(const std::string& file) { return Error{file + ": " + std::generic_category().message(errno)}; }
-
-std::span<const std::uint8_t> bytes_of(const TicketSecret& s) {
-  return {reinterpret_cast<const std::uint8_t*>(s.bytes.data()), s.bytes.size()};
+/// Puts a key behind the others.
+void append(TicketKeyring::Info& info, TicketKeys& keys, TicketKey key, std::int64_t since) {
+  info.keys.push_back({key.name_text(), since});
+  keys.push_back(std::move(key));
 }
 
-/// The whole file at once, or the one before: rename() is atomic. On the disk when it returns.
-Status replace_file(const std::string& file, const std::string& text) {
-  const std::string fresh = file + ".new";
-  const int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (fd < 0) return file_error(fresh);
-  const bool written = ::fchmod(fd, 0600) == 0 && ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
-                       ::fsync(fd) == 0;
-  const Error why = file_error(fresh);
-  ::close(fd);
-  if (written && ::rename(fresh.c_str(), file.c_str()) == 0) return Ok{};
-  const Error renaming = file_error(file);
-  ::unlink(fresh.c_str());
-  return written ? renaming : why;
+/// A line of the file: since when, and the secret in hex. None: it is something else.
+std::optional<std::pair<std::int64_t, TicketSecret>> read_line(const std::string& line) {
+  std::istringstream in(line);
+  std::int64_t since = 0;
+  std::string hex, more;
+  const bool two = static_cast<bool>(in >> since >> hex) && !(in >> more);
+  auto bytes = two ? from_hex(hex) : std::nullopt;
+  OPENSSL_cleanse(hex.data(), hex.size());
+  if (!bytes) return std::nullopt;
+  return std::pair(since, TicketSecret(std::move(*bytes)));
 }
 
 }  // namespace
@@ -54,90 +47,90 @@ Result<TicketKeyring> TicketKeyring::open(std::string file, std::int64_t now) {
   return out;
 }
 
-/// A key a line: since when, and the secret in hex.
 Status TicketKeyring::load(std::int64_t now) {
-  std::ifstream in(file_);
-  if (!in) return ::access(file_.c_str(), F_OK) == 0 ? Status(file_error(file_)) : generate(now);
-  std::vector<TicketSecret> secrets;
-  std::vector<std::int64_t> since;
-  std::int64_t time = 0;
+  if (::access(file_.c_str(), F_OK) != 0 && errno == ENOENT) return generate(now);
+  auto text = store::read_file(file_);
+  if (!text) return text.error();
+  Info info{true, {}};
+  TicketKeys keys;
   bool whole = true;
-  for (std::string hex; whole && in >> time >> hex; OPENSSL_cleanse(hex.data(), hex.size())) {
-    auto bytes = config::from_hex(hex);
-    whole = bytes.has_value();
-    if (whole) secrets.emplace_back(std::move(*bytes));
-    since.push_back(time);
+  std::istringstream lines(*text);
+  for (std::string line; whole && std::getline(lines, line); OPENSSL_cleanse(line.data(), line.size())) {
+    const auto read = read_line(line);
+    auto key = read ? TicketKey::derive(read->second.span()) : Result<TicketKey>(Error{});
+    whole = static_cast<bool>(key);
+    if (whole) append(info, keys, std::move(*key), read->first);
   }
-  whole = whole && in.eof() && !secrets.empty();
-  if (whole && adopt(secrets, since)) return Ok{};
-  return Error{file_ + ": damaged; remove it, and set the keys again"};
-}
-
-Status TicketKeyring::adopt(const std::vector<TicketSecret>& secrets, const std::vector<std::int64_t>& since) {
-  auto keys = std::make_shared<TicketKeys>();
-  std::vector<Key> info;
-  for (std::size_t i = 0; i < secrets.size(); ++i) {
-    auto key = TicketKey::derive(bytes_of(secrets[i]));
-    if (!key) return key.error();
-    info.push_back({key->name_text(), since[i]});
-    keys->push_back(std::move(*key));
-  }
-  configured_ = true;
-  keys_ = std::move(keys);
-  info_ = std::move(info);
+  OPENSSL_cleanse(text->data(), text->size());
+  if (!whole || keys.empty()) return Error{file_ + ": damaged; remove it, and set the keys again"};
+  adopt(std::move(info), std::move(keys));
   return Ok{};
 }
 
+void TicketKeyring::adopt(Info info, TicketKeys keys) {
+  info_ = std::move(info);
+  keys_ = std::make_shared<TicketKeys>(std::move(keys));
+}
+
 Status TicketKeyring::set(const std::vector<TicketSecret>& secrets, std::int64_t now) {
-  if (secrets.empty()) {
-    if (::unlink(file_.c_str()) != 0 && errno != ENOENT) return file_error(file_);
-    return configured_ ? generate(now) : Ok{};
-  }
-  std::vector<std::int64_t> since;
+  if (secrets.empty()) return forget(now);
+  Info info{true, {}};
+  TicketKeys keys;
   std::string text;
   for (const TicketSecret& secret : secrets) {
-    const auto key = TicketKey::derive(bytes_of(secret));
+    auto key = TicketKey::derive(secret.span());
     if (!key) return key.error();
-    const auto known = std::find_if(info_.begin(), info_.end(), [name = key->name_text()](const Key& k) { return k.name == name; });
-    since.push_back(known != info_.end() ? known->since : now);
-    text += std::to_string(since.back()) + " " + config::to_hex(secret.bytes) + "\n";
+    const auto known = std::find_if(info_.keys.begin(), info_.keys.end(),
+                                    [name = key->name_text()](const Key& k) { return k.name == name; });
+    const std::int64_t since = known != info_.keys.end() ? known->since : now;
+    std::string hex = to_hex(secret.span());
+    text += std::to_string(since) + " " + hex + "\n";
+    OPENSSL_cleanse(hex.data(), hex.size());
+    append(info, keys, std::move(*key), since);
   }
-  const Status stored = replace_file(file_, text);
+  const Status stored = store::write_file(file_, text, 0600);
   OPENSSL_cleanse(text.data(), text.size());
-  return stored ? adopt(secrets, since) : stored;
+  if (stored) adopt(std::move(info), std::move(keys));
+  return stored;
+}
+
+/// Keys of our own again; those that are in use stay. A new one is made before the file goes.
+Status TicketKeyring::forget(std::int64_t now) {
+  TicketKeyring fresh(file_);
+  if (const Status made = info_.configured ? fresh.generate(now) : Ok{}; !made) return made;
+  if (const Status removed = store::remove_file(file_); !removed) return removed;
+  if (info_.configured) *this = std::move(fresh);
+  return Ok{};
 }
 
 /// Keys of our own from the first on.
 Status TicketKeyring::generate(std::int64_t now) {
   auto key = TicketKey::generate();
   if (!key) return key.error();
-  configured_ = false;
-  info_ = {{key->name_text(), now}};
-  keys_ = std::make_shared<TicketKeys>(TicketKeys{std::move(*key)});
+  Info info;
+  TicketKeys keys;
+  append(info, keys, std::move(*key), now);
+  adopt(std::move(info), std::move(keys));
   return Ok{};
 }
 
 Result<bool> TicketKeyring::rotate(std::int64_t now) {
-  if (configured_) return false;
-  const std::int64_t age = now - info_.front().since;
+  if (info_.configured) return false;
+  const std::vector<Key>& had = info_.keys;
+  const std::int64_t age = now - had.front().since;
   const bool due = age >= kRotation || age < 0;  // or the clock was set back
   // A key has sealed until the next one came, and what it sealed last is good for a lifetime more.
-  const auto retired = [&](std::size_t i) { return i > 0 && now >= info_[i - 1].since + l7::tls::kTicketLifetime; };
-  if (!due && !retired(info_.size() - 1)) return false;
-  auto keys = std::make_shared<TicketKeys>();
-  std::vector<Key> info;
+  const auto retired = [&](std::size_t i) { return i > 0 && now >= had[i - 1].since + l7::tls::kTicketLifetime; };
+  if (!due && !retired(had.size() - 1)) return false;
+  Info info;
+  TicketKeys keys;
   if (due) {
     auto key = TicketKey::generate();
     if (!key) return key.error();
-    info.push_back({key->name_text(), now});
-    keys->push_back(std::move(*key));
+    append(info, keys, std::move(*key), now);
   }
-  for (std::size_t i = 0; i < info_.size() && !retired(i); ++i) {
-    info.push_back(info_[i]);
-    keys->push_back((*keys_)[i]);
-  }
-  keys_ = std::move(keys);
-  info_ = std::move(info);
+  for (std::size_t i = 0; i < had.size() && !retired(i); ++i) append(info, keys, (*keys_)[i], had[i].since);
+  adopt(std::move(info), std::move(keys));
   return true;
 }
 

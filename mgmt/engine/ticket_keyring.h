@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@ struct TicketSecret {
   TicketSecret(const TicketSecret&) = default;
   TicketSecret& operator=(const TicketSecret&) = default;
   ~TicketSecret();
+  std::span<const std::uint8_t> span() const { return {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}; }
   std::string bytes;
 };
 
@@ -43,19 +45,23 @@ class TicketKeyring {
     std::string name;
     std::int64_t since = 0;
   };
-  bool configured() const { return configured_; }
-  const std::vector<Key>& info() const { return info_; }
+  /// Names, never secrets.
+  struct Info {
+    bool configured = false;  ///< Set by somebody, not made here.
+    std::vector<Key> keys;    ///< The first seals, all open.
+  };
+  const Info& info() const { return info_; }
   std::shared_ptr<const l7::tls::TicketKeys> keys() const { return keys_; }
 
  private:
   explicit TicketKeyring(std::string file) : file_(std::move(file)) {}
   Status load(std::int64_t now);
   Status generate(std::int64_t now);
-  Status adopt(const std::vector<TicketSecret>& secrets, const std::vector<std::int64_t>& since);
+  Status forget(std::int64_t now);
+  void adopt(Info info, l7::tls::TicketKeys keys);
 
   std::string file_;
-  bool configured_ = false;
-  std::vector<Key> info_;  ///< Of keys_.
+  Info info_;  ///< Of keys_.
   std::shared_ptr<const l7::tls::TicketKeys> keys_;
 };
 

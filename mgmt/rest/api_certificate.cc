@@ -14,6 +14,7 @@
 
 #include "dataplane/base/ip.h"
 #include "mgmt/rest/auth.h"
+#include "mgmt/store/file.h"
 
 namespace sluice::mgmt::rest {
 namespace {
@@ -106,8 +107,8 @@ Status ensure_api_certificate(const std::string& certificate_path, const std::st
       PEM_write_bio_PKCS8PrivateKey(key_pem.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) != 1) {
     return Error{"the API's certificate could not be made"};
   }
-  if (const Status s = write_file(key_path, contents(key_pem.get()), 0600); !s) return s;
-  return write_file(certificate_path, contents(cert_pem.get()), 0644);
+  if (const Status s = store::write_file(key_path, contents(key_pem.get()), 0600); !s) return s;
+  return store::write_file(certificate_path, contents(cert_pem.get()), 0644);
 }
 
 }  // namespace sluice::mgmt::rest

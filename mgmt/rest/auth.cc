@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "mgmt/rest/auth.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <sstream>
 #include <stdexcept>
+
+#include "dataplane/base/hex.h"
+#include "mgmt/store/file.h"
 
 namespace sluice::mgmt::rest {
 namespace {
@@ -102,16 +100,16 @@ Status Tokens::load_text(std::string_view text, const std::string& name) {
 }
 
 Status Tokens::load_file(const std::string& path) {
-  const auto text = read_file(path);
+  const auto text = store::read_file(path);
   if (!text) return text.error();
   return load_text(*text, path);
 }
 
 Status Tokens::load_or_create_admin(const std::string& path) {
   if (::access(path.c_str(), F_OK) != 0 && errno == ENOENT) {
-    if (const Status s = write_file(path, random_token() + "\n", 0600); !s) return s;
+    if (const Status s = store::write_file(path, random_token() + "\n", 0600); !s) return s;
   }
-  const auto text = read_file(path);
+  const auto text = store::read_file(path);
   if (!text) return text.error();
   const std::string_view token = trimmed(*text);
   if (token.size() < kMinTokenSize || token.find_first_of(" \t\n") != std::string_view::npos) {
@@ -137,35 +135,7 @@ std::string random_token() {
   std::array<unsigned char, 32> bytes{};
   if (RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) != 1)
     throw std::runtime_error("no random numbers");
-  std::string out;
-  for (const unsigned char b : bytes) out += fmt::format("{:02x}", b);
-  return out;
-}
-
-Result<std::string> read_file(const std::string& path) {
-  errno = 0;
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream out;
-  if (!in || !(out << in.rdbuf()))
-    return Error{fmt::format("{}: {}", path, errno != 0 ? std::strerror(errno) : "is empty")};
-  return std::move(out).str();
-}
-
-Status write_file(const std::string& path, std::string_view content, unsigned mode) {
-  const std::string fresh = path + ".new";
-  ::unlink(fresh.c_str());
-  const int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
-  if (fd < 0) return Error{fmt::format("{}: {}", fresh, std::strerror(errno))};
-  const bool whole =
-      ::write(fd, content.data(), content.size()) == static_cast<ssize_t>(content.size()) && ::fsync(fd) == 0;
-  const int write_error = errno;
-  ::close(fd);
-  if (!whole || ::rename(fresh.c_str(), path.c_str()) != 0) {
-    const int why = whole ? errno : write_error;
-    ::unlink(fresh.c_str());
-    return Error{fmt::format("{}: {}", path, std::strerror(why))};
-  }
-  return Ok{};
+  return to_hex(bytes);
 }
 
 }  // namespace sluice::mgmt::rest

@@ -51,9 +51,4 @@ class Tokens {
 /// 32 random bytes as hex.
 std::string random_token();
 
-/// Reads a small file whole.
-Result<std::string> read_file(const std::string& path);
-/// Writes and renames, so that the file is old or new but never half; `mode` from the start.
-Status write_file(const std::string& path, std::string_view content, unsigned mode);
-
 }  // namespace sluice::mgmt::rest

@@ -14,6 +14,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "dataplane/base/hex.h"
 #include "dataplane/base/ip.h"
 
 namespace sluice::mgmt::rest {
@@ -77,9 +78,7 @@ std::string fingerprint(const X509* cert) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
   unsigned size = 0;
   if (X509_digest(cert, EVP_sha256(), digest.data(), &size) != 1) return {};
-  std::string out;
-  for (unsigned i = 0; i < size; ++i) out += fmt::format("{:02x}", digest[i]);
-  return out;
+  return to_hex(std::span(digest).first(size));
 }
 
 }  // namespace

@@ -105,9 +105,9 @@ Reply refused(const ApplyResult& result, const std::vector<config::FieldError>& 
     return problem(412, fmt::format("the running revision is {}, not the expected one", result.revision));
   }
   if (result.outcome == O::kStoreFailed) {
-    // SQLite's words: SQLITE_FULL is "database or disk is full".
-    const bool full =
-        result.message.find("full") != std::string::npos || result.message.find("space") != std::string::npos;
+    // Ours, SQLite's and the system's words for it.
+    const auto says = [&](const char* words) { return result.message.find(words) != std::string::npos; };
+    const bool full = says("no space left") || says("disk is full") || says("No space left");
     return problem(full ? 507 : 503, "nothing was changed: " + result.message);
   }
   const std::string first =

@@ -7,6 +7,7 @@
 #include <array>
 #include <variant>
 
+#include "dataplane/base/hex.h"
 #include "mgmt/rest/certificate_facts.h"
 
 namespace sluice::mgmt::rest {
@@ -99,12 +100,6 @@ void action_referrers(const config::Action& action, const std::string& group, co
   }
 }
 
-std::string hex(std::span<const unsigned char> bytes) {
-  std::string out;
-  for (const unsigned char b : bytes) out += fmt::format("{:02x}", b);
-  return out;
-}
-
 }  // namespace
 
 std::span<const ResourceKind> resource_kinds() {
@@ -170,7 +165,7 @@ std::string entity_tag(const json& with_secrets) {
   const std::string text = with_secrets.dump(-1, ' ', false, json::error_handler_t::replace);
   std::array<unsigned char, SHA256_DIGEST_LENGTH> digest;
   SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
-  return '"' + hex(std::span(digest).first(16)) + '"';
+  return '"' + to_hex(std::span(digest).first(16)) + '"';
 }
 
 void drop_status(const ResourceKind& kind, json& document) {

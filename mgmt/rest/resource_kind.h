@@ -22,8 +22,8 @@ struct ListFilter {
   std::string pointer;
 };
 
-/// One kind of resource, its type erased: the handlers are written once, over this. To add a kind: a
-/// specialisation of config::KindOf, and a line in resource_kind.cc.
+/// One kind of resource, its type erased: the handlers are written once, over this. A kind is
+/// added by a line in resource_kind.cc; mgmt/config/README.md says where else.
 struct ResourceKind {
   using Json = nlohmann::json;
 

@@ -6,7 +6,6 @@
 #include <openssl/ssl.h>
 #include <spdlog/spdlog.h>
 
-#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <future>

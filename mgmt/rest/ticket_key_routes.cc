@@ -3,7 +3,7 @@
 
 #include <set>
 
-#include "mgmt/config/hex.h"
+#include "dataplane/base/hex.h"
 #include "mgmt/rest/certificate_facts.h"
 #include "mgmt/rest/change.h"
 
@@ -16,7 +16,7 @@ using l7::tls::TicketKey;
 using nlohmann::json;
 
 json shown(const Engine& engine) {
-  const TicketKeyInfo info = engine.ticket_keys();
+  const TicketKeyring::Info info = engine.ticket_keys();
   json keys = json::array();
   for (const TicketKeyring::Key& k : info.keys) keys.push_back({{"name", k.name}, {"since", utc_time(k.since)}});
   return {{"source", info.configured ? "configured" : "generated"},
@@ -37,10 +37,10 @@ void read_key(const json& key, std::size_t i, std::vector<TicketSecret>& secrets
   const std::string at = pointer(i) + "/secret";
   if (!key.contains("secret")) return errors.push_back({at, "is required"});
   if (!key["secret"].is_string()) return errors.push_back({at, "must be a text"});
-  auto bytes = config::from_hex(key["secret"].get_ref<const std::string&>());
+  auto bytes = from_hex(key["secret"].get_ref<const std::string&>());
   if (!bytes) return errors.push_back({at, "must be hexadecimal digits, two a byte"});
   TicketSecret secret(std::move(*bytes));
-  const auto derived = TicketKey::derive({reinterpret_cast<const std::uint8_t*>(secret.bytes.data()), secret.bytes.size()});
+  const auto derived = TicketKey::derive(secret.span());
   if (!derived) return errors.push_back({at, derived.error().message});
   if (!names.insert(derived->name_text()).second) return errors.push_back({at, "is there twice"});
   secrets.push_back(std::move(secret));

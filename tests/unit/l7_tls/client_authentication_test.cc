@@ -101,7 +101,7 @@ class Clients : public testing::TestWithParam<int> {
   }
 
   const Authority root_{"Root CA"};
-  const PemPair nothing_;
+  const PemPair nothing_{};
   std::vector<SSL_SESSION*> sessions_;
 };
 INSTANTIATE_TEST_SUITE_P(Tls, Clients, testing::Values(TLS1_2_VERSION, TLS1_3_VERSION), [](const auto& i) {

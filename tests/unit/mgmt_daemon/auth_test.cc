@@ -10,6 +10,7 @@
 #include "mgmt/rest/api_certificate.h"
 #include "mgmt/rest/certificate_facts.h"
 #include "tests/unit/mgmt_config/samples.h"
+#include "mgmt/store/file.h"
 
 namespace sluice::mgmt::rest {
 namespace {
@@ -87,24 +88,24 @@ TEST(ApiCertificate, is_made_once_and_covers_the_loopback_and_its_address) {
   const std::string cert = folder.path() + "/api.crt", key = folder.path() + "/api.key";
   ASSERT_TRUE(ensure_api_certificate(cert, key, "192.0.2.9").ok());
   EXPECT_EQ(mode_of(key), 0600u);
-  const std::string first = *read_file(cert);
+  const std::string first = *store::read_file(cert);
   const auto facts = certificate_facts(first);
   ASSERT_TRUE(facts);
   EXPECT_THAT(facts->names, testing::IsSupersetOf({"localhost", "127.0.0.1", "::1", "192.0.2.9"}));
   EXPECT_GT(facts->not_after, time(nullptr) + 365 * 86400);
   ASSERT_TRUE(ensure_api_certificate(cert, key, "192.0.2.9").ok());
-  EXPECT_EQ(*read_file(cert), first) << "kept over restarts";
+  EXPECT_EQ(*store::read_file(cert), first) << "kept over restarts";
   ASSERT_TRUE(ensure_api_certificate(cert, key, "192.0.2.10").ok());
-  EXPECT_NE(*read_file(cert), first) << "another address needs another certificate";
+  EXPECT_NE(*store::read_file(cert), first) << "another address needs another certificate";
 }
 
 TEST(WriteFile, replaces_whole_files_and_names_the_path_of_a_failure) {
   const TempFolder folder;
   const std::string path = folder.path() + "/f";
-  ASSERT_TRUE(write_file(path, "one", 0600).ok());
-  ASSERT_TRUE(write_file(path, "two", 0600).ok());
-  EXPECT_EQ(*read_file(path), "two");
-  EXPECT_THAT(write_file("/nonexistent/f", "x", 0600).error().message, HasSubstr("/nonexistent/f"));
+  ASSERT_TRUE(store::write_file(path, "one", 0600).ok());
+  ASSERT_TRUE(store::write_file(path, "two", 0600).ok());
+  EXPECT_EQ(*store::read_file(path), "two");
+  EXPECT_THAT(store::write_file("/nonexistent/f", "x", 0600).error().message, HasSubstr("/nonexistent/f"));
 }
 
 }  // namespace

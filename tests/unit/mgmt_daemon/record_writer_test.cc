@@ -15,6 +15,7 @@
 #include "mgmt/rest/auth.h"
 #include "mgmt/rest/metric_text.h"
 #include "tests/unit/mgmt_config/samples.h"
+#include "mgmt/store/file.h"
 
 namespace sluice::mgmt::daemon {
 namespace {
@@ -62,7 +63,7 @@ TEST_F(Records, of_all_workers_reach_the_file_before_stop_returns) {
     for (const auto& ring : shared_.access_logs) ASSERT_TRUE(ring->push(record("/" + std::to_string(i))));
   }
   writer.stop();
-  std::istringstream in(*rest::read_file(path));
+  std::istringstream in(*store::read_file(path));
   int lines = 0;
   for (std::string line; std::getline(in, line); ++lines) EXPECT_TRUE(nlohmann::json::accept(line)) << line;
   EXPECT_EQ(lines, 100);

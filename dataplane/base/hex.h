@@ -1,23 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "mgmt/config/hex.h"
+#pragma once
 
 #include <charconv>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
 
-namespace sluice::mgmt::config {
+namespace sluice {
 
-std::string to_hex(std::string_view bytes) {
+/// Two lower-case digits a byte.
+inline std::string to_hex(std::span<const std::uint8_t> bytes) {
   static constexpr char kDigits[] = "0123456789abcdef";
   std::string out;
   out.reserve(2 * bytes.size());
-  for (const char c : bytes) {
-    const auto b = static_cast<unsigned char>(c);
+  for (const std::uint8_t b : bytes) {
     out += kDigits[b >> 4];
     out += kDigits[b & 15];
   }
   return out;
 }
 
-std::optional<std::string> from_hex(std::string_view text) {
+/// Either case; none: an odd number of digits, or something else among them.
+inline std::optional<std::string> from_hex(std::string_view text) {
   if (text.size() % 2 != 0) return std::nullopt;
   std::string out;
   out.reserve(text.size() / 2);
@@ -30,4 +36,4 @@ std::optional<std::string> from_hex(std::string_view text) {
   return out;
 }
 
-}  // namespace sluice::mgmt::config
+}  // namespace sluice
