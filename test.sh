@@ -8,5 +8,5 @@ cd "$(dirname "$0")"
 case "${1:-}" in
   -h | --help) sed -n '3,5s/^# \{0,1\}//p' "$0"; exit 0 ;;
 esac
-tests/support/deps.sh build demo test bench vm
+tests/support/deps.sh build demo test bench clients vm
 exec /usr/bin/python3 tests/support/run_suites.py "$@"

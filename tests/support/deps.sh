@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs what is missing of the Debian packages that a group needs: deps.sh GROUP...
 #   build: compile and run sluiced    demo: what demo.sh shows it with    test: what the suites use
-#   bench: what is measured against   vm: the suite in a virtual machine
+#   bench: what is measured against   clients: TLS libraries of others   vm: the suite in a virtual machine
 #   kubernetes: an API server to try sluice-ingress with
 # Asks dpkg first, so that a second run costs nothing and needs neither root nor a network.
 set -euo pipefail
@@ -14,6 +14,7 @@ demo=(nginx-light iproute2 iputils-ping iptables ethtool curl openssl jq procps 
 test=(libgtest-dev libgmock-dev libbenchmark-dev clang libclang-rt-14-dev clang-format git
   nghttp2-client wrk haproxy python3-pytest python3-pytest-timeout python3-scapy tcpdump sqlite3)
 bench=(nginx-light haproxy dpdk-dev nghttp2-client libipsec-mb-dev linux-perf)  # dpdk-dev: dpdk-testpmd
+clients=(gnutls-bin libnss3-tools golang-go default-jdk-headless chromium testssl.sh)  # whose TLS is tried
 vm=(qemu-system-x86 busybox-static kmod binutils)
 
 # dnsmasq: what ExternalNames are asked of. The API server is built from Debian's source package (tests/kubernetes/apiserver.sh).
@@ -30,9 +31,10 @@ for group in "$@"; do
     demo) wanted+=("${demo[@]}") ;;
     test) wanted+=("${test[@]}") ;;
     bench) wanted+=("${bench[@]}") ;;
+    clients) wanted+=("${clients[@]}") ;;
     vm) wanted+=("${vm[@]}") ;;
     kubernetes) wanted+=("${kubernetes[@]}") ;;
-    *) echo "deps.sh: unknown group '$group' (build, demo, test, bench, vm, kubernetes)" >&2; exit 2 ;;
+    *) echo "deps.sh: unknown group '$group' (build, demo, test, bench, clients, vm, kubernetes)" >&2; exit 2 ;;
   esac
 done
 

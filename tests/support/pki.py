@@ -32,16 +32,25 @@ class Authority:
         self.config = self.base / "openssl.conf"
         self.config.write_text(f"[ca]\ndefault_ca = this\n[this]\ndatabase = {self.base}/index.txt\ndefault_md = sha256\n"
                                f"default_crl_days = 30\nunique_subject = no\n")
-        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", 30, "-subj",
+        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", 365, "-subj",
                 f"/CN={name}", "-keyout", self.base / "ca.key", "-out", self.base / "ca.pem")
         self._list()
 
-    def issue(self, name):
+    def issue(self, name, hosts=(), rsa=False):
+        """NAME.pem and NAME.key in `folder`; of a server with these host names, else of a client."""
         request = self.base / f"{name}.csr"
-        openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
-                "-keyout", self.folder / f"{name}.key", "-out", request)
+        key = ("rsa:2048",) if rsa else ("ec", "-pkeyopt", "ec_paramgen_curve:P-256")
+        names = ("-addext", "subjectAltName=" + ",".join(f"DNS:{host}" for host in hosts),
+                 "-addext", "crlDistributionPoints=URI:http://ca.test/crl") if hosts else ()
+        openssl("req", "-new", "-newkey", *key, "-nodes", "-subj", f"/CN={name}", *names, "-keyout", self.folder / f"{name}.key",
+                "-out", request)
         openssl("x509", "-req", "-in", request, "-CA", self.base / "ca.pem", "-CAkey", self.base / "ca.key", "-CAcreateserial",
-                "-days", 30, "-out", self.folder / f"{name}.pem")
+                "-copy_extensions", "copy", "-days", 365, "-out", self.folder / f"{name}.pem")
+
+    def issued(self, name):
+        """As the REST API takes a certificate with its key."""
+        return {"id": name, "certificate": (self.folder / f"{name}.pem").read_text(),
+                "private_key": (self.folder / f"{name}.key").read_text()}
 
     def revoke(self, name):
         openssl("ca", "-config", self.config, "-cert", self.base / "ca.pem", "-keyfile", self.base / "ca.key", "-revoke",

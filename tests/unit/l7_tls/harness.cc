@@ -185,6 +185,7 @@ Client::Client(const Options& o) : context(SSL_CTX_new(TLS_client_method())) {
   if (!o.server_name.empty()) SSL_set_tlsext_host_name(ssl.get(), o.server_name.c_str());
   if (!o.sigalgs.empty()) { EXPECT_EQ(SSL_set1_sigalgs_list(ssl.get(), o.sigalgs.c_str()), 1); }
   if (!o.ciphers.empty()) { EXPECT_EQ(SSL_set_cipher_list(ssl.get(), o.ciphers.c_str()), 1); }
+  if (!o.ciphersuites.empty()) { EXPECT_EQ(SSL_set_ciphersuites(ssl.get(), o.ciphersuites.c_str()), 1); }
   if (!o.alpn.empty()) {
     SSL_set_alpn_protos(ssl.get(), reinterpret_cast<const unsigned char*>(o.alpn.data()),
                         static_cast<unsigned>(o.alpn.size()));

@@ -89,7 +89,7 @@ class Client {
   struct Options {
     std::string server_name, alpn;  ///< alpn in wire format.
     int min_version = 0, max_version = 0;
-    std::string sigalgs, ciphers;
+    std::string sigalgs, ciphers, ciphersuites;  ///< Suites up to TLS 1.2, and of 1.3.
     SSL_SESSION* session = nullptr;
     std::string certificate, key;  ///< PEM, shown when it is asked for; a chain, leaf first.
   };

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <sstream>
+#include <string>
+#include <vector>
+
 #include "tests/unit/l7_tls/harness.h"
 #include "tests/unit/l7_tls/test_certificates.h"
 
@@ -19,7 +23,11 @@ std::shared_ptr<const ServerContext> context_of(const char* policy, const char* 
 std::string agreed(const std::shared_ptr<const ServerContext>& context, int version, const char* ciphers) {
   Client::Options o;
   o.min_version = o.max_version = version;
-  o.ciphers = std::string(ciphers) + ":@SECLEVEL=0";
+  if (version == TLS1_3_VERSION && ciphers != std::string_view("ALL")) {
+    o.ciphersuites = ciphers;
+  } else {
+    o.ciphers = std::string(ciphers) + ":@SECLEVEL=0";
+  }
   Pair p(context, {.client = o});
   return p.connect() ? SSL_get_cipher_name(p.client.ssl.get()) : "";
 }
@@ -68,6 +76,28 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"tls_cipher_policy_1_2_strict", TLS1_2_VERSION, kRsaGcm, false},
                     Case{"tls_cipher_policy_1_2_strict_with_1_3", TLS1_2_VERSION, kCbcSha1, true},
                     Case{"tls_cipher_policy_1_2_strict_with_1_3", TLS1_2_VERSION, kRsa, false}));
+
+std::vector<std::string> names_in(const std::string& list) {
+  std::vector<std::string> out;
+  std::istringstream in(list);
+  for (std::string name; std::getline(in, name, ':');) {
+    if (!name.empty()) out.push_back(name);
+  }
+  return out;
+}
+
+TEST(Policy, TakesEachSuiteOfItsListsInEachVersionThatHasIt) {
+  for (const Policy& p : policies()) {
+    const auto ecdsa = context_of(p.name.c_str(), "P-256"), rsa = context_of(p.name.c_str(), "RSA-2048");
+    for (int version = static_cast<int>(p.min_version); version <= static_cast<int>(p.max_version); ++version) {
+      for (const std::string& suite : names_in(version == TLS1_3_VERSION ? p.ciphersuites : p.ciphers)) {
+        const bool old = suite.ends_with("-SHA");  // HMAC-SHA1, which is all that 1.0 and 1.1 have.
+        const auto& context = suite.find("ECDSA") != suite.npos ? ecdsa : rsa;
+        EXPECT_EQ(agreed(context, version, suite.c_str()), version >= TLS1_2_VERSION || old ? suite : "") << p.name << version;
+      }
+    }
+  }
+}
 
 TEST(Policy, SpeaksTls13WhereItsNameSaysSo) {
   for (const Policy& p : policies()) {
