@@ -202,18 +202,22 @@ class Cell:
         for seed in range(len(self.samples["up", "ours"]) + 1, len(self.samples["up", "ours"]) + 1 + rounds):
             words = [fault, f"delay={self.delay / 2}ms", f"rate={RATE}", "queue=256k", f"seed={seed}"]
             for who in ("ours", "kernel"):
-                with Link(program, *words) as link:
-                    server = OurServer(echo) if who == "ours" else KernelServer()
-                    try:
-                        sh(f"ip -n {CLIENT} neigh flush dev c0")
-                        for d in self.directions:
-                            transfer = download if d == "down" else upload
-                            self.samples[d, who].append(transfer(n, self.peer))
-                    finally:
-                        server.stop()
-                if fault.startswith("mark="):
-                    marked = sum(int(line.split()[-1]) for line in link.report.splitlines() if "marked" in line)
-                    assert marked > 0, "no packet could be marked: ECN was not agreed upon"
+                for d in self.directions:
+                    self.samples[d, who].append(self.transfer(d, who, program, echo, words, n))
+
+    def transfer(self, direction, who, program, echo, words, n):
+        """Over a link of its own, so that both stacks lose the same packets of a kernel that sends."""
+        with Link(program, *words) as link:
+            server = OurServer(echo) if who == "ours" else KernelServer()
+            try:
+                sh(f"ip -n {CLIENT} neigh flush dev c0")
+                rate = (download if direction == "down" else upload)(n, self.peer)
+            finally:
+                server.stop()
+        if words[0].startswith("mark="):
+            marked = sum(int(line.split()[-1]) for line in link.report.splitlines() if "marked" in line)
+            assert marked > 0, "no packet could be marked: ECN was not agreed upon"
+        return rate
 
     def median(self, direction, who):
         return statistics.median(self.samples[direction, who])
