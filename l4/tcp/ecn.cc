@@ -33,7 +33,7 @@ void ecn_congestion_reported(Connection& c, std::uint32_t flight) {
   if (c.snd_una <= c.ecn.point || c.recovery.phase != Recovery::Phase::kOpen) return;
   c.env.stats.ecn_reductions.add();
   CongestionWindow& w = c.congestion;
-  w.ssthresh = c.congestion_control.on_loss(w, flight);
+  w.ssthresh = c.congestion_control.on_loss(w, c.window_limited ? w.cwnd : flight);
   w.cwnd = std::min(w.cwnd, w.ssthresh);
   c.undo.armed = false;
   c.ecn.reduced = true;

@@ -19,13 +19,15 @@ std::uint32_t flight_before(const Connection& c, const AckNews& news) {
   return std::max(c.flight_size, c.outstanding() + news.acked);
 }
 
-/// What ssthresh becomes, once a loss event (RFC 5681, 3.1). `flight`: FlightSize when the loss was found.
+/// What ssthresh becomes, once a loss event (RFC 5681, 3.1). `flight`: FlightSize when the loss was found, if the window
+/// was not in use; where it was, RFC 9438, 4.6 allows the window itself, which has grown with the ACKs of this batch and has
+/// not been filled yet.
 void reduce(Connection& c, std::uint32_t flight) {
   if (c.ecn.reduced) return;  // RFC 3168, 6.1.2: for this window it is
   undo_arm(c);
   c.ecn.cwr_due = true;
   c.ecn.point = c.snd_nxt;
-  c.congestion.ssthresh = c.congestion_control.on_loss(c.congestion, flight);
+  c.congestion.ssthresh = c.congestion_control.on_loss(c.congestion, c.window_limited ? c.congestion.cwnd : flight);
 }
 
 void enter_fast_recovery(Connection& c, const AckNews& news) {

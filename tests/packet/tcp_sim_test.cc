@@ -107,7 +107,6 @@ TEST(TcpSim, goodput_over_loss_delay_and_buffer_is_what_it_should_be) {
       r.link.delay = cell.rtt / 2;
       r.link.bytes_per_second = static_cast<std::uint64_t>(kRate);
       r.link.queue = cell.queue;
-      r.client.time_wait = r.server.time_wait = 1ms;
       const Outcome o = run(r, seed);
       parts.push_back(static_cast<double>(r.down) / std::chrono::duration<double>(o.took).count() / kRate);
     }
