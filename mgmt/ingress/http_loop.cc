@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "dataplane/base/ascii.h"
+#include "mgmt/ingress/model/authority.h"
 
 namespace sluice::mgmt::ingress {
 namespace {
@@ -90,14 +91,15 @@ void set_tls(CURL* curl, const Server& s) {
 }
 
 /// The certificate's name in place of the URL's host, which it is connected to all the same, and which Host names.
+/// Without TLS there is no certificate.
 void use_tls_name(Transfer& t, const Server& s) {
   const std::size_t scheme = s.url.find("://");
-  if (s.tls_server_name.empty() || scheme == s.url.npos) return;
+  if (s.tls_server_name.empty() || ascii_lower(s.url.substr(0, scheme)) != "https") return;
   const std::string authority = s.url.substr(scheme + 3, s.url.find('/', scheme + 3) - scheme - 3);
-  const std::size_t colon = authority.find(':', authority.rfind(']') == authority.npos ? 0 : authority.rfind(']'));
-  const std::string host = authority.substr(0, colon), port = colon == authority.npos ? ":443" : authority.substr(colon);
-  t.url = s.url.substr(0, scheme + 3) + s.tls_server_name + port + s.url.substr(scheme + 3 + authority.size()) + t.request.path;
-  t.way = curl_slist_append(nullptr, ("::" + host + port).c_str());
+  const Authority parts = split_authority(authority);
+  const std::string port = ":" + std::string(parts.port.value_or("443"));
+  t.url = "https://" + s.tls_server_name + port + s.url.substr(scheme + 3 + authority.size()) + t.request.path;
+  t.way = curl_slist_append(nullptr, ("::" + std::string(parts.host) + port).c_str());
   curl_easy_setopt(t.curl, CURLOPT_CONNECT_TO, t.way);
   t.lines = curl_slist_append(t.lines, ("Host: " + authority).c_str());
 }
@@ -186,8 +188,10 @@ HttpLoop::Id HttpLoop::start(const Server& server, HttpRequest request, Done don
     return id;
   }
   impl_->waiting.emplace(id, std::move(t));
-  server.credentials->renew(*this, [impl = impl_.get(), id, server](const auto& shown, const std::string& why) {
-    impl->on_credentials(id, server, shown, why);
+  Server way = server;
+  way.credentials = nullptr;  // It would own itself through who waits there.
+  server.credentials->renew(*this, [impl = impl_.get(), id, way](const auto& shown, const std::string& why) {
+    impl->on_credentials(id, way, shown, why);
   });
   return id;
 }

@@ -11,6 +11,7 @@
 #include "mgmt/config/validate.h"
 #include "mgmt/ingress/appliance/diff.h"
 #include "mgmt/ingress/model/describe.h"
+#include "mgmt/ingress/model/named_appliances.h"
 #include "mgmt/ingress/model/read_cluster.h"
 #include "mgmt/ingress/model/read_objects.h"
 #include "tests/fuzz/json_mutator.h"
@@ -66,11 +67,22 @@ std::vector<json> distinct_objects(const json& documents) {
   return out;
 }
 
+/// As the command line has them: each once, in one form.
+std::vector<std::string> read_urls(const json& list) {
+  std::vector<std::string> out;
+  for (const json& one : list) {
+    const std::string url = one.is_string() ? appliance_url(one.get<std::string>()) : "";
+    if (!url.empty() && std::find(out.begin(), out.end(), url) == out.end()) out.push_back(url);
+  }
+  return out;
+}
+
 void add(const json& one, World& world) {
   const json kind = one.is_object() ? one.value("kind", json()) : json();
   if (kind == "Options") {
     if (one.contains("without_class")) world.options.without_class = one["without_class"] == true;
     if (one.contains("external_names")) world.options.external_names = one["external_names"] == true;
+    if (one.contains("appliances") && one["appliances"].is_array()) world.options.appliances = read_urls(one["appliances"]);
   } else if (kind == "Names" && one.contains("addresses") && one["addresses"].is_object()) {
     for (const auto& [name, addresses] : one["addresses"].items()) {
       for (const json& a : addresses) world.names[name].push_back(a.is_string() ? a : "");
@@ -84,11 +96,12 @@ void add(const json& one, World& world) {
   }
 }
 
-/// For the appliance of the command line, and all that classes name besides.
+/// For the appliance whose state is known, those of the command line, and all that classes name besides.
 Plan plan(const World& world) {
   const Assignment assignment = assign_appliances(world.cluster, world.options);
   std::set<std::string> urls = all_appliances(assignment);
   urls.insert(kUrl);
+  urls.insert(world.options.appliances.begin(), world.options.appliances.end());
   auto fleets = find_fleets(assignment, urls);
   for (Fleet& fleet : fleets) {
     if (fleet.appliances.contains(kUrl)) fleet.states = {&world.appliance};
@@ -111,12 +124,12 @@ std::string text(const World& world, const Plan& p) {
   return out.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-/// An appliance serves the classes of exactly those fleets that it is in, and each once.
+/// An appliance is in one fleet, and holds nothing but what is of Ingresses of ours; each that is not served has a reason.
 void check_fleets(const Plan& p) {
   std::set<std::string> seen;
   for (const auto& part : p.parts) {
     for (const std::string& url : part.fleet.appliances) require(seen.insert(url).second, url + " is in one fleet");
-    for (const auto& [key, outcome] : part.translation.ingresses) require(p.ingresses.contains(key), key.text());
+    for (const auto& [object, key] : part.translation.origins) require(p.ingresses.contains(key), object + " is of " + key.text());
   }
   for (const auto& [key, outcome] : p.ingresses) {
     const bool said = std::any_of(p.notices.begin(), p.notices.end(), [&, at = &key](const Notice& n) { return n.object == *at; });
@@ -243,7 +256,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::reverse(objects.begin(), objects.end());
   for (const json& one : objects) add(one, backwards);
   if (world.appliance == backwards.appliance && world.options.without_class == backwards.options.without_class &&
-      world.options.external_names == backwards.options.external_names && world.names == backwards.names)
+      world.options.external_names == backwards.options.external_names &&
+      world.options.appliances == backwards.options.appliances && world.names == backwards.names)
     require(text(world, whole) == text(backwards, plan(backwards)), "order makes no difference");
 
   check_rules_do_not_need(world, t, world.cluster.services);

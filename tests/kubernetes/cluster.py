@@ -330,6 +330,7 @@ class Controller:
 
     def metrics(self):
         """The page as it is; None while there is none."""
+        self.appliances = len(labs)
         try:
             connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
             connection.request("GET", "/metrics")
@@ -348,10 +349,11 @@ class Controller:
         seen = all(version <= next(samples(page, "sluice_ingress_watch_version", kind=kind), version)
                    for kind, version in versions.items())
         return (page and seen and sum(samples(page, "sluice_ingress_pending")) == 0
-                and all(samples(page, "sluice_ingress_appliance_in_sync")))
+                and len(in_sync) >= self.appliances and all(in_sync))
 
     def text(self):
         return self.log.read_text(errors="replace")
 
     def stop(self):
         return stop(self.process)
+        in_sync = list(samples(page, "sluice_ingress_appliance_in_sync"))

@@ -99,6 +99,8 @@ class FakeApi:
         self.written = []    # (method, path, status)
         self.lease, self.lease_versions = None, 0
         self.reading, self.read = [], []  # Secrets: how many at once, when each was asked for; those that are answered
+        self.showing = threading.Event()  # Secrets are answered once it is set
+        self.showing.set()
         self.server = Server(self.answer)
 
     def put(self, kind, obj):
@@ -124,6 +126,7 @@ class FakeApi:
         if url.path.startswith("/api/v1/namespaces/default/secrets/"):
             self.reading.append(len(self.reading) - len(self.read) + 1)
             time.sleep(0.05)
+            self.showing.wait(kube.PATIENCE)
             self.read.append(url.path)
             secret = self.objects["secrets"][json.dumps(url.path.split("/")[-1])]
             return handler.reply(200, dict(secret, data={"tls.crt": "bm8=", "tls.key": "bm8="}))

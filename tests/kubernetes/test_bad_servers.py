@@ -4,11 +4,13 @@ because the real ones do not lie."""
 import json
 import time
 from pathlib import Path
+from urllib.request import urlopen
 
 import cluster as kube
 import pytest
 from cluster import eventually
 from stand_ins import LISTS, make_pair, running
+from tests.support.lab import samples
 
 
 @pytest.fixture
@@ -111,8 +113,27 @@ def test_many_secrets_are_read_over_few_connections(pair):
     tls = [{"hosts": [f"{name}.example"], "secretName": name} for name in names]
     api.put("ingresses", kube.ingress("second", rules=[kube.rule("second.example", "web")], tls=tls))
     eventually(lambda: has_second(appliance), "the second rules")
-    assert {path.split("/")[-1] for path in api.read} == names
+    eventually(lambda: {path.split("/")[-1] for path in list(api.read)} == names, "all Secrets")  # Maybe after the rules.
     assert 1 < max(api.reading) <= 48
+
+
+def test_a_secret_that_was_seen_is_pending_until_it_is_read(tmp_path):
+    api, appliance = make_pair()
+    tls = [{"hosts": ["second.example"], "secretName": "late"}]
+    api.put("ingresses", kube.ingress("second", rules=[kube.rule("second.example", "web")], tls=tls))
+    port = kube.free_port()
+
+    def pending():
+        with urlopen(f"http://127.0.0.1:{port}/metrics") as page:
+            return list(samples(page.read().decode(), "sluice_ingress_pending"))
+    with running(tmp_path, api, appliance, "--no-leader-election", port=port):
+        eventually(lambda: has_second(appliance) and pending() == [0], "the rules")
+        api.showing.clear()
+        api.put("secrets", {"metadata": {"name": "late", "namespace": "default"}})
+        eventually(lambda: pending() == [1], "the Secret to be pending")
+        api.showing.set()
+        eventually(lambda: pending() == [0], "the Secret to be read")
+        assert [path.split("/")[-1] for path in api.read] == ["late"]
 
 
 def test_parameters_go_when_their_kind_is_not_there_any_more(pair):

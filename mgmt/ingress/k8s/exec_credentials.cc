@@ -120,11 +120,17 @@ void ExecCredentials::renew(HttpLoop& loop, Done done) {
   if (child_ != 0 || waiting_.size() > 1) return;  // It runs, or is about to.
   std::string why = last_failure_;
   if (Clock::now() < not_before_ || !start(why)) {
-    loop.after({}, [this, why] { end(why); });
-    return;
+    return later({}, [why](ExecCredentials& self) { self.end(why); });
   }
   deadline_ = Clock::now() + time_limit_;
-  loop.after(kLook, [this] { look(); });
+  later(kLook, [](ExecCredentials& self) { self.look(); });
+}
+
+/// Nobody may want these any more by then, or only those who wait, until they are told.
+void ExecCredentials::later(Clock::duration wait, std::function<void(ExecCredentials&)> step) {
+  loop_->after(wait, [weak = weak_from_this(), step = std::move(step)] {
+    if (const auto self = weak.lock()) step(*self);
+  });
 }
 
 bool ExecCredentials::start(std::string& why) {
@@ -143,7 +149,6 @@ bool ExecCredentials::start(std::string& why) {
   ::close(ends[1]);
   output_ = ends[0];
   text_.clear();
-  ++runs_;
   if (failed == 0) return true;
   child_ = 0;
   kill();
@@ -176,7 +181,7 @@ void ExecCredentials::look() {
     child_ = 0;
     return end(ended_how(status));
   }
-  loop_->after(kLook, [this] { look(); });
+  later(kLook, [](ExecCredentials& self) { self.look(); });
 }
 
 /// `why`: it failed. Empty: what it printed decides.

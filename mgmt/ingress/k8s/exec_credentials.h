@@ -21,8 +21,9 @@ namespace sluice::mgmt::ingress {
 
 /// A program that shows us who we are (client.authentication.k8s.io/v1 and v1beta1, ExecCredential): run without a
 /// shell, when a request needs what it has not got or what has expired or was refused (401). One run at a time, as a
-/// child that the loop looks at; requests wait for it, and for `kTimeLimit` at most. Owned by the loop's thread.
-class ExecCredentials : public CredentialSource {
+/// child that the loop looks at; requests wait for it, and for `kTimeLimit` at most. Owned by the loop's thread,
+/// and by those who share it only: a program that nobody waits for any more is ended with the last of them.
+class ExecCredentials : public CredentialSource, public std::enable_shared_from_this<ExecCredentials> {
  public:
   struct Settings {
     std::string api_version;            ///< "client.authentication.k8s.io/v1"
@@ -40,11 +41,11 @@ class ExecCredentials : public CredentialSource {
   std::shared_ptr<const Credentials> current() override;
   void renew(HttpLoop& loop, Done done) override;
   void refused(const std::shared_ptr<const Credentials>& shown) override;
-  std::uint64_t runs() const { return runs_; }
 
  private:
   bool start(std::string& why);
   void look();
+  void later(HttpLoop::Clock::duration wait, std::function<void(ExecCredentials&)> step);
   bool read_output();
   void end(const std::string& why);
   void kill();
@@ -61,7 +62,6 @@ class ExecCredentials : public CredentialSource {
   Backoff backoff_{std::chrono::milliseconds(500), std::chrono::seconds(30)};
   std::shared_ptr<const Credentials> current_;
   std::optional<std::int64_t> expires_;  ///< Unix seconds.
-  std::uint64_t runs_ = 0;
 };
 
 /// What such a program printed; `expires`: Unix seconds, when it says so.

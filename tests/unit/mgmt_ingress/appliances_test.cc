@@ -7,7 +7,9 @@
 
 #include <mutex>
 #include <nlohmann/json.hpp>
-#include <thread>
+#include <optional>
+
+#include "tests/unit/mgmt_ingress/running_server.h"
 
 namespace sluice::mgmt::ingress::test {
 namespace {
@@ -30,15 +32,9 @@ class FakeAppliance {
       holds_ = false;
       deleted_ = json::parse(q.body)["delete"];
     });
-    port_ = server_.bind_to_any_port("127.0.0.1");
-    thread_ = std::thread([this] { server_.listen_after_bind(); });
-    while (!server_.is_running()) std::this_thread::yield();
+    running_.emplace(server_);
   }
-  ~FakeAppliance() {
-    server_.stop();
-    thread_.join();
-  }
-  std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
+  std::string url() const { return running_->url(); }
   void take(const std::string& token) {
     const std::lock_guard lock(mutex_);
     token_ = token;
@@ -67,13 +63,12 @@ class FakeAppliance {
   }
 
   httplib::Server server_;
-  std::thread thread_;
-  int port_ = 0;
   std::mutex mutex_;
   std::string token_ = "first";
   bool holds_ = true;
   int asked_ = 0;
   json deleted_;
+  std::optional<RunningServer> running_;
 };
 
 class AppliancesTest : public testing::Test {

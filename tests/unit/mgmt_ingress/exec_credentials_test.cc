@@ -11,10 +11,12 @@
 #include <fstream>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <thread>
 
 #include "mgmt/ingress/k8s/credentials.h"
 #include "mgmt/ingress/wall_clock.h"
+#include "tests/unit/mgmt_ingress/running_server.h"
 
 namespace sluice::mgmt::ingress::test {
 namespace {
@@ -23,6 +25,7 @@ using namespace std::chrono_literals;
 using nlohmann::json;
 using testing::HasSubstr;
 
+constexpr const char* kEndless = "sleep 300 & echo $! > \"$here/child\"; wait";
 constexpr const char* kV1 = "client.authentication.k8s.io/v1";
 
 std::string credential(const json& status, const std::string& version = kV1) {
@@ -60,8 +63,17 @@ TEST(UnixSeconds, AreThoseOfRfc3339) {
   EXPECT_EQ(unix_seconds_of("1970-01-01T00:00:00Z"), 0);
   EXPECT_EQ(unix_seconds_of("2000-02-29T12:00:00-01:30"), 951831000);
   EXPECT_EQ(unix_seconds_of("2000-02-29T12:00:00.999999z"), 951825600);
+  EXPECT_EQ(unix_seconds_of("2016-12-31t23:59:60Z"), 1483228800) << "a leap second";
+  EXPECT_EQ(unix_seconds_of("1970-01-01T23:59:00+23:59"), 0);
+  EXPECT_EQ(unix_seconds_of("0000-01-01T00:00:00-00:00"), -62167219200);
   for (const char* text : {"", "2000-02-29", "2000-02-29T12:00:00", "2000-02-29 12:00:00Z", "2000-02-29T12:00:00+1:00",
-                           "2000-02-29T12:00:00Zx", "yesterday"})
+                           "2000-02-29T12:00:00Zx", "yesterday", "2000-00-01T12:00:00Z", "2000-99-01T12:00:00Z",
+                           "2000-01-00T12:00:00Z", "2000-01-32T12:00:00Z", "2001-02-29T12:00:00Z", "2000-01-01T24:00:00Z",
+                           "2000-01-01T77:00:00Z", "2000-01-01T12:60:00Z", "2000-01-01T12:00:61Z", " 999-01-01T12:00:00Z",
+                           "2000- 1-01T12:00:00Z", "2000-01-01T 2:00:00Z", "-200-01-01T12:00:00Z", "2000-01-01T12:00:00.Z",
+                           "2000-01-01T12:00:00+24:00", "2000-01-01T12:00:00+99:99", "2000-01-01T12:00:00+00:60",
+                           "2000-01-01T12:00:00+ 1:00", "2000-01-01T12:00:00+01: 0", "2000-01-01T12:00:00+01:-1",
+                           "2000-01-01T12:00:00+-1:00", "2000-01-01T12:00:00+01:0x", "2000-01-01T12:00:00Z "})
     EXPECT_FALSE(unix_seconds_of(text)) << text;
 }
 
@@ -73,16 +85,10 @@ class Exec : public testing::Test {
       const std::lock_guard lock(mutex_);
       r.status = q.get_header_value("Authorization") == "Bearer " + wanted_ ? 200 : 401;
     });
-    port_ = server_.bind_to_any_port("127.0.0.1");
-    thread_ = std::thread([this] { server_.listen_after_bind(); });
-    while (!server_.is_running()) std::this_thread::yield();
+    running_.emplace(server_);
     std::filesystem::create_directories(folder_ / "bin");
   }
-  ~Exec() override {
-    server_.stop();
-    thread_.join();
-    std::filesystem::remove_all(folder_);
-  }
+  ~Exec() override { std::filesystem::remove_all(folder_); }
   void want(const std::string& token) {
     const std::lock_guard lock(mutex_);
     wanted_ = token;
@@ -99,12 +105,30 @@ class Exec : public testing::Test {
     return {std::istreambuf_iterator<char>(in), {}};
   }
   std::size_t runs() const { return read("runs").size() / 4; }
+  /// Of a script that is kEndless.
+  bool child_begins(HttpLoop& loop) const {
+    const auto end = HttpLoop::Clock::now() + 20s;
+    while (!read("child").ends_with('\n') && HttpLoop::Clock::now() < end) loop.poll(20ms);
+    return read("child").ends_with('\n');
+  }
+  bool child_ends() const {
+    const auto process = std::filesystem::path("/proc") / std::to_string(std::stoi(read("child")));
+    const auto gone = [&] {
+      std::ifstream in(process / "stat");
+      std::string number, name, state;
+      in >> number >> name >> state;
+      return state.empty() || state == "Z";
+    };
+    const auto end = HttpLoop::Clock::now() + 5s;
+    while (!gone() && HttpLoop::Clock::now() < end) std::this_thread::sleep_for(20ms);
+    return gone();
+  }
 
   json exec() const {
     return {{"apiVersion", kV1}, {"command", "./bin/plugin"}, {"interactiveMode", "Never"}};
   }
   Result<Server> load(const json& exec, const json& more_of_cluster = json::object(), const json& more_of_user = json::object()) {
-    json cluster = {{"server", "http://127.0.0.1:" + std::to_string(port_)}}, user = {{"exec", exec}};
+    json cluster = {{"server", running_->url()}}, user = {{"exec", exec}};
     cluster.update(more_of_cluster);
     user.update(more_of_user);
     std::ofstream(folder_ / "config")
@@ -136,10 +160,9 @@ class Exec : public testing::Test {
 
   const std::filesystem::path folder_ = std::filesystem::path(testing::TempDir()) / ("exec-" + std::to_string(::getpid()));
   httplib::Server server_;
-  std::thread thread_;
-  int port_ = 0;
   std::mutex mutex_;
   std::string wanted_ = "first";
+  std::optional<RunningServer> running_;
   HttpLoop loop_;
 };
 
@@ -203,7 +226,7 @@ TEST_F(Exec, TheProgramGetsItsArgumentsItsEnvironmentAndWhatItIsAskedFor) {
   EXPECT_EQ(info["apiVersion"], kV1);
   EXPECT_EQ(info["kind"], "ExecCredential");
   EXPECT_EQ(info["spec"]["interactive"], false);
-  EXPECT_EQ(info["spec"]["cluster"]["server"], "http://127.0.0.1:" + std::to_string(port_));
+  EXPECT_EQ(info["spec"]["cluster"]["server"], running_->url());
   EXPECT_LE(std::stoi(read("files")), 5) << "it has inherited files of ours";
   EXPECT_EQ(read("input"), "");
 }
@@ -230,24 +253,52 @@ TEST_F(Exec, OneThatIsMissingOrPrintsNonsenseIsNamed) {
 }
 
 TEST_F(Exec, OneThatDoesNotEndIsEndedWithAllThatItStarted) {
-  script("sleep 300 & echo $! > \"$here/child\"; wait");
+  script(kEndless);
   ExecCredentials::Settings settings;
   settings.api_version = kV1;
   settings.command = {(folder_ / "bin/plugin").string()};
   Server server;
-  server.url = "http://127.0.0.1:" + std::to_string(port_);
+  server.url = running_->url();
   server.credentials = std::make_shared<ExecCredentials>(settings, 1000ms);
   EXPECT_THAT(ask(server).second, HasSubstr("did not end within 1 s"));
-  const auto process = std::filesystem::path("/proc") / std::to_string(std::stoi(read("child")));
-  const auto gone = [&] {
-    std::ifstream in(process / "stat");
-    std::string number, name, state;
-    in >> number >> name >> state;
-    return state.empty() || state == "Z";
-  };
-  const auto end = HttpLoop::Clock::now() + 5s;
-  while (!gone() && HttpLoop::Clock::now() < end) std::this_thread::sleep_for(20ms);
-  EXPECT_TRUE(gone());
+  EXPECT_TRUE(child_ends());
+}
+
+TEST_F(Exec, OneThatRunsIsEndedWithWhoWaitsForIt) {
+  script(kEndless);
+  {
+    HttpLoop loop;
+    const Server server = loaded(exec());
+    loop.start(server, {.path = "/"}, [](const HttpResponse&) { ADD_FAILURE(); });
+    EXPECT_TRUE(child_begins(loop));
+  }
+  EXPECT_TRUE(child_ends());
+}
+
+TEST_F(Exec, OneThatNobodyWantsAnyMoreIsEndedWhileTheLoopGoesOn) {
+  script(kEndless);
+  const auto id = loop_.start(loaded(exec()), {.path = "/"}, [](const HttpResponse&) { ADD_FAILURE(); });
+  EXPECT_TRUE(child_begins(loop_));
+  loop_.cancel(id);
+  EXPECT_TRUE(child_ends());
+  for (int i = 0; i < 5; ++i) loop_.poll(20ms);  // The look at it that was due comes to nothing.
+}
+
+TEST_F(Exec, WhoIsToldMayCancelAllOthersThatWait) {
+  script("exit 3");
+  std::string told;
+  HttpLoop::Id other = 0;
+  {
+    const Server server = loaded(exec());
+    loop_.start(server, {.path = "/"}, [&](const HttpResponse& r) {
+      told = r.error;
+      loop_.cancel(other);
+    });
+    other = loop_.start(server, {.path = "/"}, [](const HttpResponse&) { ADD_FAILURE(); });
+  }
+  const auto end = HttpLoop::Clock::now() + 20s;
+  while (told.empty() && HttpLoop::Clock::now() < end) loop_.poll(50ms);
+  EXPECT_THAT(told, HasSubstr("plugin: ended with status 3"));
 }
 
 TEST_F(Exec, TheLoopGoesOnWhileItRuns) {
@@ -321,16 +372,16 @@ TEST_F(Exec, AProxyIsAskedForTheServer) {
     r.status = 200;
     return httplib::Server::HandlerResponse::Handled;
   });
-  const int port = proxy.bind_to_any_port("127.0.0.1");
-  std::thread thread([&] { proxy.listen_after_bind(); });
-  while (!proxy.is_running()) std::this_thread::yield();
+  const RunningServer running(proxy);
   prints({{"token", "first"}});
-  auto server = load(exec(), {{"server", "http://api.example:8080"}, {"proxy-url", "http://127.0.0.1:" + std::to_string(port)}});
+  auto server = load(exec(), {{"server", "http://api.example:8080"}, {"proxy-url", running.url()}});
   ASSERT_TRUE(server.ok());
   EXPECT_EQ(ask(*server).first, 200);
   EXPECT_EQ(asked, "http://api.example:8080/");
-  proxy.stop();
-  thread.join();
+  server->url = "http://api.example";
+  server->tls_server_name = "tls.example";
+  EXPECT_EQ(ask(*server).first, 200);
+  EXPECT_EQ(asked, "http://api.example/") << "without TLS there is no certificate's name to ask for";
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "tests/unit/l7_tls/test_certificates.h"
+#include "tests/unit/mgmt_ingress/running_server.h"
 
 namespace sluice::mgmt::ingress::test {
 namespace {
@@ -28,8 +29,7 @@ TEST(HttpLoop, ATimerThatArrivingBytesStartIsDueInTheSameWait) {
                                      return sent = sink.write("x", 1);
                                    });
   });
-  const int port = server.bind_to_any_port("127.0.0.1");
-  std::thread thread([&] { server.listen_after_bind(); });
+  const RunningServer running(server);
 
   bool due = false;
   HttpLoop::Clock::time_point arrived{};
@@ -43,14 +43,12 @@ TEST(HttpLoop, ATimerThatArrivingBytesStartIsDueInTheSameWait) {
       loop.after(std::chrono::milliseconds(1), [&] { due = true; });
       return true;
     };
-    loop.start({.url = "http://127.0.0.1:" + std::to_string(port)}, std::move(request), [](HttpResponse) {});
+    loop.start({.url = running.url()}, std::move(request), [](HttpResponse) {});
     for (int polls = 0; !due && polls < 1000; ++polls) loop.poll(seconds(60));
     // libcurl wakes by itself after 5 s.
     EXPECT_LT(HttpLoop::Clock::now() - arrived, seconds(3)) << "it slept through its timer";
   }
   EXPECT_TRUE(due);
-  server.stop();
-  thread.join();
 }
 
 TEST(HttpLoop, ATlsServerNameIsWhatTheCertificateHasToBeForAndHostStaysThatOfTheUrl) {
@@ -61,16 +59,14 @@ TEST(HttpLoop, ATlsServerNameIsWhatTheCertificateHasToBeForAndHostStaysThatOfThe
   std::ofstream(folder / "key") << pem.key;
   httplib::SSLServer server((folder / "crt").c_str(), (folder / "key").c_str());
   server.Get("/x", [](const httplib::Request& q, httplib::Response& r) { r.set_content(q.get_header_value("Host"), "text/plain"); });
-  const int port = server.bind_to_any_port("127.0.0.1");
-  std::thread thread([&] { server.listen_after_bind(); });
-  while (!server.is_running()) std::this_thread::yield();
+  const RunningServer running(server);
 
   HttpLoop loop;
   const auto ask = [&](const std::string& name) {
     std::optional<HttpResponse> got;
     HttpRequest request;
     request.path = "/x";
-    loop.start({.url = "https://127.0.0.1:" + std::to_string(port), .ca_pem = pem.certificate, .tls_server_name = name},
+    loop.start({.url = "https://" + running.authority(), .ca_pem = pem.certificate, .tls_server_name = name},
                std::move(request), [&](HttpResponse r) { got = std::move(r); });
     for (int polls = 0; !got && polls < 1000; ++polls) loop.poll(seconds(1));
     return got.value_or(HttpResponse{});
@@ -79,9 +75,7 @@ TEST(HttpLoop, ATlsServerNameIsWhatTheCertificateHasToBeForAndHostStaysThatOfThe
   EXPECT_EQ(ask("other.example").status, 0);
   const HttpResponse right = ask("api.example");
   EXPECT_EQ(right.status, 200) << right.error;
-  EXPECT_EQ(right.body, "127.0.0.1:" + std::to_string(port));
-  server.stop();
-  thread.join();
+  EXPECT_EQ(right.body, running.authority());
   std::filesystem::remove_all(folder);
 }
 
