@@ -78,6 +78,7 @@ Controller::Controller(HttpLoop& loop, const Settings& settings)
         [this](bool leader) {
           if (!leader) {
             plan_.reset();
+            serving_.clear();
             appliances_.want_nothing();
             status_.drop_queue();
           }
@@ -203,7 +204,7 @@ void Controller::adopt(Plan plan) {
     wanted->farewell = part.fleet.classes.empty();
     const auto old = std::find_if(before.begin(), before.end(),
                                   [&](const Serving& s) { return s.appliances == part.fleet.appliances; });
-    const bool same = plan_ && old != before.end() && asks_for_the_same(*old->wanted, *wanted);
+    const bool same = old != before.end() && asks_for_the_same(*old->wanted, *wanted);
     wanted->version = same ? old->wanted->version : ++last_version_;
     serving_.push_back({std::move(part.fleet.appliances), std::move(wanted)});
   }

@@ -58,7 +58,7 @@ bool read_appliance(const std::string& text, ApplianceSettings& out) {
   }
   out.server.url = appliance_url(out.server.url);
   if (out.server.url.empty()) return false;
-  if (out.name.empty()) out.name = out.server.url.substr(out.server.url.find("://") + 3);
+  if (out.name.empty()) out.name = appliance_name(out.server.url);
   return true;
 }
 
@@ -89,7 +89,7 @@ void add_options(CLI::App& cli, Arguments& a) {
                  "Seconds that a server which is gone stays, drained, until it is removed")
       ->capture_default_str();
   cli.add_flag("--no-leader-election", a.no_election, "There is only this controller");
-  cli.add_option("--lease-namespace", s.lease_namespace, "Where the Lease of the leader is")
+  cli.add_option("--lease-namespace", s.lease_namespace, "Where the Lease of the leader is, and Secrets that classes name without a namespace")
       ->envname("POD_NAMESPACE")
       ->capture_default_str();
   cli.add_option("--lease-name", s.lease_name, "Its name")->capture_default_str();

@@ -290,10 +290,24 @@ def certificate(folder, *names):
     return crt.read_text(), key.read_text()
 
 
-def tls_secret(name, pair, namespace="default"):
-    data = {"tls.crt": pair[0], "tls.key": pair[1]}
-    return {"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "metadata": {"name": name, "namespace": namespace},
+def secret(name, data, namespace="default", kind="Opaque"):
+    return {"apiVersion": "v1", "kind": "Secret", "type": kind, "metadata": {"name": name, "namespace": namespace},
             "data": {k: base64.b64encode(v.encode()).decode() for k, v in data.items()}}
+
+
+def tls_secret(name, pair, namespace="default"):
+    return secret(name, {"tls.crt": pair[0], "tls.key": pair[1]}, namespace, "kubernetes.io/tls")
+
+
+def sluice_config(name, spec):
+    return {"apiVersion": "sluice.dev/v1", "kind": "SluiceConfig", "metadata": {"name": name}, "spec": spec}
+
+
+def ingress_class(name, parameters):
+    """Of ours; `parameters` is the name of a SluiceConfig."""
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass", "metadata": {"name": name},
+            "spec": {"controller": "sluice.dev/ingress",
+                     "parameters": {"apiGroup": "sluice.dev", "kind": "SluiceConfig", "name": parameters}}}
 
 
 def endpoints(name, addresses, namespace="default", port=3000):
@@ -316,6 +330,7 @@ class Controller:
     """A sluice-ingress process for some labs' appliances."""
 
     def __init__(self, cluster, labs, build, *extra, identity="one"):
+        self.appliances = len(labs)
         self.port = free_port()
         self.log = cluster.folder / f"ingress-{identity}-{self.port}.log"
         command = [build / "mgmt/ingress/sluice-ingress", "--kubeconfig", cluster.kubeconfig("controller"), "--identity", identity,
@@ -330,7 +345,6 @@ class Controller:
 
     def metrics(self):
         """The page as it is; None while there is none."""
-        self.appliances = len(labs)
         try:
             connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
             connection.request("GET", "/metrics")
@@ -348,6 +362,7 @@ class Controller:
         page = self.metrics() or ""
         seen = all(version <= next(samples(page, "sluice_ingress_watch_version", kind=kind), version)
                    for kind, version in versions.items())
+        in_sync = list(samples(page, "sluice_ingress_appliance_in_sync"))
         return (page and seen and sum(samples(page, "sluice_ingress_pending")) == 0
                 and len(in_sync) >= self.appliances and all(in_sync))
 
@@ -356,4 +371,3 @@ class Controller:
 
     def stop(self):
         return stop(self.process)
-        in_sync = list(samples(page, "sluice_ingress_appliance_in_sync"))

@@ -110,9 +110,9 @@ class Site:
         versions = dict(self.cluster.newest)
         eventually(lambda: self.controller.has_done(versions), "the appliances to follow")
 
-    def revision(self):
-        """Of the appliance's configuration."""
-        return self.lab.api.ok("GET", "/api/v1/health")["revision"]
+    def revision(self, lab=None):
+        """Of the configuration of this appliance, or the first."""
+        return (lab or self.lab).api.ok("GET", "/api/v1/health")["revision"]
 
     def load(self, host, address, *arguments):
         """wrk against that host at that address, with these arguments besides, for as long as the block runs."""
@@ -181,6 +181,11 @@ class Load:
     def __exit__(self, *_):
         self.process.send_signal(signal.SIGINT)  # now it reports
         self.report = self.process.communicate(timeout=PATIENCE)[0]
+
+
+def hosts(lab):
+    """That its rules are for."""
+    return {r["hosts"][0]["value"] for r in lab.api.ok("GET", "/api/v1/rules")["items"]}
 
 
 def make_lab(prefix, pool=POOL):

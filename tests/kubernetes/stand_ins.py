@@ -235,9 +235,8 @@ def running(folder, api, appliance, *arguments, netns=None, port=None):
 
 def make_pair():
     api, appliance = FakeApi(), FakeAppliance()
-    api.put("configs", {"metadata": {"name": "p"}, "spec": {"listener": {"idle_timeout_ms": 31000}}})
-    api.put("classes", {"metadata": {"name": "sluice"}, "spec": {
-        "controller": "sluice.dev/ingress", "parameters": {"apiGroup": "sluice.dev", "kind": "SluiceConfig", "name": "p"}}})
+    api.put("configs", kube.sluice_config("p", {"listener": {"idle_timeout_ms": 31000}}))
+    api.put("classes", kube.ingress_class("sluice", "p"))
     api.put("services", kube.service("web"))
     api.put("slices", kube.endpoint_slice("web", ["10.0.0.1"]))
     api.put("ingresses", kube.ingress("first", rules=[kube.rule("first.example", "web")]))

@@ -2,7 +2,7 @@
 """Controllers and appliances that die: nothing that was right before goes wrong, and all catch up."""
 import cluster as kube
 from cluster import eventually, ingress
-from k8s_site import make_lab
+from k8s_site import hosts, make_lab
 
 
 def test_a_controller_that_is_killed_leaves_the_data_plane_alone_and_goes_on_where_it_was(site, namespace):
@@ -40,7 +40,7 @@ def test_of_two_appliances_one_dies_and_catches_up_when_it_is_back(site, namespa
         _, vip = site.serve_web(namespace, "fleet.example")
         shown = ingress("web", namespace)
         eventually(lambda: len(site.cluster.get(shown)["status"]["loadBalancer"]["ingress"]) == 2, "both addresses")
-        assert {r["hosts"][0]["value"] for r in other.api.ok("GET", "/api/v1/rules")["items"]} == {"fleet.example"}
+        assert hosts(other) == {"fleet.example"}
         other.sluiced.kill()
         other.sluiced.wait()
         late = site.move_to(namespace, "web-late", "http://fleet.example/", vip)

@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Classes that name their own appliances: two of them, each with its Secret, none on the controller's command line."""
-import base64
-
 import cluster as kube
 import pytest
-from cluster import eventually, ingress, rule
-from k8s_site import Site, make_lab
+from cluster import eventually, ingress, ingress_class, rule
+from k8s_site import Site, hosts, make_lab
 
 NAMESPACE = "sluice-system"  # the controller's
 
@@ -20,7 +18,7 @@ class Fleets(Site):
             self.other = make_lab("sx", pool="10.77.0.160-10.77.0.169")
             self.labs = {"one": self.lab, "two": self.other}
             for name, lab in self.labs.items():
-                self.cluster.apply(secret(name, lab), config(name, (lab, name)), ingress_class(name))
+                self.cluster.apply(secret(name, lab), config(name, (lab, name)), ingress_class(name, name))
             self.restart_controller()
             self.settle()
         except BaseException:
@@ -46,8 +44,7 @@ class Fleets(Site):
 
 def secret(name, lab, token=None):
     data = {"token": token or lab.token(), "ca.crt": (lab.folder / "data/api.crt").read_text()}
-    return {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": {"name": name, "namespace": NAMESPACE},
-            "data": {k: base64.b64encode(v.encode()).decode() for k, v in data.items()}}
+    return kube.secret(name, data, NAMESPACE)
 
 
 def url(lab):
@@ -56,18 +53,7 @@ def url(lab):
 
 def config(name, *served_by):
     """served_by: (appliance, name of its Secret)"""
-    return {"apiVersion": "sluice.dev/v1", "kind": "SluiceConfig", "metadata": {"name": name},
-            "spec": {"appliances": [{"url": url(lab), "credentialsSecret": {"name": s}} for lab, s in served_by]}}
-
-
-def ingress_class(name):
-    return {"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass", "metadata": {"name": name},
-            "spec": {"controller": "sluice.dev/ingress",
-                     "parameters": {"apiGroup": "sluice.dev", "kind": "SluiceConfig", "name": name}}}
-
-
-def hosts(lab):
-    return {r["hosts"][0]["value"] for r in lab.api.ok("GET", "/api/v1/rules")["items"]}
+    return kube.sluice_config(name, {"appliances": [{"url": url(lab), "credentialsSecret": {"name": s}} for lab, s in served_by]})
 
 
 def members(lab):
@@ -152,18 +138,18 @@ def test_token_and_certificate_of_an_appliance_rotate(site, namespace):
 
 def test_without_its_secret_an_appliance_is_left_as_it_is(site, namespace):
     vips = site.serve_both(namespace)
-    revision = site.other.api.ok("GET", "/api/v1/health")["revision"]
+    revision = site.revision(site.other)
     site.cluster.delete(secret("two", site.other))
     eventually(lambda: ("two", "SecretNotFound") in site.cluster.events("default"), "an Event on the SluiceConfig")
     eventually(lambda: site.controller.metric("sluice_ingress_notices", reason="SecretNotFound") == 1
                and site.metric_of("sluice_ingress_appliance_reachable", site.other) == 0, "the metrics")
     site.move_to(namespace, "web-late", "http://one.example/", vips["one"])
-    assert site.other.api.ok("GET", "/api/v1/health")["revision"] == revision
+    assert site.revision(site.other) == revision
     assert hosts(site.other) == {"two.example"}
     assert shown(site, ingress("two", namespace)) == [vips["two"]]
     site.restart_controller()  # it cannot read that appliance at all now
     moved = site.move_to(namespace, "web-later", "http://one.example/", vips["one"])
-    assert site.other.api.ok("GET", "/api/v1/health")["revision"] == revision
+    assert site.revision(site.other) == revision
     assert shown(site, ingress("two", namespace)) == [vips["two"]]
     site.cluster.apply(secret("two", site.other))
     eventually(lambda: members(site.other) == {moved}, "what was missed meanwhile")

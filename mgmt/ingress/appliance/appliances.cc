@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "mgmt/ingress/log.h"
+#include "mgmt/ingress/model/named_appliances.h"
 
 namespace sluice::mgmt::ingress {
 namespace {
@@ -15,9 +16,7 @@ constexpr std::chrono::seconds kPatience{10};
 /// How long one that nobody names any more has to answer.
 constexpr std::chrono::minutes kFarewell{10};
 
-std::string name_of(const std::string& url) { return url.substr(url.find("://") + 3); }
-
-/// None: it cannot be used. Null: it is not known yet.
+/// Null: it is not known yet. One that cannot be used has a problem.
 const ApplianceSecret* find_secret(const Cluster& cluster, const ObjectKey& key) {
   const auto found = cluster.appliance_secrets.find(key);
   return found == cluster.appliance_secrets.end() ? nullptr : &found->second;
@@ -57,7 +56,7 @@ Appliances::Entry& Appliances::entry_of(const std::string& url, const std::strin
 void Appliances::follow(const Assignment& assignment, const Cluster& cluster) {
   for (const ApplianceSettings& a : settings_.appliances) entry_of(a.server.url, a.name).appliance.use(a.server);
   for (const auto& [url, key] : assignment.secrets) {
-    Entry& entry = entry_of(url, name_of(url));
+    Entry& entry = entry_of(url, appliance_name(url));
     const ApplianceSecret* secret = find_secret(cluster, key);
     if (secret == nullptr) continue;
     entry.appliance.use(secret->problem.empty() ? std::optional(server_of(url, *secret)) : std::nullopt);
@@ -88,7 +87,7 @@ void Appliances::forget_left() {
     };
     const bool told = a.in_sync() && a.wanted()->farewell;  // What users refer to stays.
     if (a.reachable() && (told || !a.holds_ours())) return forget("info", "emptied and forgotten");
-    if (a.closed()) return forget("warning", "forgotten as it is: its Secret is not there any more");
+    if (a.closed()) return forget("warning", "forgotten as it is: nothing opens it");
     if (Clock::now() - entry.since >= kFarewell) return forget("warning", "forgotten as it is: it does not answer");
     return false;
   });

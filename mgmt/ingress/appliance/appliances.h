@@ -33,7 +33,8 @@ class Appliances {
   void want(const std::set<std::string>& urls, const std::shared_ptr<const Wanted>& wanted);
   void want_nothing();
   void members_changed(const std::set<std::string>& urls, const std::set<std::string>& groups, std::uint64_t before);
-  /// Those that are leaving and hold nothing of ours any more. Whoever holds an Appliance must not call it.
+  /// Forgets those that are leaving and hold nothing of ours any more, cannot be opened, or have had their time. Whoever
+  /// holds an Appliance must not call it.
   void forget_left();
 
   /// Whether each of these that can be asked has what is wanted, and any can. Those that are away catch up when they

@@ -22,16 +22,9 @@ namespace {
 
 using nlohmann::json;
 
-/// Also of a member that is null, as programs write it that have nothing to say.
-const json& list_of(const json& object, const char* name) {
-  static const json kEmpty = json::array();
-  const json& found = member(object, name);
-  return found.is_null() ? kEmpty : found;
-}
-
 /// {"name": NAME, KIND: {...}} of a list; null: there is none.
 json find_named(const json& document, const char* list, const std::string& name, const char* kind) {
-  for (const json& one : list_of(document, list)) {
+  for (const json& one : member(document, list)) {
     if (one.is_object() && one.value("name", "") == name) return one.value(kind, json::object());
   }
   return nullptr;
@@ -89,7 +82,7 @@ std::string exec_info(const json& exec, const json& cluster, const Server& serve
       std::ifstream in(server.ca_file, std::ios::binary);
       about["certificate-authority-data"] = base64_encode(std::string(std::istreambuf_iterator<char>(in), {}));
     }
-    for (const json& one : cluster.value("extensions", json::array())) {
+    for (const json& one : member(cluster, "extensions")) {
       if (text(one, "name") == "client.authentication.k8s.io/exec") about["config"] = member(one, "extension");
     }
     spec["cluster"] = std::move(about);
@@ -115,10 +108,10 @@ Result<ExecCredentials::Settings> read_exec(const json& exec, const json& cluste
   std::string command = text(exec, "command");
   if (command.empty()) return Error{"the exec of its user has no command"};
   // With a slash it is a path, from where the file is; else one of PATH.
-  if (command.find('/') != command.npos && command.front() != '/') command = (folder / command).string();
+  if (command.find('/') != command.npos) command = (folder / command).string();
   out.command.push_back(command);
-  for (const json& argument : list_of(exec, "args")) out.command.push_back(argument.get<std::string>());
-  for (const json& one : list_of(exec, "env")) out.environment[one.at("name").get<std::string>()] = one.at("value").get<std::string>();
+  for (const json& argument : member(exec, "args")) out.command.push_back(argument.get<std::string>());
+  for (const json& one : member(exec, "env")) out.environment[one.at("name").get<std::string>()] = one.at("value").get<std::string>();
   out.install_hint = text(exec, "installHint");
   out.info = exec_info(exec, cluster, server, out.api_version);
   return out;

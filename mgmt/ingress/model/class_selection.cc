@@ -16,6 +16,11 @@ const SluiceConfig* parameters_of(const IngressClass& one, const Cluster& cluste
                                                                                              : nullptr;
 }
 
+void warn_of_problems(const ObjectKey& ingress, const SluiceConfig& config, Notices& notices) {
+  for (const std::string& p : config.problems)
+    notices.warn(ingress, "InvalidParameters", "SluiceConfig " + config.meta.key.text() + ": " + p);
+}
+
 std::optional<Selected> select(const Ingress& ingress, const Cluster& cluster, const Options& options,
                                Notices& notices) {
   std::string name;

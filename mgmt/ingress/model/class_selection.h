@@ -35,6 +35,9 @@ bool is_ours(const IngressClass& one, const Options& options);
 /// The parameters of a class of ours; null: it has none, or they do not exist.
 const SluiceConfig* parameters_of(const IngressClass& one, const Cluster& cluster);
 
+/// Names all that is wrong with the parameters of the Ingress's class.
+void warn_of_problems(const ObjectKey& ingress, const SluiceConfig& config, Notices& notices);
+
 /// None: it is another's, and to be left alone. A class of ours whose parameters are missing counts as one
 /// without.
 std::optional<Selected> select(const Ingress& ingress, const Cluster& cluster, const Options& options,

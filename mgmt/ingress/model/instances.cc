@@ -31,8 +31,7 @@ IngressSettings settings_of(const Ingress& ingress, const Selected& selected, co
     out.force_override = c->force_override;
     out.preserve_on_delete = c->preserve_on_delete;
     use_access_list(*c, options, out);
-    for (const std::string& p : c->problems)
-      notices.warn(ingress.meta.key, "InvalidParameters", "SluiceConfig " + c->meta.key.text() + ": " + p);
+    warn_of_problems(ingress.meta.key, *c, notices);
   }
   apply_alibaba_annotations(ingress.meta, out, notices);
   return out;

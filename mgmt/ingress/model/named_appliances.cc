@@ -7,7 +7,9 @@
 
 #include "dataplane/base/ascii.h"
 #include "dataplane/base/ip.h"
+#include "mgmt/config/bounds.h"
 #include "mgmt/config/names.h"
+#include "mgmt/ingress/model/authority.h"
 #include "mgmt/ingress/model/base64.h"
 #include "mgmt/ingress/model/certificate_check.h"
 #include "mgmt/ingress/model/json_access.h"
@@ -18,7 +20,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kMaxAppliances = 64;
-constexpr std::size_t kMaxToken = 4096, kMaxCa = 256 * 1024;
+constexpr std::size_t kMaxToken = 4096;
 
 /// "[2001:db8::1]", "192.0.2.1" or a name, in its one form; empty: it is no host.
 std::string host_of(std::string_view text) {
@@ -42,8 +44,7 @@ std::optional<ObjectKey> read_reference(const json& one) {
   const json& given = member(one, "credentialsSecret");
   if (given.is_null()) return ObjectKey{};
   const ObjectKey out{text(given, "namespace"), text(given, "name")};
-  const auto is_name = [](const std::string& name) { return config::is_host_name(name); };
-  const bool right = is_name(out.name) && (out.ns.empty() || is_name(out.ns));
+  const bool right = config::is_host_name(out.name) && (out.ns.empty() || config::is_host_name(out.ns));
   return right ? std::optional(out) : std::nullopt;
 }
 
@@ -67,14 +68,15 @@ std::string appliance_url(std::string_view text) {
   if (begin == 0) return {};
   std::string_view rest = std::string_view(url).substr(begin);
   if (rest.ends_with('/')) rest.remove_suffix(1);
-  const std::size_t bracket = rest.rfind(']');
-  const std::size_t colon = rest.find(':', bracket == rest.npos ? 0 : bracket);
-  const std::string host = host_of(rest.substr(0, colon));
+  const Authority parts = split_authority(rest);
+  const std::string host = host_of(parts.host);
   const unsigned standard = begin == 8 ? 443 : 80;
-  const unsigned port = colon == rest.npos ? standard : port_of(rest.substr(colon + 1));
+  const unsigned port = parts.port ? port_of(*parts.port) : standard;
   if (host.empty() || port == 0) return {};
   return url.substr(0, begin) + host + (port == standard ? "" : ":" + std::to_string(port));
 }
+
+std::string appliance_name(const std::string& url) { return url.substr(url.find("://") + 3); }
 
 void read_appliances(const json& spec, SluiceConfig& out) {
   const json& given = member(spec, "appliances");
@@ -112,7 +114,7 @@ ApplianceSecret read_appliance_secret(const json& object) {
   if (out.token.empty() || out.token.size() > kMaxToken || !config::is_visible_ascii(out.token))
     return unusable("its member token is no token");
   const bool has_ca = !out.ca.empty() || !member(member(object, "data"), "ca.crt").is_null();
-  if (out.ca.size() > kMaxCa || (has_ca && !has_certificate(out.ca)))
+  if (out.ca.size() > config::kMaxPem || (has_ca && !has_certificate(out.ca)))
     return unusable("its member ca.crt holds no certificate");
   return out;
 }

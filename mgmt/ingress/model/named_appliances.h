@@ -13,6 +13,9 @@ namespace sluice::mgmt::ingress {
 /// "https://HOST" or "https://HOST:PORT" (or http) in the one form by which two can be told apart; empty: it is none.
 std::string appliance_url(std::string_view text);
 
+/// "HOST:PORT" of such a URL.
+std::string appliance_name(const std::string& url);
+
 /// spec.appliances. Entries that are wrong are left out and named in out.problems.
 void read_appliances(const nlohmann::json& spec, SluiceConfig& out);
 

@@ -35,8 +35,7 @@ void add_unserved(const Cluster& cluster, const Assignment& assignment, const Op
                              " names appliances, none of which can be used; the Ingress is not served."
                        : "The class names no appliances, nor does the command line (--appliance); the Ingress is "
                          "not served.");
-    for (const std::string& p : named ? selected->config->problems : std::vector<std::string>())
-      notices.warn(key, "InvalidParameters", "SluiceConfig " + selected->config->meta.key.text() + ": " + p);
+    if (named) warn_of_problems(key, *selected->config, notices);
   }
 }
 
