@@ -18,6 +18,7 @@
 #include "l7/route/router.h"
 #include "l7/source_filter.h"
 #include "l7/tls/server_context.h"
+#include "l7/tls/staples.h"
 #include "l7/tls/ticket_keys.h"
 
 /// What management publishes and workers read: values that never change once published. Unchanged parts are shared
@@ -135,6 +136,7 @@ struct Snapshot {
   std::unordered_map<Endpoint, std::shared_ptr<const Listener>, EndpointHash> listeners;
   std::vector<std::shared_ptr<const ServerGroup>> groups;  ///< By GroupSlot; null: free slot.
   std::shared_ptr<const tls::TicketKeys> ticket_keys;      ///< Of all listeners. Null: no session tickets.
+  std::shared_ptr<const tls::Staples> staples;             ///< Of all certificates. Null: none.
 
   const ServerGroup* group(GroupSlot s) const {
     return s.value < groups.size() ? groups[s.value].get() : nullptr;

@@ -32,6 +32,7 @@ class ProxyAppImpl final : public ProxyApp,
       revision_ = next->revision;
       state_.adopt(next, now);
       tls_.use_ticket_keys(next->ticket_keys.get());
+      tls_.use_staples(next->staples.get());
       if (!state_.draining) health_.follow(*next, now);
     }
     return &next->vips;

@@ -5,7 +5,8 @@
 
 namespace sluice::l7::tls {
 
-Handshake::Handshake(SSL_CTX* context, CipherQueues& queues, const TicketSource& tickets) : queues_(queues) {
+Handshake::Handshake(SSL_CTX* context, CipherQueues& queues, const TicketSource& tickets, const StapleSource& staples)
+    : queues_(queues) {
   SslPtr ssl(SSL_new(context));
   BioPtr bio = make_chain_bio(queues);
   if (ssl == nullptr || bio == nullptr) {
@@ -16,6 +17,7 @@ Handshake::Handshake(SSL_CTX* context, CipherQueues& queues, const TicketSource&
   bio.release();  // one reference, held by the SSL for both directions
   SSL_set_accept_state(ssl.get());
   use_tickets(ssl.get(), tickets);
+  use_staples(ssl.get(), staples);
   tap_.attach(ssl.get());
   ssl_ = std::move(ssl);
 }

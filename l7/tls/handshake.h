@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "l7/tls/chain_bio.h"
+#include "l7/tls/status_request.h"
 #include "l7/tls/takeover.h"
 #include "l7/tls/ticket_sealer.h"
 #include "l7/tls/tls_stream.h"
@@ -23,8 +24,8 @@ class Handshake {
     kFailed,     ///< error() says why; an alert may be in `out`.
   };
 
-  /// `context`: SSL_CTX. `tickets` outlives the SSL. Check ready(): false when out of memory.
-  Handshake(SSL_CTX* context, CipherQueues& queues, const TicketSource& tickets);
+  /// `context`: SSL_CTX. `tickets` and `staples` outlive the SSL. Check ready(): false when out of memory.
+  Handshake(SSL_CTX* context, CipherQueues& queues, const TicketSource& tickets, const StapleSource& staples);
   bool ready() const { return ssl_ != nullptr; }
   Result step();
   /// Whether the next step may need the private key, a key exchange or a client's certificate to be verified, which costs a

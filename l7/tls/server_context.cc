@@ -8,6 +8,7 @@
 #include "l7/tls/certificate_table.h"
 #include "l7/tls/client_verifier.h"
 #include "l7/tls/openssl_util.h"
+#include "l7/tls/status_request.h"
 #include "l7/tls/takeover.h"
 #include "l7/tls/ticket_sealer.h"
 
@@ -139,6 +140,7 @@ Result<SslCtxPtr> ServerContext::Impl::make_context(const ServerConfig& config) 
   if (!ask_for_certificates(c, config.clients)) return failed("client_authentication");
   SSL_CTX_set_cert_cb(c, choose_certificate, &table);
   SSL_CTX_set_tlsext_servername_callback(c, accept_server_name);
+  SSL_CTX_set_tlsext_status_cb(c, answer_status_request);
   SSL_CTX_set_alpn_select_cb(c, select_alpn, &alpn);
   SSL_CTX_set_keylog_callback(c, SecretTap::keylog);
   return made;

@@ -90,7 +90,8 @@ void Session::wait_for_turn(Instant now) {
 bool Session::take_turn(Instant now) {
   Scope scope(*this);
   if (handshake_ == nullptr) {
-    handshake_ = std::make_unique<Handshake>(static_cast<SSL_CTX*>(context_->context(worker_)), queues_, host_.tickets);
+    handshake_ = std::make_unique<Handshake>(static_cast<SSL_CTX*>(context_->context(worker_)), queues_, host_.tickets,
+                                             host_.staples);
     if (!handshake_->ready()) {
       fail("out of memory", CloseReason::kNoResources, now);
       return false;

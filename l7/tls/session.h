@@ -43,6 +43,7 @@ struct SessionHost {
   Stats stats;
   RecordTools tools;
   TicketSource tickets{nullptr, &stats.tickets_unknown};
+  StapleSource staples{nullptr, &stats.statuses_stapled, &stats.statuses_missing};
 };
 
 /// One connection: the plaintext stream of its user, and the user of the stream below.

@@ -111,6 +111,7 @@ l4::StreamEvents* TlsLayer::accept(l4::Stream& below, std::shared_ptr<const Serv
 }
 
 void TlsLayer::use_ticket_keys(const TicketKeys* keys) { impl_->tickets.keys = keys; }
+void TlsLayer::use_staples(const Staples* staples) { impl_->staples.staples = staples; }
 
 void TlsLayer::flush(Instant now) { impl_->flush(now); }
 bool TlsLayer::shake_hands(Instant now) { return impl_->shake_hands(now); }
@@ -124,6 +125,11 @@ void Stats::visit(MetricSink& sink, std::string_view labels) const {
   sink.counter("sluice_tls_tickets_unknown_total",
                "Session tickets offered that no key opens: of another appliance, or of a retired key.", labels,
                tickets_unknown.get());
+  sink.counter("sluice_tls_ocsp_stapled_total", "TLS handshakes whose client asked for the certificate's status and got it.",
+               labels, statuses_stapled.get());
+  sink.counter("sluice_tls_ocsp_missing_total",
+               "TLS handshakes whose client asked for the certificate's status, of which there was none.", labels,
+               statuses_missing.get());
   sink.counter("sluice_tls_handshakes_failed_total", "TLS handshakes that failed.", labels, handshakes_failed.get());
   sink.counter("sluice_tls_handshake_timeouts_total", "TLS handshakes that took too long.", labels,
                handshake_timeouts.get());

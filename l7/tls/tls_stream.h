@@ -10,6 +10,7 @@
 #include "dataplane/base/timer_wheel.h"
 #include "l4/stream.h"
 #include "l7/tls/server_context.h"
+#include "l7/tls/staples.h"
 #include "l7/tls/ticket_keys.h"
 
 namespace sluice::l7::tls {
@@ -28,6 +29,8 @@ struct Stats {
   Counter left_with_openssl;    ///< Handshakes after which records stay with OpenSSL.
   Counter clients_refused;      ///< Part of handshakes_failed: no certificate of the client's where one is needed, or a wrong one.
   Counter tickets_unknown;      ///< Tickets that no key of ours opens (any more): full handshakes.
+  Counter statuses_stapled;     ///< Status requests (RFC 6066, 8) that were answered,
+  Counter statuses_missing;     ///< and those for which there was no valid response.
   Counter handshakes_waiting;   ///< Gauge: for their turn.
   Counter handshakes_crowded_out;  ///< Reset before any work, because too many waited. Not in handshakes_failed.
   Counter handshakes_limited;   ///< The same by HandshakeGate.
@@ -87,6 +90,8 @@ class TlsLayer {
   /// Session tickets are sealed by the first of these and opened by all. Valid until the next call. Null, as at first:
   /// no tickets.
   void use_ticket_keys(const TicketKeys* keys);
+  /// What clients get that ask for a certificate's status. Valid until the next call. Null, as at first: nothing.
+  void use_staples(const Staples* staples);
   /// Once a loop, from on_poll, before Stack::flush: encrypts what send() gathered in this loop and delivers what could
   /// not be delivered inside the user's own calls (so events come from in here, too). A timer does the same a tick
   /// later when nobody calls it.

@@ -190,6 +190,7 @@ Client::Client(const Options& o) : context(SSL_CTX_new(TLS_client_method())) {
     SSL_set_alpn_protos(ssl.get(), reinterpret_cast<const unsigned char*>(o.alpn.data()),
                         static_cast<unsigned>(o.alpn.size()));
   }
+  if (o.asks_status) SSL_set_tlsext_status_type(ssl.get(), TLSEXT_STATUSTYPE_ocsp);
   if (o.session != nullptr) SSL_set_session(ssl.get(), o.session);
   SSL_set_bio(ssl.get(), BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
   SSL_set_connect_state(ssl.get());
@@ -256,6 +257,7 @@ Pair::Pair(std::shared_ptr<const ServerContext> context, Options o)
       layer(std::make_unique<TlsLayer>(WorkerId{o.worker}, buffers(), timers, o.max_sessions)),
       segment(o.segment) {
   layer->use_ticket_keys(o.tickets);
+  layer->use_staples(o.staples);
   tcp.after_delivery = [this] { layer->shake_hands(now); };
   tcp.events = layer->accept(tcp, std::move(context), &user, &user.stream);
   if (tcp.events != nullptr) tcp.events->on_open(now);

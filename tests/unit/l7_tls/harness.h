@@ -91,6 +91,7 @@ class Client {
     int min_version = 0, max_version = 0;
     std::string sigalgs, ciphers, ciphersuites;  ///< Suites up to TLS 1.2, and of 1.3.
     SSL_SESSION* session = nullptr;
+    bool asks_status = false;  ///< status_request (RFC 6066, 8).
     std::string certificate, key;  ///< PEM, shown when it is asked for; a chain, leaf first.
   };
   explicit Client(const Options& options);
@@ -122,6 +123,7 @@ class Pair {
     std::uint32_t worker = 0;
     std::size_t max_sessions = 16;
     const TicketKeys* tickets = &some_ticket_keys();
+    const Staples* staples = nullptr;
   };
   Pair(std::shared_ptr<const ServerContext> context, Options options);
   explicit Pair(std::shared_ptr<const ServerContext> context) : Pair(std::move(context), Options()) {}
