@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <climits>
-#include <ctime>
 
 #include "dataplane/base/ascii.h"
 #include "l7/tls/certificate_handles.h"
@@ -109,11 +108,6 @@ std::string weakness(X509* x) {
   }
   if (security_bits < kMinSecurityBits) return "it is signed with a weak digest (MD5 or SHA-1)";
   return {};
-}
-
-std::int64_t unix_time(const ASN1_TIME* t) {
-  std::tm tm{};
-  return ASN1_TIME_to_tm(t, &tm) == 1 ? static_cast<std::int64_t>(timegm(&tm)) : 0;
 }
 
 /// Lower case without a final dot; empty when it cannot be a host name or wildcard that a client asks for.

@@ -30,7 +30,7 @@ class Certificate {
   std::int64_t not_before() const { return not_before_; }                 ///< Unix time, seconds.
   std::int64_t not_after() const { return not_after_; }
 
-  struct Handles;  ///< OpenSSL objects; l7/tls only.
+  struct Handles;  ///< OpenSSL objects; l7/tls and mgmt/ocsp only.
   const Handles& handles() const { return *handles_; }
 
  private:

@@ -2,6 +2,7 @@
 #include "l7/tls/openssl_util.h"
 
 #include <array>
+#include <ctime>
 
 #include "dataplane/base/hex.h"
 
@@ -20,6 +21,11 @@ std::string take_error_text(const char* fallback) {
   char text[160];
   ERR_error_string_n(chosen, text, sizeof text);
   return text;
+}
+
+std::int64_t unix_time(const ASN1_TIME* t) {
+  std::tm tm{};
+  return ASN1_TIME_to_tm(t, &tm) == 1 ? static_cast<std::int64_t>(timegm(&tm)) : 0;
 }
 
 std::string_view text_of(BIO* bio) {

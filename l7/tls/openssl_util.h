@@ -8,11 +8,12 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 
-/// Owners for OpenSSL's handles, and its error queue as text. Included by l7/tls sources only.
+/// Owners for OpenSSL's handles, and its error queue as text. Included by sources of l7/tls and mgmt/ocsp only.
 namespace sluice::l7::tls {
 
 template <auto Free>
@@ -38,6 +39,8 @@ using X509StackPtr = std::unique_ptr<STACK_OF(X509), X509StackFree>;
 /// which is emptied. `fallback` when there is none.
 std::string take_error_text(const char* fallback);
 
+/// Unix seconds; 0: unreadable.
+std::int64_t unix_time(const ASN1_TIME* t);
 /// What a memory BIO holds; as long as it does.
 std::string_view text_of(BIO* bio);
 /// As RFC 2253 has it; `keep_utf8`: bytes beyond ASCII as they are, instead of escaped. Empty: no memory.

@@ -104,7 +104,8 @@ class Compilation {
     for (const auto& [id, model] : config_.certificates) {
       const auto* before = find(before_.certificates, id);
       const auto* before_model = find(before_config_.certificates, id);
-      if (before != nullptr && before_model != nullptr && *before_model == model) {
+      if (before != nullptr && before_model != nullptr && before_model->certificate == model.certificate &&
+          before_model->private_key == model.private_key) {
         program_->certificates.emplace(id, *before);
         continue;
       }
@@ -285,10 +286,12 @@ class Compilation {
 Output compile(const Input& input, Slots& slots) { return Compilation(input, slots).run(); }
 
 std::unique_ptr<const l7::Snapshot> make_snapshot(const Program& program, std::uint64_t revision,
-                                                  std::shared_ptr<const l7::tls::TicketKeys> tickets) {
+                                                  std::shared_ptr<const l7::tls::TicketKeys> tickets,
+                                                  std::shared_ptr<const l7::tls::Staples> staples) {
   auto out = std::make_unique<l7::Snapshot>();
   out->revision = revision;
   out->ticket_keys = std::move(tickets);
+  out->staples = std::move(staples);
   std::map<std::string_view, std::vector<IpAddr>> addresses;
   for (const auto& [id, lb] : program.config->load_balancers) {
     for (const std::string& text : lb.addresses) {

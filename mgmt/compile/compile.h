@@ -31,8 +31,9 @@ struct Output {
 /// is refused.
 Output compile(const Input& input, Slots& slots);
 
-/// The published form of a program. No `tickets`: listeners give no session tickets.
+/// The published form of a program. No `tickets`: listeners give no session tickets. No `staples`: nor certificates' status.
 std::unique_ptr<const l7::Snapshot> make_snapshot(const Program& program, std::uint64_t revision,
-                                                  std::shared_ptr<const l7::tls::TicketKeys> tickets = nullptr);
+                                                  std::shared_ptr<const l7::tls::TicketKeys> tickets = nullptr,
+                                                  std::shared_ptr<const l7::tls::Staples> staples = nullptr);
 
 }  // namespace sluice::mgmt::compile

@@ -227,6 +227,7 @@ void fields(V& v, X& x) {
   v.required("id", x.id);
   v.required("certificate", x.certificate);
   v.secret("private_key", x.private_key);
+  v.optional("ocsp_stapling", x.ocsp_stapling);
   v.optional("managed_by", x.managed_by);
 }
 

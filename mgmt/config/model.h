@@ -216,6 +216,7 @@ struct Certificate {
   std::string id;
   std::string certificate;  ///< PEM chain, leaf first
   std::string private_key;  ///< PEM; written, stored, never shown again
+  bool ocsp_stapling = true;  ///< Where it names a responder and its chain has the issuer.
   std::string managed_by;
   friend bool operator==(const Certificate&, const Certificate&) = default;
 };

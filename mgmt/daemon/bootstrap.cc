@@ -184,6 +184,24 @@ void read_management(SettingGroup& g, Bootstrap::Management& out) {
   g.boolean("metrics_auth", out.metrics_auth);
 }
 
+bool is_url(const std::string& s, std::initializer_list<const char*> schemes) {
+  const auto begins = [&](const std::string& scheme) { return s.starts_with(scheme) && s.size() > scheme.size(); };
+  const bool plain = s.size() <= 2048 && s.find_first_of(" \t\r\n") == std::string::npos;
+  return plain && std::any_of(schemes.begin(), schemes.end(), begins);
+}
+
+void read_ocsp(SettingGroup& g, Bootstrap::Ocsp& out) {
+  g.boolean("stapling", out.stapling);
+  g.parsed("responder", "a URL (\"http://192.0.2.9:8888/\")", [&](const std::string& s) {
+    out.responder = s;
+    return is_url(s, {"http://", "https://"});
+  });
+  g.parsed("proxy", "the URL of a proxy (\"http://192.0.2.9:3128\", \"socks5h://192.0.2.9:1080\")", [&](const std::string& s) {
+    out.proxy = s;
+    return is_url(s, {"http://", "https://", "socks5://", "socks5h://"});
+  });
+}
+
 void read_log(SettingGroup& g, Bootstrap::Log& out) {
   g.choice("level", {"trace", "debug", "info", "warning", "error"}, out.level);
   std::string format = "text";
@@ -223,6 +241,7 @@ void read_all(SettingGroup& g, Bootstrap& out) {
     out.data_folder = s;
     return !s.empty() && s.front() == '/';
   });
+  g.group("ocsp", [&](SettingGroup& inner) { read_ocsp(inner, out.ocsp); });
   g.group("log", [&](SettingGroup& inner) { read_log(inner, out.log); });
   g.finish();
 }

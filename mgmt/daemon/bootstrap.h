@@ -30,12 +30,18 @@ struct Bootstrap {
     std::string file = "-";        ///< "-": standard error
     std::string access_log = "-";  ///< "-": standard output; "": none
   };
+  struct Ocsp {
+    bool stapling = true;
+    std::string responder;  ///< URL; empty: what certificates name.
+    std::string proxy;      ///< URL; empty: none.
+  };
 
   RuntimeConfig runtime;  ///< huge_pages is set from `huge_pages` by choose_huge_pages().
   HugePages huge_pages = HugePages::kAuto;
   l4::tcp::Config tcp;  ///< `secret` is drawn at the start.
   std::string data_folder = "/var/lib/sluice";
   Management management;
+  Ocsp ocsp;
   Log log;
 };
 

@@ -5,6 +5,8 @@
 #include <spdlog/spdlog.h>
 #include <sys/random.h>
 
+#include <ctime>
+
 #include "mgmt/daemon/host.h"
 #include "mgmt/daemon/log.h"
 #include "mgmt/rest/api_certificate.h"
@@ -44,8 +46,11 @@ Status Daemon::open_store() {
       {config_.data_folder, static_cast<std::uint32_t>(config_.runtime.worker_cores.size())}, shared_);
   if (!engine) return engine.error();
   engine_ = std::move(engine).value();
+  fetcher_ = std::make_unique<ocsp::HttpFetcher>(config_.ocsp.proxy, !config_.ocsp.responder.empty());
+  const ocsp::Keeper::Options stapling{config_.ocsp.stapling, config_.data_folder + "/ocsp", config_.ocsp.responder, {}};
+  keeper_ = std::make_unique<ocsp::Keeper>(stapling, *engine_, *fetcher_, [this](const ocsp::Notice& n) { tell(n); });
   records_ = std::make_unique<RecordWriter>(config_.log.access_log, shared_, *engine_, events_);
-  appliance_ = std::make_unique<LiveAppliance>(shared_, *engine_, *records_);
+  appliance_ = std::make_unique<LiveAppliance>(shared_, *engine_, *records_, *keeper_);
   return Ok{};
 }
 
@@ -104,15 +109,28 @@ Status Daemon::start_data_plane() {
 
 Status Daemon::start_management() {
   if (const Status s = records_->start(); !s) return s;
+  // What responders said before the restart is there for the first client.
+  if (const Status s = engine_->load(); !s) return s;
+  keeper_->restore(std::time(nullptr));
   if (const Status s = engine_->start(runtime_->rcu()); !s) return s;
   server_->start();
   events_.add("started", "sluiced", fmt::format("revision {}", engine_->revision()));
   housekeeper_ = std::make_unique<Housekeeper>(*engine_, events_);
   housekeeper_->start();
+  keeper_->start();
   spdlog::info("serving revision {} with {} worker(s); API on {}://{}:{}", engine_->revision(),
                runtime_->workers(), config_.management.tls ? "https" : "http", config_.management.address,
                server_->port());
   return Ok{};
+}
+
+void Daemon::tell(const ocsp::Notice& notice) {
+  using Level = ocsp::Notice::Level;
+  const auto level = notice.level == Level::kError     ? spdlog::level::err
+                     : notice.level == Level::kWarning ? spdlog::level::warn
+                                                       : spdlog::level::info;
+  spdlog::log(level, "certificate {}: {}", notice.certificate, notice.message);
+  if (!notice.event.empty()) events_.add(notice.event, notice.certificate, notice.message);
 }
 
 bool Daemon::drain() {
@@ -135,6 +153,7 @@ void Daemon::reload() {
 
 Daemon::~Daemon() {
   if (housekeeper_) housekeeper_->stop();
+  if (keeper_) keeper_->stop();
   if (server_) server_->stop();
   if (records_) records_->stop();
   // The engine frees its last snapshot through the data plane's RCU; that goes after it.

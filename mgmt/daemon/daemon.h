@@ -12,6 +12,8 @@
 #include "mgmt/daemon/live_appliance.h"
 #include "mgmt/daemon/record_writer.h"
 #include "mgmt/engine/engine.h"
+#include "mgmt/ocsp/fetcher.h"
+#include "mgmt/ocsp/keeper.h"
 #include "mgmt/rest/server.h"
 
 namespace sluice::mgmt::daemon {
@@ -39,6 +41,7 @@ class Daemon {
   Status load_tokens();
   Status start_data_plane();
   Status start_management();
+  void tell(const ocsp::Notice& notice);
 
   const Bootstrap config_;
   const cpu_set_t allowed_;
@@ -46,6 +49,8 @@ class Daemon {
   rest::EventLog events_;
   rest::Tokens tokens_;
   std::unique_ptr<Engine> engine_;
+  std::unique_ptr<ocsp::HttpFetcher> fetcher_;
+  std::unique_ptr<ocsp::Keeper> keeper_;
   std::unique_ptr<RecordWriter> records_;
   std::unique_ptr<LiveAppliance> appliance_;
   std::unique_ptr<l7::proxy::ProxyFactory> factory_;

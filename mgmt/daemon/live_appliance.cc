@@ -17,8 +17,9 @@ namespace sluice::mgmt::daemon {
 
 using rest::metric_label;
 
-LiveAppliance::LiveAppliance(l7::proxy::Shared& shared, const Engine& engine, const RecordWriter& records)
-    : shared_(shared), engine_(engine), records_(records), started_(std::time(nullptr)) {}
+LiveAppliance::LiveAppliance(l7::proxy::Shared& shared, const Engine& engine, const RecordWriter& records,
+                             const ocsp::Keeper& keeper)
+    : shared_(shared), engine_(engine), records_(records), ocsp_(keeper), started_(std::time(nullptr)) {}
 
 std::uint32_t LiveAppliance::workers() const {
   const Runtime* r = runtime_.load(std::memory_order_acquire);
@@ -154,6 +155,30 @@ void LiveAppliance::visit_management(MetricSink& sink) const {
     sink.gauge("sluice_certificate_expires_in_seconds",
                "Until the certificate's notAfter; negative afterwards.", metric_label("certificate", c.id),
                static_cast<double>(c.not_after - now));
+  }
+  visit_ocsp(sink, now);
+}
+
+void LiveAppliance::visit_ocsp(MetricSink& sink, std::int64_t now) const {
+  using ocsp::OcspState;
+  for (const auto& [id, status] : ocsp_.all()) {
+    if (status.state != OcspState::kStapled && status.state != OcspState::kMissing) continue;
+    const std::string labels = metric_label("certificate", id);
+    const bool stapled = status.state == OcspState::kStapled;
+    sink.gauge("sluice_ocsp_stapled", "Whether a valid OCSP response is there to staple.", labels, stapled ? 1 : 0);
+    if (!stapled) continue;
+    sink.gauge("sluice_ocsp_response_age_seconds", "Since the thisUpdate of the OCSP response that is stapled.", labels,
+               static_cast<double>(now - status.this_update));
+    sink.gauge("sluice_ocsp_next_update_in_seconds", "Until the nextUpdate of the OCSP response that is stapled.", labels,
+               static_cast<double>(status.next_update - now));
+    sink.gauge("sluice_ocsp_certificate_revoked", "Whether the OCSP response that is stapled says so.", labels,
+               status.revoked ? 1 : 0);
+  }
+  const ocsp::Totals totals = ocsp_.totals();
+  sink.counter("sluice_ocsp_requests_total", "Requests to OCSP responders.", "", totals.requests);
+  for (std::size_t i = 0; i < totals.failures.size(); ++i) {
+    sink.counter("sluice_ocsp_failures_total", "Requests to OCSP responders that gave nothing to staple.",
+                 metric_label("reason", to_string(static_cast<ocsp::Failure>(i))), totals.failures[i]);
   }
 }
 

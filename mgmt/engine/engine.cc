@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <map>
+#include <unordered_set>
 #include <utility>
 
 #include "mgmt/compile/compile.h"
@@ -47,6 +48,7 @@ class EngineImpl final : public Engine {
   }
   ~EngineImpl() override;
 
+  Status load() override;
   Status start(Rcu& rcu) override;
   void stop() override;
   ApplyResult apply(Config next, const ApplyOptions& options, const Change& change) override;
@@ -63,6 +65,8 @@ class EngineImpl final : public Engine {
   Status set_ticket_keys(const std::vector<TicketSecret>& secrets, const ApplyOptions& options) override;
   Status rotate_ticket_keys(std::int64_t now) override;
   std::vector<CertificateExpiry> certificate_expiries() const override;
+  std::vector<RunningCertificate> certificates() const override;
+  void set_staples(std::shared_ptr<const l7::tls::Staples> staples) override;
   std::optional<l7::MeterSlot> meter_of_load_balancer(const std::string& id) const override;
   std::optional<l7::MeterSlot> meter_of_listener(const std::string& id) const override;
   Explanation explain(const ExplainRequest& request) const override;
@@ -87,7 +91,9 @@ class EngineImpl final : public Engine {
   void publish(std::shared_ptr<const State> next);
   void publish_snapshot(const State& state);
   void audit_line(const ApplyOptions& options, const char* outcome, std::uint64_t revision);
+  Status load_locked();
   void ticket_keys_changed();
+  void publish_again();
   void release_idle_slots();
 
   l7::proxy::Shared& shared_;
@@ -99,6 +105,7 @@ class EngineImpl final : public Engine {
   std::vector<BackendSlot> waiting_;  ///< Retired, but a request still counts on them.
   std::vector<l7::MeterSlot> waiting_meters_;  ///< Likewise a connection.
   TicketKeyring tickets_;
+  std::shared_ptr<const l7::tls::Staples> staples_;
 
   mutable std::mutex store_mutex_;  ///< SQLite is used by one thread at a time.
   std::unique_ptr<store::Store> store_;
@@ -121,24 +128,34 @@ compile::Output EngineImpl::compile_now(std::shared_ptr<const Config> config,
       {std::move(config), previous, previous == nullptr ? &stored_ages_ : nullptr, workers_}, slots);
 }
 
+Status EngineImpl::load() {
+  const std::lock_guard lock(change_mutex_);
+  return load_locked();
+}
+
+Status EngineImpl::load_locked() {
+  const auto now = state();
+  if (now->program) return Ok{};
+  auto next = std::make_shared<State>(*now);
+  std::vector<FieldError> errors = config::validate(*now->config);
+  if (errors.empty()) {
+    auto output = compile_now(now->config, nullptr, slots_);
+    errors = std::move(output.errors);
+    next->program = std::move(output.program);
+  }
+  if (!errors.empty()) {
+    return Error{"revision " + std::to_string(now->revision) + " cannot be served: " + errors.front().path + " " +
+                 errors.front().message};
+  }
+  publish(std::move(next));
+  return Ok{};
+}
+
 Status EngineImpl::start(Rcu& rcu) {
   const std::lock_guard lock(change_mutex_);
-  const auto now = state();
-  auto next = std::make_shared<State>(*now);
-  if (!next->program) {
-    std::vector<FieldError> errors = config::validate(*now->config);
-    if (errors.empty()) {
-      auto output = compile_now(now->config, nullptr, slots_);
-      errors = std::move(output.errors);
-      next->program = std::move(output.program);
-    }
-    if (!errors.empty()) {
-      return Error{"revision " + std::to_string(now->revision) + " cannot be served: " + errors.front().path +
-                   " " + errors.front().message};
-    }
-  }
+  if (const Status loaded = load_locked(); !loaded) return loaded;
   rcu_ = &rcu;
-  publish(std::move(next));
+  publish(state());
   return Ok{};
 }
 
@@ -249,7 +266,7 @@ void EngineImpl::publish(std::shared_ptr<const State> next) {
 /// Started, and with a program.
 void EngineImpl::publish_snapshot(const State& state) {
   const l7::Snapshot* old =
-      shared_.snapshot.exchange(compile::make_snapshot(*state.program, state.revision, tickets_.keys()).release());
+      shared_.snapshot.exchange(compile::make_snapshot(*state.program, state.revision, tickets_.keys(), staples_).release());
   rcu_->synchronize();
   delete old;
 }
@@ -259,7 +276,18 @@ void EngineImpl::ticket_keys_changed() {
     const std::lock_guard lock(state_mutex_);
     ticket_info_ = tickets_.info();
   }
+  publish_again();
+}
+
+/// What stands beside the revision has changed.
+void EngineImpl::publish_again() {
   if (const auto now = state(); rcu_ != nullptr && now->program) publish_snapshot(*now);
+}
+
+void EngineImpl::set_staples(std::shared_ptr<const l7::tls::Staples> staples) {
+  const std::lock_guard lock(change_mutex_);
+  staples_ = std::move(staples);
+  publish_again();
 }
 
 TicketKeyring::Info EngineImpl::ticket_keys() const {
@@ -347,6 +375,21 @@ std::vector<CertificateExpiry> EngineImpl::certificate_expiries() const {
   if (!now->program) return out;
   out.reserve(now->program->certificates.size());
   for (const auto& [id, certificate] : now->program->certificates) out.push_back({id, certificate->not_after()});
+  return out;
+}
+
+std::vector<RunningCertificate> EngineImpl::certificates() const {
+  const auto now = state();
+  std::vector<RunningCertificate> out;
+  if (!now->program) return out;
+  std::unordered_set<std::string_view> presented;
+  for (const auto& [id, listener] : now->config->listeners) {
+    for (const config::CertificateRef& ref : listener.certificates) presented.insert(ref.certificate);
+  }
+  out.reserve(now->program->certificates.size());
+  for (const auto& [id, certificate] : now->program->certificates) {
+    out.push_back({id, certificate, presented.contains(id), now->config->certificates.at(id).ocsp_stapling});
+  }
   return out;
 }
 

@@ -60,6 +60,14 @@ struct CertificateExpiry {
   std::int64_t not_after = 0;  ///< Unix seconds.
 };
 
+/// A configured certificate as it is compiled: the same object as long as chain and key stay the same.
+struct RunningCertificate {
+  std::string id;
+  std::shared_ptr<const l7::tls::Certificate> certificate;
+  bool presented = false;      ///< By a listener.
+  bool ocsp_stapling = false;  ///< As configured.
+};
+
 /// The transaction at the heart of management: validate, compile, store, publish, or nothing. Any thread; changes are
 /// serialised. Owns the running snapshot and frees replaced ones after the grace period.
 class Engine {
@@ -76,6 +84,9 @@ class Engine {
   /// Compiles and publishes the last stored revision; from now on changes are published too. `rcu` outlives the
   /// engine or stop() is called first. A stored revision that no longer compiles is an error that names the field.
   virtual Status start(Rcu& rcu) = 0;
+  /// Compiles it without publishing, so that what belongs to its parts (set_staples) is there when start() publishes. No
+  /// need to call it otherwise.
+  virtual Status load() = 0;
   virtual void stop() = 0;
 
   /// Edits a state and returns errors (paths relative to the document that the caller got) to refuse.
@@ -110,6 +121,9 @@ class Engine {
 
   /// Of all certificates that run, by id. Nothing is parsed for it.
   virtual std::vector<CertificateExpiry> certificate_expiries() const = 0;
+  virtual std::vector<RunningCertificate> certificates() const = 0;
+  /// Published at once, and with each later revision. Not part of any: it changes without anybody's doing.
+  virtual void set_staples(std::shared_ptr<const l7::tls::Staples> staples) = 0;
 
   struct ExplainRequest {
     Endpoint vip;          ///< Where the request is sent.

@@ -2,11 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "dataplane/base/counter.h"
 #include "dataplane/worker/runtime.h"
 #include "l7/runtime_tables.h"
+#include "mgmt/ocsp/status.h"
 
 namespace sluice::mgmt::rest {
 
@@ -23,6 +26,8 @@ class Appliance {
   virtual bool draining() const = 0;
   /// Unix time, seconds.
   virtual std::int64_t started() const = 0;
+  /// None: nothing is known of such a certificate (yet).
+  virtual std::optional<ocsp::CertificateOcsp> ocsp_status(const std::string& certificate) const = 0;
 };
 
 }  // namespace sluice::mgmt::rest

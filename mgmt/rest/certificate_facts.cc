@@ -102,7 +102,29 @@ std::string utc_time(std::int64_t unix_seconds) {
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(unix_seconds)));
 }
 
-void add_certificate_facts(nlohmann::json& shown) {
+namespace {
+
+nlohmann::json ocsp_json(const ocsp::CertificateOcsp& o) {
+  using nlohmann::json;
+  const auto time = [](std::int64_t t) { return t == 0 ? json() : json(utc_time(t)); };
+  const bool stapled = o.state == ocsp::OcspState::kStapled;
+  json out = {{"state", ocsp::to_string(o.state)},
+              {"must_staple", o.must_staple},
+              {"responder", o.responder.empty() ? json() : json(o.responder)},
+              {"certificate_status", !stapled ? json() : json(o.revoked ? "revoked" : "good")},
+              {"this_update", time(o.this_update)},
+              {"next_update", time(o.next_update)},
+              {"revoked_at", time(o.revoked_at)},
+              {"next_request", time(o.next_request)},
+              {"failures", o.failures},
+              {"error", json()}};
+  if (!o.error.empty()) out["error"] = {{"reason", o.reason}, {"message", o.error}};
+  return out;
+}
+
+}  // namespace
+
+void add_certificate_facts(nlohmann::json& shown, const Appliance& appliance) {
   const auto pem = shown.find("certificate");
   if (pem == shown.end() || !pem->is_string()) return;
   const auto f = certificate_facts(pem->get_ref<const std::string&>());
@@ -114,9 +136,10 @@ void add_certificate_facts(nlohmann::json& shown) {
                      {"names", f->names},
                      {"not_before", utc_time(f->not_before)},
                      {"not_after", utc_time(f->not_after)}};
+  if (const auto o = appliance.ocsp_status(shown.value("id", ""))) shown["status"]["ocsp"] = ocsp_json(*o);
 }
 
-void add_authority_facts(nlohmann::json& shown) {
+void add_authority_facts(nlohmann::json& shown, const Appliance&) {
   using nlohmann::json;
   const auto open = [&shown](const char* member) {
     const auto pem = shown.find(member);

@@ -155,9 +155,9 @@ std::vector<FieldError> referrers(const Config& config, std::string_view member,
   return out;
 }
 
-json show_public(const ResourceKind& kind, const Config& config, const std::string& id) {
+json show_public(const ResourceKind& kind, const Config& config, const std::string& id, const Appliance& appliance) {
   json out = kind.show(config, id, config::Secrets::kHide);
-  if (kind.add_status) kind.add_status(out);
+  if (kind.add_status) kind.add_status(out, appliance);
   return out;
 }
 

@@ -12,6 +12,7 @@
 
 #include "mgmt/config/json.h"
 #include "mgmt/config/model.h"
+#include "mgmt/rest/appliance.h"
 
 namespace sluice::mgmt::rest {
 
@@ -49,7 +50,7 @@ struct ResourceKind {
   };
   std::function<Difference(const config::Config& before, const config::Config& after)> difference;
   /// Adds read-only facts as the member "status"; may be empty.
-  std::function<void(Json& shown)> add_status;
+  std::function<void(Json& shown, const Appliance& appliance)> add_status;
 };
 
 std::span<const ResourceKind> resource_kinds();
@@ -66,7 +67,8 @@ std::vector<config::FieldError> referrers(const config::Config& config, std::str
                                           const std::string& id);
 
 /// The form that leaves the process: no secrets, and the read-only status.
-nlohmann::json show_public(const ResourceKind& kind, const config::Config& config, const std::string& id);
+nlohmann::json show_public(const ResourceKind& kind, const config::Config& config, const std::string& id,
+                           const Appliance& appliance);
 
 /// Strong validator (RFC 9110, 8.8.3) of the whole resource, secrets included, as a quoted hash.
 std::string entity_tag(const nlohmann::json& with_secrets);

@@ -47,7 +47,7 @@ std::optional<Reply> bad_list_parameters(const ResourceKind& kind, const Call& c
 /// One kind's handlers. Copied into the route table; holds references that outlive it.
 class Resource {
  public:
-  Resource(const ResourceKind& kind, const Api& api) : kind_(kind), engine_(api.engine) {}
+  Resource(const ResourceKind& kind, const Api& api) : kind_(kind), engine_(api.engine), appliance_(api.appliance) {}
 
   Reply list(const Call& call) const;
   Reply get(const Call& call) const;
@@ -65,7 +65,7 @@ class Resource {
     json shown;
     std::string tag;
   };
-  View view(const Config& c, const std::string& id) const { return {show_public(kind_, c, id), tag(c, id)}; }
+  View view(const Config& c, const std::string& id) const { return {show_public(kind_, c, id, appliance_), tag(c, id)}; }
   Reply changed(const ApplyResult& result, View edited, const std::string& id, bool created) const;
   Reply not_found(const std::string& id) const {
     return problem(404, fmt::format("there is no {} \"{}\"", kind_.one, id));
@@ -76,6 +76,7 @@ class Resource {
 
   const ResourceKind& kind_;
   Engine& engine_;
+  const Appliance& appliance_;
 };
 
 Reply Resource::list(const Call& call) const {
@@ -97,7 +98,7 @@ Reply Resource::list(const Call& call) const {
       body["next"] = items.back()["id"];  // ?after= of the next page
       break;
     }
-    items.push_back(show_public(kind_, *config, id));
+    items.push_back(show_public(kind_, *config, id, appliance_));
   }
   body["items"] = std::move(items);
   return json_reply(200, body);
@@ -110,7 +111,7 @@ Reply Resource::get(const Call& call) const {
   if (!kind_.exists(*config, id)) return not_found(id);
   const std::string etag = tag(*config, id);
   if (not_modified(call, etag)) return Reply{304, "", "", {}}.with("ETag", etag);
-  return json_reply(200, show_public(kind_, *config, id)).with("ETag", etag);
+  return json_reply(200, show_public(kind_, *config, id, appliance_)).with("ETag", etag);
 }
 
 Reply Resource::changed(const ApplyResult& result, View edited, const std::string& id, bool created) const {

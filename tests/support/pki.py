@@ -36,20 +36,25 @@ class Authority:
                 f"/CN={name}", "-keyout", self.base / "ca.key", "-out", self.base / "ca.pem")
         self._list()
 
-    def issue(self, name, hosts=(), rsa=False):
-        """NAME.pem and NAME.key in `folder`; of a server with these host names, else of a client."""
+    def issue(self, name, hosts=(), rsa=False, extensions=()):
+        """NAME.pem and NAME.key in `folder`; of a server with these host names, else of a client. `extensions`: more of them, as
+        openssl.cnf has them: "extendedKeyUsage=OCSPSigning"."""
         request = self.base / f"{name}.csr"
         key = ("rsa:2048",) if rsa else ("ec", "-pkeyopt", "ec_paramgen_curve:P-256")
         names = ("-addext", "subjectAltName=" + ",".join(f"DNS:{host}" for host in hosts),
                  "-addext", "crlDistributionPoints=URI:http://ca.test/crl") if hosts else ()
-        openssl("req", "-new", "-newkey", *key, "-nodes", "-subj", f"/CN={name}", *names, "-keyout", self.folder / f"{name}.key",
-                "-out", request)
+        more = [word for extension in extensions for word in ("-addext", extension)]
+        openssl("req", "-new", "-newkey", *key, "-nodes", "-subj", f"/CN={name}", *names, *more, "-keyout",
+                self.folder / f"{name}.key", "-out", request)
         openssl("x509", "-req", "-in", request, "-CA", self.base / "ca.pem", "-CAkey", self.base / "ca.key", "-CAcreateserial",
                 "-copy_extensions", "copy", "-days", 365, "-out", self.folder / f"{name}.pem")
+        openssl("ca", "-config", self.config, "-cert", self.base / "ca.pem", "-keyfile", self.base / "ca.key", "-valid",
+                self.folder / f"{name}.pem")
 
-    def issued(self, name):
-        """As the REST API takes a certificate with its key."""
-        return {"id": name, "certificate": (self.folder / f"{name}.pem").read_text(),
+    def issued(self, name, chain=False):
+        """As the REST API takes a certificate with its key; `chain`: and its issuer's."""
+        issuer = (self.base / "ca.pem").read_text() if chain else ""
+        return {"id": name, "certificate": (self.folder / f"{name}.pem").read_text() + issuer,
                 "private_key": (self.folder / f"{name}.key").read_text()}
 
     def revoke(self, name):
@@ -60,6 +65,14 @@ class Authority:
     def _list(self):
         openssl("ca", "-config", self.config, "-cert", self.base / "ca.pem", "-keyfile", self.base / "ca.key", "-gencrl", "-out",
                 self.base / "crl.pem")
+
+    def start_responder(self, netns, port, minutes=1):
+        """`openssl ocsp` in that namespace, for all that was issued; its answers are good for so long."""
+        if not (self.folder / f"ocsp-{self.name}.pem").exists():
+            self.issue(f"ocsp-{self.name}", extensions=["extendedKeyUsage=OCSPSigning"])
+        return netns.start("openssl", "ocsp", "-index", self.base / "index.txt", "-port", port, "-CA", self.base / "ca.pem",
+                           "-rsigner", self.folder / f"ocsp-{self.name}.pem", "-rkey", self.folder / f"ocsp-{self.name}.key",
+                           "-nmin", minutes, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def resource(self):
         """As the REST API takes it."""

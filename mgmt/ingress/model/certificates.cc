@@ -90,7 +90,7 @@ class Presented {
                            "The listener has " + std::to_string(kMaxCertificates) + " certificates" + left_out);
     if (first) {
       refs_.emplace_back(id, std::vector<std::string>{});
-      out_.model.certificates[id] = {id, secret.certificate, secret.private_key, options_.mark()};
+      out_.model.certificates[id] = {id, secret.certificate, secret.private_key, true, options_.mark()};
       out_.origins.try_emplace("certificates/" + id, ingress);
     }
     std::vector<std::string>& hosts = *refs_[place->second].hosts;

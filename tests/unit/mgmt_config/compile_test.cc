@@ -221,6 +221,16 @@ TEST_F(CompileTest, another_tls_policy_is_compiled_anew) {
   EXPECT_NE(listener("secure")->tls, listener_before("secure")->tls);
 }
 
+TEST_F(CompileTest, a_certificate_stays_the_same_while_its_chain_and_key_do) {
+  Config c = test::sample();
+  run(c);
+  c.certificates["shop"].ocsp_stapling = false;
+  c.certificates["shop"].managed_by = "somebody";
+  run(c);
+  EXPECT_EQ(program_->certificates.at("shop"), before_->certificates.at("shop"));
+  EXPECT_EQ(listener("secure")->tls, listener_before("secure")->tls);
+}
+
 TEST_F(CompileTest, a_certificate_authority_changes_only_the_listeners_that_verify_clients_by_it) {
   Config c = test::sample();
   const test::Pem ca = test::make_pem("ca.example"), other = test::make_pem("other.example");

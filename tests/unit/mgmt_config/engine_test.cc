@@ -72,6 +72,37 @@ TEST_F(EngineTest, a_change_is_stored_and_published) {
   EXPECT_EQ(revisions[0].comment, "PUT /config");
 }
 
+TEST_F(EngineTest, staples_are_published_with_the_first_revision_and_each_later_one_and_are_no_revision) {
+  apply(test::sample());
+  open();
+  EXPECT_TRUE(engine_->certificates().empty()) << "nothing is compiled yet";
+  ASSERT_TRUE(engine_->load().ok());
+  EXPECT_EQ(snapshot(), nullptr);
+  const auto certificates = engine_->certificates();
+  ASSERT_EQ(certificates.size(), 1u);
+  EXPECT_EQ(certificates[0].id, "shop");
+  EXPECT_TRUE(certificates[0].presented);
+  EXPECT_TRUE(certificates[0].ocsp_stapling);
+  const auto staples = std::make_shared<const l7::tls::Staples>(std::vector<std::shared_ptr<const l7::tls::Staple>>{});
+  engine_->set_staples(staples);
+  start();
+  EXPECT_EQ(snapshot()->staples, staples);
+  EXPECT_EQ(engine_->certificates()[0].certificate, certificates[0].certificate);
+
+  const auto later = std::make_shared<const l7::tls::Staples>(std::vector<std::shared_ptr<const l7::tls::Staple>>{});
+  engine_->set_staples(later);
+  EXPECT_EQ(snapshot()->staples, later);
+  EXPECT_EQ(snapshot()->revision, 1u);
+  Config c = test::sample();
+  c.listeners["secure"].certificates.clear();
+  c.certificates["shop"].ocsp_stapling = false;
+  apply(c);
+  EXPECT_EQ(snapshot()->staples, later);
+  EXPECT_EQ(engine_->certificates()[0].certificate, certificates[0].certificate) << "chain and key are the same";
+  EXPECT_FALSE(engine_->certificates()[0].presented);
+  EXPECT_FALSE(engine_->certificates()[0].ocsp_stapling);
+}
+
 TEST_F(EngineTest, a_change_before_start_is_published_by_start) {
   EXPECT_EQ(apply(test::sample()).outcome, Outcome::kApplied);
   EXPECT_EQ(snapshot(), nullptr);

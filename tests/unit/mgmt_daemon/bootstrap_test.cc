@@ -34,6 +34,8 @@ TEST(Bootstrap, the_least_file_gets_the_documented_defaults) {
   EXPECT_TRUE(b.management.metrics_auth);
   EXPECT_EQ(b.log.level, "info");
   EXPECT_EQ(b.log.access_log, "-");
+  EXPECT_TRUE(b.ocsp.stapling);
+  EXPECT_EQ(b.ocsp.responder + b.ocsp.proxy, "");
   EXPECT_EQ(b.runtime.idle, IdlePolicy::kAdaptive);
   EXPECT_EQ(b.runtime.drain_timeout, std::chrono::seconds(30));
   ASSERT_EQ(b.runtime.ports.size(), 1u);
@@ -57,6 +59,7 @@ TEST(Bootstrap, every_field_arrives) {
       "management = { listen = \"[::1]:9000\"; tls = false; token_file = \"/etc/t\"; metrics_auth = false; "
       "certificate = \"/c\"; private_key = \"/k\"; };\n"
       "data_folder = \"/srv/sluice\";\n"
+      "ocsp = { stapling = false; responder = \"http://127.0.0.1:8888/\"; proxy = \"socks5h://10.0.0.9:1080\"; };\n"
       "log = { level = \"debug\"; format = \"json\"; file = \"/l\"; access_log = \"\"; };\n",
       "s.conf");
   ASSERT_TRUE(r.ok()) << r.errors[0].to_string();
@@ -88,6 +91,9 @@ TEST(Bootstrap, every_field_arrives) {
   EXPECT_EQ(b.management.token_file, "/etc/t");
   EXPECT_EQ(b.log.format, Bootstrap::LogFormat::kJson);
   EXPECT_EQ(b.log.access_log, "");
+  EXPECT_FALSE(b.ocsp.stapling);
+  EXPECT_EQ(b.ocsp.responder, "http://127.0.0.1:8888/");
+  EXPECT_EQ(b.ocsp.proxy, "socks5h://10.0.0.9:1080");
 }
 
 struct Wrong {
@@ -117,7 +123,12 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"unknown", with("colour = \"red\";"),
               "s.conf:3: colour: unknown name, expected one of ports, routes, workers, local_ports, tcp, "
               "memory, "
-              "management, data_folder, log"},
+              "management, data_folder, ocsp, log"},
+        Wrong{"ocsp_responder", with("ocsp = { responder = \"ldap://a/\"; };"),
+              "s.conf:3: ocsp.responder: expected a URL (\"http://192.0.2.9:8888/\"), not \"ldap://a/\""},
+        Wrong{"ocsp_proxy", with("ocsp = { proxy = \"http://\"; };"),
+              "s.conf:3: ocsp.proxy: expected the URL of a proxy (\"http://192.0.2.9:3128\", \"socks5h://192.0.2.9:1080\"), "
+              "not \"http://\""},
         Wrong{"unknown_inner", with("log = { levle = \"info\"; };"),
               "s.conf:3: log.levle: unknown name, expected one of level, format, file, access_log"},
         Wrong{"no_device", port("name = \"a\"; addresses = [ \"10.0.0.1/8\" ];"),

@@ -116,7 +116,9 @@ TEST_F(Records, a_path_that_cannot_be_opened_fails_the_start) {
 
 TEST_F(Records, the_appliances_metrics_name_backends_revision_and_expiry) {
   RecordWriter writer("", shared_, *engine_, events_);
-  const LiveAppliance appliance(shared_, *engine_, writer);
+  ocsp::HttpFetcher fetcher("", false);
+  const ocsp::Keeper keeper({.folder = folder_.path() + "/ocsp"}, *engine_, fetcher, [](const ocsp::Notice&) {});
+  const LiveAppliance appliance(shared_, *engine_, writer, keeper);
   const BackendSlot slot = *engine_->slot_of(first_group(), first_member());
   shared_.backends.at(slot, WorkerId{0}).requests.add(2);
   shared_.backends.at(slot, WorkerId{1}).requests.add(3);

@@ -30,8 +30,13 @@ class FakeAppliance final : public rest::Appliance {
   const l7::BackendTable& backends() const override { return shared_.backends; }
   bool draining() const override { return is_draining; }
   std::int64_t started() const override { return 1'700'000'000; }
+  std::optional<ocsp::CertificateOcsp> ocsp_status(const std::string& certificate) const override {
+    const auto found = ocsp_statuses.find(certificate);
+    return found == ocsp_statuses.end() ? std::nullopt : std::optional(found->second);
+  }
 
   bool is_draining = false;
+  std::map<std::string, ocsp::CertificateOcsp> ocsp_statuses;
 
  private:
   const l7::proxy::Shared& shared_;

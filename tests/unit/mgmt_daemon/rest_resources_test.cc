@@ -105,6 +105,40 @@ TEST_F(Resources, a_certificate_authority_says_what_is_in_it_and_stays_while_a_l
   EXPECT_EQ(call("DELETE", "/api/v1/certificate-authorities/ca").status, 204);
 }
 
+TEST_F(Resources, a_certificate_says_how_things_stand_with_its_ocsp_response) {
+  const Pem pem = make_pem("shop.example");
+  json document = {{"id", "shop"}, {"certificate", pem.certificate}, {"private_key", pem.private_key}};
+  Reply r = call("POST", "/api/v1/certificates", document);
+  ASSERT_EQ(r.status, 201) << r.text;
+  EXPECT_EQ(r.body["ocsp_stapling"], true);
+  EXPECT_FALSE(r.body["status"].contains("ocsp")) << "nothing is known yet";
+  ocsp::CertificateOcsp& o = appliance_->ocsp_statuses["shop"];
+  o.state = ocsp::OcspState::kMissing;
+  o.responder = "http://ocsp.test/";
+  o.failures = 2;
+  o.reason = "connect";
+  o.error = "connection refused";
+  o.next_request = 1'700'000'000;
+  r = call("GET", "/api/v1/certificates/shop");
+  EXPECT_EQ(r.body["status"]["ocsp"],
+            json::parse(R"({"state": "missing", "must_staple": false, "responder": "http://ocsp.test/",
+                            "certificate_status": null, "this_update": null, "next_update": null, "revoked_at": null,
+                            "next_request": "2023-11-14T22:13:20Z", "failures": 2,
+                            "error": {"reason": "connect", "message": "connection refused"}})"));
+  o = {.state = ocsp::OcspState::kStapled, .revoked = true, .this_update = 1'700'000'000, .next_update = 1'700'003'600,
+       .revoked_at = 1'600'000'000};
+  r = call("GET", "/api/v1/certificates");
+  const json shown = r.body["items"][0];
+  EXPECT_EQ(shown["status"]["ocsp"]["certificate_status"], "revoked");
+  EXPECT_EQ(shown["status"]["ocsp"]["next_update"], "2023-11-14T23:13:20Z");
+  EXPECT_EQ(shown["status"]["ocsp"]["error"], nullptr);
+  json back = shown;
+  back["ocsp_stapling"] = false;
+  r = call("PUT", "/api/v1/certificates/shop", back);
+  EXPECT_EQ(r.status, 200) << r.text;
+  EXPECT_EQ(r.body["ocsp_stapling"], false);
+}
+
 TEST_F(Resources, an_access_control_list_stays_while_a_listener_goes_by_it) {
   create_example();
   EXPECT_EQ(call("PUT", "/api/v1/access-control-lists/l", json{{"entries", {"10.0.0.0/8"}}}).status, 201);

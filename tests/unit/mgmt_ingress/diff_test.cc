@@ -179,10 +179,10 @@ TEST_F(Diff, a_refused_change_of_something_that_serves_leaves_it_as_it_is) {
 }
 
 TEST_F(Diff, a_certificate_is_sent_when_its_chain_changes_and_with_its_key) {
-  there.certificates["c"] = {"c", "chain 1", "", kMark};  // as the appliance shows it
-  wanted.model.certificates["c"] = {"c", "chain 1", "key 1", kMark};
+  there.certificates["c"] = {"c", "chain 1", "", true, kMark};  // as the appliance shows it
+  wanted.model.certificates["c"] = {"c", "chain 1", "key 1", true, kMark};
   EXPECT_TRUE(step().empty());
-  wanted.model.certificates["c"] = {"c", "chain 2", "key 2", kMark};
+  wanted.model.certificates["c"] = {"c", "chain 2", "key 2", true, kMark};
   const Change c = step();
   EXPECT_EQ(c.put.certificates.at("c").private_key, "key 2");
   EXPECT_EQ(c.to_json()["put"]["certificates"][0]["private_key"], "key 2");
