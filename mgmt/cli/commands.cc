@@ -134,7 +134,7 @@ int report_applied(const Answer& answer) {
 const std::vector<std::string>& kind_paths() {
   static const std::vector<std::string> kPaths = {"load-balancers", "listeners",    "rules",
                                                   "server-groups",  "certificates", "address-pools", "access-control-lists",
-                                                  "certificate-authorities"};
+                                                  "certificate-authorities", "tls-policies"};
   return kPaths;
 }
 

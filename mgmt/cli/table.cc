@@ -91,6 +91,13 @@ View view_of(const std::string& kind) {
               return Row{get(x, "id"), get(x, "name"), count("certificates"), count("revocation_lists")};
             }};
   }
+  if (kind == "tls-policies") {
+    return {{"ID", "VERSIONS", "TLS 1.2", "TLS 1.3", "GROUPS"}, [=](const json& x) {
+              const auto list = [&](const char* member) { return join(x.value(member, json()), nullptr, 2); };
+              return Row{get(x, "id"), get(x, "min_version") + "-" + get(x, "max_version"), list("cipher_suites_tls12"),
+                         list("cipher_suites_tls13"), list("groups")};
+            }};
+  }
   return {{"ID", "SCHEME", "RANGES"}, [=](const json& x) {
             return Row{get(x, "id"), get(x, "scheme"), join(x.value("ranges", json()))};
           }};

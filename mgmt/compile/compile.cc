@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "l7/tls/policy_names.h"
 #include "mgmt/compile/parts.h"
 #include "mgmt/config/json.h"
 #include "mgmt/config/performance_class.h"
@@ -51,6 +52,7 @@ class Compilation {
     compile_groups();
     compile_certificates();
     compile_authorities();
+    compile_tls_policies();
     compile_load_balancers();
     if (errors_.empty()) {
       compile_rules();
@@ -141,6 +143,34 @@ class Compilation {
     }
   }
 
+  /// Whether OpenSSL can do what they name. Looked at when a policy changes; contexts of listeners are made from it later.
+  void compile_tls_policies() {
+    using l7::tls::PolicyList;
+    const Pointer kind_at = root_ / KindOf<config::TlsPolicy>::kMember;
+    for (const auto& [id, model] : config_.tls_policies) {
+      const auto* before_model = find(before_config_.tls_policies, id);
+      if (before_model != nullptr && *before_model == model) continue;
+      const Pointer at = kind_at / id;
+      check_names(at / "cipher_suites_tls12", PolicyList::kCiphers, model.cipher_suites_tls12);
+      check_names(at / "cipher_suites_tls13", PolicyList::kCiphersuites, model.cipher_suites_tls13);
+      check_names(at / "groups", PolicyList::kGroups, model.groups);
+      check_names(at / "signature_algorithms", PolicyList::kSignatureAlgorithms, model.signature_algorithms);
+    }
+  }
+
+  void check_names(const Pointer& at, l7::tls::PolicyList list, const std::vector<std::string>& names) {
+    std::string all;
+    bool usable = true;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      const std::string why = l7::tls::unusable(list, names[i]);
+      if (!why.empty()) errors_.add(at / i, why);
+      usable &= why.empty();
+      all += (i > 0 ? ":" : "") + names[i];
+    }
+    if (!usable || names.empty()) return;
+    if (const std::string why = l7::tls::unusable_together(list, all); !why.empty()) errors_.add(at, why);
+  }
+
   std::uint64_t age_of(const std::string& id, const std::shared_ptr<const l7::Rule>* before) {
     if (before != nullptr) return (*before)->age;
     if (input_.stored_ages != nullptr) {
@@ -221,10 +251,11 @@ class Compilation {
                                                        const ListenerParts* before,
                                                        const config::Listener* before_model) {
     if (model.protocol != "https") return nullptr;
+    const l7::tls::Policy policy = config::tls_policy_of(model, config_).policy;
     if (before != nullptr && before_model != nullptr && before->listener->tls != nullptr &&
         before->certificates == parts.certificates && before_model->certificates == model.certificates &&
-        before_model->tls_policy == model.tls_policy && before_model->tls_min_version == model.tls_min_version &&
-        before_model->tls_max_version == model.tls_max_version && before->authorities == parts.authorities &&
+        before->authorities == parts.authorities &&
+        config::tls_policy_of(*before_model, before_config_).policy == policy &&
         before_model->client_authentication == model.client_authentication) {
       return before->listener->tls;
     }
@@ -233,7 +264,7 @@ class Compilation {
       server.certificates.emplace_back(parts.certificates[i], model.certificates[i].hosts);
     }
     if (!parts.certificates.empty()) server.default_certificate = parts.certificates.front();
-    server.policy = config::tls_policy_of(model).policy;
+    server.policy = policy;
     if (parts.authorities != nullptr)
       server.clients = make_client_authentication(*model.client_authentication, parts.authorities);
     auto context = l7::tls::ServerContext::create(server, input_.workers);

@@ -17,6 +17,7 @@ inline constexpr std::size_t kMaxCertificates = 10000;  ///< Of one listener.
 inline constexpr std::size_t kMaxServerNames = 4096;   ///< Of one certificate of a listener.
 inline constexpr std::size_t kMaxAclEntries = 10000;   ///< Of one access control list.
 inline constexpr std::size_t kMaxAcls = 16;            ///< Of one listener.
+inline constexpr std::size_t kMaxPolicyNames = 64;     ///< Of each list of a TLS policy.
 inline constexpr std::size_t kMaxMembers = 4096;       ///< Of one group.
 inline constexpr std::uint64_t kMaxWeight = 65535;
 inline constexpr std::uint64_t kMaxLimit = 1'000'000'000;   ///< Connections, or anything a second.

@@ -17,7 +17,7 @@ void check_server_names(ErrorList& errors, const Pointer& at, const std::vector<
 }
 
 void check_tls(ErrorList& errors, const Pointer& at, const Listener& listener, const Config& config) {
-  if (const auto policy = tls_policy_of(listener); !policy) errors.add(at / policy.error.member, policy.error.message);
+  if (const auto policy = tls_policy_of(listener, config); !policy) errors.add(at / policy.error.member, policy.error.message);
   const Pointer certificates_at = at / "certificates";
   if (listener.protocol != "https" && !listener.certificates.empty()) {
     errors.add(certificates_at, "must be empty unless protocol is \"https\"");

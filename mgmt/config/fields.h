@@ -240,6 +240,18 @@ void fields(V& v, X& x) {
   v.optional("managed_by", x.managed_by);
 }
 
+template <class V, Of<TlsPolicy> X>
+void fields(V& v, X& x) {
+  v.required("id", x.id);
+  v.optional("min_version", x.min_version);
+  v.optional("max_version", x.max_version);
+  v.optional("cipher_suites_tls12", x.cipher_suites_tls12);
+  v.optional("cipher_suites_tls13", x.cipher_suites_tls13);
+  v.optional("groups", x.groups);
+  v.optional("signature_algorithms", x.signature_algorithms);
+  v.optional("managed_by", x.managed_by);
+}
+
 /// The "type" member of each action, in the order of the variant.
 inline constexpr const char* kActionTypes[] = {"forward", "redirect", "fixed_response"};
 static_assert(std::size(kActionTypes) == std::variant_size_v<Action>);

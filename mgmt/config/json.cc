@@ -6,6 +6,7 @@
 #include <random>
 #include <unordered_map>
 
+#include "dataplane/base/ascii.h"
 #include "mgmt/config/json_reader.h"
 #include "mgmt/config/json_writer.h"
 #include "mgmt/config/names.h"
@@ -21,7 +22,7 @@ std::string generated_id(std::string_view kind) {
   const std::uint64_t number = std::uint64_t{source()} << 32 | source();
   char digits[17] = {};
   std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(number));
-  std::string id(kind);
+  std::string id = ascii_lower(std::string(kind));
   std::replace(id.begin(), id.end(), ' ', '-');
   return id + "-" + digits;
 }
@@ -73,9 +74,10 @@ Parsed<Config> config_from_json(const json& document) {
     read_collection<ServerGroup>(document, root, errors, out.value);
     read_collection<Certificate>(document, root, errors, out.value);
     read_collection<CertificateAuthority>(document, root, errors, out.value);
+    read_collection<TlsPolicy>(document, root, errors, out.value);
     for (const char* name :
          {"address_pools", "access_control_lists", "load_balancers", "listeners", "rules", "server_groups",
-          "certificates", "certificate_authorities"}) {
+          "certificates", "certificate_authorities", "tls_policies"}) {
       reader.known(name);
     }
     reader.finish();
@@ -94,6 +96,7 @@ json to_json(const Config& config, Secrets secrets) {
   out[KindOf<ServerGroup>::kMember] = write_collection<ServerGroup>(config, secrets);
   out[KindOf<Certificate>::kMember] = write_collection<Certificate>(config, secrets);
   out[KindOf<CertificateAuthority>::kMember] = write_collection<CertificateAuthority>(config, secrets);
+  out[KindOf<TlsPolicy>::kMember] = write_collection<TlsPolicy>(config, secrets);
   return out;
 }
 
@@ -129,6 +132,7 @@ template Parsed<Rule> resource_from_json(const json&, std::string_view);
 template Parsed<ServerGroup> resource_from_json(const json&, std::string_view);
 template Parsed<Certificate> resource_from_json(const json&, std::string_view);
 template Parsed<CertificateAuthority> resource_from_json(const json&, std::string_view);
+template Parsed<TlsPolicy> resource_from_json(const json&, std::string_view);
 
 json to_json(const AddressPool& x, Secrets secrets) { return detail::write(x, secrets); }
 json to_json(const AccessControlList& x, Secrets secrets) { return detail::write(x, secrets); }
@@ -138,6 +142,7 @@ json to_json(const Rule& x, Secrets secrets) { return detail::write(x, secrets);
 json to_json(const ServerGroup& x, Secrets secrets) { return detail::write(x, secrets); }
 json to_json(const Certificate& x, Secrets secrets) { return detail::write(x, secrets); }
 json to_json(const CertificateAuthority& x, Secrets secrets) { return detail::write(x, secrets); }
+json to_json(const TlsPolicy& x, Secrets secrets) { return detail::write(x, secrets); }
 
 namespace {
 

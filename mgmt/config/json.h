@@ -34,13 +34,13 @@ enum class Secrets : std::uint8_t {
 Parsed<nlohmann::json> json_from_text(std::string_view text);
 
 /// The whole desired state: {"address_pools": [...], "access_control_lists": [...], "load_balancers": [...], "listeners": [...], "rules": [...],
-/// "server_groups": [...], "certificates": [...], "certificate_authorities": [...]}. An absent array is an empty one. Each object has its "id".
+/// "server_groups": [...], "certificates": [...], "certificate_authorities": [...], "tls_policies": [...]}. An absent array is an empty one. Each object has its "id".
 Parsed<Config> config_from_json(const nlohmann::json& document);
 nlohmann::json to_json(const Config& config, Secrets secrets);
 
 /// One resource. `id`: from the request's path; the body may leave "id" out, and must not name another one. Empty (a
 /// POST): the body's own, or a generated one ("rule-5f0c9d41a2b37e68").
-/// T: AddressPool, AccessControlList, LoadBalancer, Listener, Rule, ServerGroup, Certificate, CertificateAuthority.
+/// T: AddressPool, AccessControlList, LoadBalancer, Listener, Rule, ServerGroup, Certificate, CertificateAuthority, TlsPolicy.
 template <class T>
 Parsed<T> resource_from_json(const nlohmann::json& document, std::string_view id = {});
 
@@ -52,6 +52,7 @@ nlohmann::json to_json(const Rule& x, Secrets secrets = Secrets::kHide);
 nlohmann::json to_json(const ServerGroup& x, Secrets secrets = Secrets::kHide);
 nlohmann::json to_json(const Certificate& x, Secrets secrets = Secrets::kHide);
 nlohmann::json to_json(const CertificateAuthority& x, Secrets secrets = Secrets::kHide);
+nlohmann::json to_json(const TlsPolicy& x, Secrets secrets = Secrets::kHide);
 
 /// How a kind is called: `kMember` in the config document, `kPath` in the REST path, `kMap` in Config. REST handlers
 /// are templates over T and take these, so that they need no more of a new kind than one specialisation here (README.md says what else does).
@@ -98,6 +99,11 @@ struct KindOf<CertificateAuthority> {
   static constexpr std::string_view kMember = "certificate_authorities", kPath = "certificate-authorities",
                                     kOne = "certificate authority";
   static constexpr auto kMap = &Config::certificate_authorities;
+};
+template <>
+struct KindOf<TlsPolicy> {
+  static constexpr std::string_view kMember = "tls_policies", kPath = "tls-policies", kOne = "TLS policy";
+  static constexpr auto kMap = &Config::tls_policies;
 };
 
 /// The engine names fields by id ("/rules/shop/paths/0/value"), because it sees the model and not what was sent.

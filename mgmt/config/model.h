@@ -126,7 +126,7 @@ struct Listener {
   std::uint32_t port = 80;
   std::string protocol = "http";        ///< "http", "https", "tls_passthrough"
   std::vector<CertificateRef> certificates;  ///< The first is the default. Empty with https: the generated one.
-  std::string tls_policy = "default";             ///< A name of l7/tls/policy.h
+  std::string tls_policy = "default";             ///< A name of l7/tls/policy.h, or the id of a TlsPolicy
   std::string tls_min_version, tls_max_version;   ///< "1.2": narrows the policy; empty: its own
   std::optional<ClientAuthentication> client_authentication;  ///< None: off. "https" only.
   std::optional<Hsts> hsts;                                   ///< None: not sent. "https" only.
@@ -231,6 +231,18 @@ struct CertificateAuthority {
   friend bool operator==(const CertificateAuthority&, const CertificateAuthority&) = default;
 };
 
+/// What a listener's TLS offers, by names of OpenSSL's, in the order of preference. Empty lists: those of the built-in "default".
+struct TlsPolicy {
+  std::string id;  ///< Not that of a built-in one (l7/tls/policy.h).
+  std::string min_version = "1.2", max_version = "1.3";
+  std::vector<std::string> cipher_suites_tls12;   ///< "ECDHE-RSA-AES128-GCM-SHA256"
+  std::vector<std::string> cipher_suites_tls13;   ///< "TLS_AES_128_GCM_SHA256"
+  std::vector<std::string> groups;                ///< "X25519", "P-256"
+  std::vector<std::string> signature_algorithms;  ///< "ECDSA+SHA256", "rsa_pss_rsae_sha256"; empty: all that are strong enough.
+  std::string managed_by;
+  friend bool operator==(const TlsPolicy&, const TlsPolicy&) = default;
+};
+
 /// Everything, by id. Order of a map, so that two equal states are equal text.
 struct Config {
   std::map<std::string, AddressPool> address_pools;
@@ -241,6 +253,7 @@ struct Config {
   std::map<std::string, ServerGroup> server_groups;
   std::map<std::string, Certificate> certificates;
   std::map<std::string, CertificateAuthority> certificate_authorities;
+  std::map<std::string, TlsPolicy> tls_policies;
   friend bool operator==(const Config&, const Config&) = default;
 };
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -41,6 +42,22 @@ std::string names_of_policies() {
   return out;
 }
 
+/// Built-in, or else one of the configuration's.
+std::optional<Policy> find(const std::string& name, const Config& config) {
+  if (const Policy* built_in = l7::tls::find_policy(name)) return *built_in;
+  const auto own = config.tls_policies.find(name);
+  return own == config.tls_policies.end() ? std::nullopt : std::optional(make_policy(own->second));
+}
+
+TlsVersion version_of(const std::string& text) { return text == "1.2" ? TlsVersion::kTls12 : TlsVersion::kTls13; }
+
+/// In OpenSSL's syntax; none: as in the default policy.
+std::string list_of(const std::vector<std::string>& names, const std::string& otherwise) {
+  std::string out;
+  for (const std::string& name : names) out += (out.empty() ? "" : ":") + name;
+  return out.empty() ? otherwise : out;
+}
+
 /// False: the text is no version that the policy speaks.
 bool narrow(const Policy& policy, const std::string& text, TlsVersion& version) {
   if (text.empty()) return true;
@@ -52,11 +69,23 @@ bool narrow(const Policy& policy, const std::string& text, TlsVersion& version) 
 
 }  // namespace
 
-TlsPolicy tls_policy_of(const Listener& listener) {
-  TlsPolicy out;
-  const Policy* named = l7::tls::find_policy(listener.tls_policy);
-  if (named == nullptr) {
-    out.error = {"tls_policy", "must be one of " + names_of_policies()};
+l7::tls::Policy make_policy(const TlsPolicy& model) {
+  Policy out = l7::tls::default_policy();  // and its security level
+  out.name = model.id;
+  out.min_version = version_of(model.min_version);
+  out.max_version = version_of(model.max_version);
+  out.ciphers = list_of(model.cipher_suites_tls12, out.ciphers);
+  out.ciphersuites = list_of(model.cipher_suites_tls13, out.ciphersuites);
+  out.groups = list_of(model.groups, out.groups);
+  out.signature_algorithms = list_of(model.signature_algorithms, out.signature_algorithms);
+  return out;
+}
+
+ListenerPolicy tls_policy_of(const Listener& listener, const Config& config) {
+  ListenerPolicy out;
+  const std::optional<Policy> named = find(listener.tls_policy, config);
+  if (!named) {
+    out.error = {"tls_policy", "must be one of " + names_of_policies() + ", or the id of a TLS policy"};
     return out;
   }
   out.policy = *named;

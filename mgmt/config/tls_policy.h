@@ -9,7 +9,7 @@
 namespace sluice::mgmt::config {
 
 /// What a listener's TLS offers, or the member that is wrong and why.
-struct TlsPolicy {
+struct ListenerPolicy {
   struct {
     std::string member, message;
   } error;
@@ -17,7 +17,10 @@ struct TlsPolicy {
   explicit operator bool() const { return error.member.empty(); }
 };
 
-/// The policy that it names, between its own bounds of the version.
-TlsPolicy tls_policy_of(const Listener& listener);
+/// The policy that it names, built-in or of `config`, between its own bounds of the version.
+ListenerPolicy tls_policy_of(const Listener& listener, const Config& config);
+
+/// In the data plane's form. `model` has passed validate().
+l7::tls::Policy make_policy(const TlsPolicy& model);
 
 }  // namespace sluice::mgmt::config

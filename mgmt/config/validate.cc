@@ -172,6 +172,7 @@ std::vector<FieldError> validate(const Config& config) {
   check_common<ServerGroup>(errors, root, config);
   check_common<Certificate>(errors, root, config);
   check_common<CertificateAuthority>(errors, root, config);
+  check_common<TlsPolicy>(errors, root, config);
 
   check_pools(errors, root, config);
   check_access_control_lists(errors, root, config);
@@ -184,6 +185,8 @@ std::vector<FieldError> validate(const Config& config) {
     detail::check_server_group(errors, groups_at / id, group);
   check_certificates(errors, root, config);
   check_certificate_authorities(errors, root, config);
+  const Pointer policies_at = root / KindOf<TlsPolicy>::kMember;
+  for (const auto& [id, policy] : config.tls_policies) detail::check_tls_policy(errors, policies_at / id, policy);
   return errors.take();
 }
 

@@ -141,6 +141,7 @@ void LiveAppliance::visit_management(MetricSink& sink) const {
   count("server_group", config->server_groups.size());
   count("certificate", config->certificates.size());
   count("certificate_authority", config->certificate_authorities.size());
+  count("tls_policy", config->tls_policies.size());
   sink.counter("sluice_access_log_lines_total", "Lines written to the access log.", "",
                records_.lines_written());
   sink.counter("sluice_access_log_lines_lost_total",

@@ -25,5 +25,6 @@ void add_config_routes(RouteTable& table, const Api& api);
 void add_status_routes(RouteTable& table, const Api& api);
 void add_explain_routes(RouteTable& table, const Api& api);
 void add_ticket_key_routes(RouteTable& table, const Api& api);
+void add_tls_policy_routes(RouteTable& table, const Api& api);
 
 }  // namespace sluice::mgmt::rest

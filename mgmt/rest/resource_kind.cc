@@ -76,6 +76,7 @@ std::vector<ResourceKind> make_kinds() {
   kinds.back().add_status = add_certificate_facts;
   kinds.push_back(make_kind<config::CertificateAuthority>({{"name", "/name"}}));
   kinds.back().add_status = add_authority_facts;
+  kinds.push_back(make_kind<config::TlsPolicy>({}));
   kinds.push_back(make_kind<config::ServerGroup>({{"name", "/name"}, {"address", "/members"}}));
   kinds.push_back(
       make_kind<config::LoadBalancer>({{"scheme", "/scheme"}, {"name", "/name"}, {"address", "/addresses"}}));
@@ -84,7 +85,8 @@ std::vector<ResourceKind> make_kinds() {
        {"protocol", "/protocol"},
        {"certificate", "/certificates"},
        {"certificate_authority", "/client_authentication/certificate_authority"},
-       {"access_control_list", "/access_control/access_control_lists"}}));
+       {"access_control_list", "/access_control/access_control_lists"},
+       {"tls_policy", "/tls_policy"}}));
   kinds.push_back(
       make_kind<config::Rule>({{"listener", "/listener"}, {"server_group", "/action/server_groups"}}));
   return kinds;
@@ -135,6 +137,8 @@ std::vector<FieldError> referrers(const Config& config, std::string_view member,
         listener.client_authentication->certificate_authority == id) {
       out.push_back({path + "/client_authentication/certificate_authority", who + " verifies clients by it"});
     }
+    if (member == "tls_policies" && listener.tls_policy == id)
+      out.push_back({path + "/tls_policy", who + " goes by it"});
     if (member == "access_control_lists" && listener.access_control) {
       const auto& lists = listener.access_control->access_control_lists;
       for (std::size_t i = 0; i < lists.size(); ++i) {

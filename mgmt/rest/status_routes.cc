@@ -146,6 +146,7 @@ RouteTable make_routes(const Api& api) {
   add_config_routes(table, api);
   add_explain_routes(table, api);
   add_ticket_key_routes(table, api);
+  add_tls_policy_routes(table, api);
   return table;
 }
 

@@ -122,6 +122,7 @@ std::string add_row(Stored& out, std::string_view kind, std::string_view id, std
     return add_object<config::Certificate>(out.config, id, body);
   if (kind == KindOf<config::CertificateAuthority>::kMember)
     return add_object<config::CertificateAuthority>(out.config, id, body);
+  if (kind == KindOf<config::TlsPolicy>::kMember) return add_object<config::TlsPolicy>(out.config, id, body);
   return "is of an unknown kind";
 }
 
@@ -221,7 +222,7 @@ bool Store::write_changes(const Revision& r, const Config& current, const Config
          changes.write<config::Listener>(current, next) && changes.write<config::Rule>(current, next) &&
          changes.write<config::ServerGroup>(current, next) &&
          changes.write<config::Certificate>(current, next) &&
-         changes.write<config::CertificateAuthority>(current, next);
+         changes.write<config::CertificateAuthority>(current, next) && changes.write<config::TlsPolicy>(current, next);
 }
 
 bool Store::prune(std::uint64_t newest) {

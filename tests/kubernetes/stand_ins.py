@@ -172,7 +172,7 @@ class FakeApi:
 
 class FakeAppliance:
     KINDS = ("load_balancers", "listeners", "rules", "server_groups", "certificates", "address_pools",
-             "access_control_lists", "certificate_authorities")
+             "access_control_lists", "certificate_authorities", "tls_policies")
 
     def __init__(self):
         self.config = {k: {} for k in self.KINDS}

@@ -157,9 +157,8 @@ bool scheduler(const std::string& v, IngressSettings& s) {
 }
 
 bool tls_policy(const std::string& v, IngressSettings& s) {
-  if (l7::tls::find_policy(v) == nullptr) return false;
-  s.listener.tls_policy = v;
-  return true;
+  s.listener.tls_policy = v;  // whether it is built-in or the appliances', translate() sees
+  return config::is_id(v);
 }
 
 bool backend_family(const std::string& v, IngressSettings& s) {

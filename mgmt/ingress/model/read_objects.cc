@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "l7/tls/policy.h"
 #include "mgmt/config/json.h"
 #include "mgmt/config/validate.h"
 #include "mgmt/ingress/model/base64.h"
@@ -62,6 +63,7 @@ IngressRule read_rule(const json& j) {
 
 /// What a template refers to is the appliance's own; here it only has to look right.
 void add_referred(const config::Listener& l, config::Config& alone) {
+  if (l7::tls::find_policy(l.tls_policy) == nullptr) alone.tls_policies[l.tls_policy] = {.id = l.tls_policy};
   if (!l.access_control) return;
   for (const std::string& id : l.access_control->access_control_lists) alone.access_control_lists[id] = {.id = id};
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "dataplane/base/ip.h"
+#include "mgmt/config/tls_policy.h"
 #include "mgmt/ingress/model/certificates.h"
 #include "mgmt/ingress/model/ids.h"
 #include "mgmt/ingress/model/routes.h"
@@ -72,6 +73,21 @@ void add_load_balancer(const Instance& instance, const std::vector<const config:
   out.model.load_balancers[lb.id] = std::move(lb);
 }
 
+/// Leaves a TLS policy out that is neither built-in nor on all of its appliances, which would refuse the listeners with it; and
+/// bounds of the version that another policy than theirs does not have.
+void check_tls_policy(config::Listener& listener, const Instance& instance,
+                      const std::vector<const config::Config*>& appliances, Notices& notices) {
+  const auto has = [&](const config::Config* c) { return bool{config::tls_policy_of(listener, *c)}; };
+  const bool built_in = l7::tls::find_policy(listener.tls_policy) != nullptr;
+  if (built_in || appliances.empty() || std::all_of(appliances.begin(), appliances.end(), has)) return;
+  notices.warn(instance.live.front().ingress->meta.key, "TlsPolicyNotFound",
+               "Not each of its appliances has a TLS policy \"" + listener.tls_policy +
+                   "\" with the versions that are asked for; the default one is taken.");
+  const config::Listener plain;
+  listener.tls_policy = plain.tls_policy;
+  if (!config::tls_policy_of(listener, {})) listener.tls_min_version = listener.tls_max_version = "";
+}
+
 /// The list of a class, when the listeners go by it.
 void add_access_lists(const Instance& instance, const config::Listener& listener, Translation& out) {
   if (!listener.access_control) return;
@@ -91,6 +107,7 @@ void add_instance(const Instance& instance, const Cluster& cluster,
   // "LB" is no name of a class, whose load balancers have theirs there.
   const std::string prefix = instance.own ? instance.id : make_id({options.cluster, "LB", instance.id});
   config::Listener http = oldest_wins(instance, &IngressSettings::listener, "listeners", notices);
+  check_tls_policy(http, instance, appliances, notices);
   add_access_lists(instance, http, out);
   http.load_balancer = instance.id;
   http.managed_by = options.mark();

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "l7/tls/policy_names.h"
 #include "tests/unit/l7_tls/harness.h"
 #include "tests/unit/l7_tls/test_certificates.h"
 
@@ -117,6 +118,38 @@ TEST(Policy, SignsNothingWithSha1InTls12) {
     Pair pair(context_of(p.name.c_str(), "RSA-2048"), {.client = o});
     EXPECT_FALSE(pair.connect()) << p.name;
   }
+}
+
+TEST(Policy, NamesThatAServerCanAgreeUponAreUsable) {
+  const auto ok = [](PolicyList list, const char* name) { return unusable(list, name).empty(); };
+  for (const char* name : {"ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-CHACHA20-POLY1305", "ECDHE-ECDSA-AES256-CCM", "AES128-SHA",
+                           "ECDHE-RSA-CAMELLIA256-SHA384"}) {
+    EXPECT_TRUE(ok(PolicyList::kCiphers, name)) << name;
+  }
+  for (const char* name : {"", "ALL", "HIGH", "AES128", "kRSA", "ECDHE-RSA-AES128-GCM-SHA256:AES128-SHA", "-AES128-SHA",
+                           "@SECLEVEL=0", "aNULL", "TLS_AES_128_GCM_SHA256", "ECDHE-RSA-AES128-GCM-SHA257", "NULL-SHA256",
+                           "ECDHE-RSA-NULL-SHA", "AECDH-AES128-SHA", "DHE-RSA-AES128-GCM-SHA256", "PSK-AES128-GCM-SHA256",
+                           "ecdhe-rsa-aes128-gcm-sha256"}) {
+    EXPECT_FALSE(ok(PolicyList::kCiphers, name)) << name;
+  }
+  for (const char* name : {"TLS_AES_128_GCM_SHA256", "TLS_CHACHA20_POLY1305_SHA256", "TLS_AES_128_CCM_SHA256"})
+    EXPECT_TRUE(ok(PolicyList::kCiphersuites, name)) << name;
+  for (const char* name : {"AES128-SHA", "TLS_AES_128_GCM_SHA257", "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384"})
+    EXPECT_FALSE(ok(PolicyList::kCiphersuites, name)) << name;
+  for (const char* name : {"X25519", "P-256", "prime256v1", "secp384r1", "X448", "ffdhe2048"})
+    EXPECT_TRUE(ok(PolicyList::kGroups, name)) << name;
+  for (const char* name : {"X25519:P-256", "?X25519", "P-257", "*"}) EXPECT_FALSE(ok(PolicyList::kGroups, name)) << name;
+  for (const char* name : {"ECDSA+SHA256", "RSA-PSS+SHA512", "rsa_pss_rsae_sha256", "ed25519"})
+    EXPECT_TRUE(ok(PolicyList::kSignatureAlgorithms, name)) << name;
+  for (const char* name : {"RSA+SHA1", "ECDSA+SHA1", "rsa_pkcs1_sha1", "RSA", "RSA+SHA256:ECDSA+SHA256", "MD5"})
+    EXPECT_FALSE(ok(PolicyList::kSignatureAlgorithms, name)) << name;
+  EXPECT_EQ(unusable_together(PolicyList::kGroups, "X25519:P-256"), "");
+  EXPECT_NE(unusable_together(PolicyList::kGroups, "P-256:prime256v1"), "");
+}
+
+TEST(Policy, GroupsOfANewerOpensslAreUsableWhereItIsThere) {
+  const bool there = OpenSSL_version_num() >= 0x30500000L;
+  EXPECT_EQ(unusable(PolicyList::kGroups, "X25519MLKEM768").empty(), there);
 }
 
 TEST(Policy, HasAName) {

@@ -221,6 +221,40 @@ TEST_F(CompileTest, another_tls_policy_is_compiled_anew) {
   EXPECT_NE(listener("secure")->tls, listener_before("secure")->tls);
 }
 
+TEST_F(CompileTest, a_tls_policy_changes_only_the_listeners_that_name_it) {
+  Config c = test::sample();
+  c.tls_policies["p"] = {.id = "p"};
+  c.listeners["secure"].tls_policy = "p";
+  c.listeners["other"] = c.listeners["secure"];
+  c.listeners["other"].id = "other";
+  c.listeners["other"].port = 8443;
+  c.listeners["other"].tls_policy = "default";
+  run(c);
+  c.tls_policies["p"].managed_by = "somebody";
+  run(c);
+  EXPECT_EQ(listener("secure")->tls, listener_before("secure")->tls) << "nothing that TLS sees";
+  c.tls_policies["p"].cipher_suites_tls13 = {"TLS_AES_256_GCM_SHA384"};
+  run(c);
+  EXPECT_NE(listener("secure")->tls, listener_before("secure")->tls);
+  EXPECT_EQ(listener("other")->tls, listener_before("other")->tls);
+  EXPECT_EQ(listener("secure")->router, listener_before("secure")->router);
+}
+
+TEST_F(CompileTest, names_each_element_of_a_tls_policy_that_openssl_does_not_know) {
+  Config c = test::sample();
+  c.tls_policies["p"] = {.id = "p",
+                         .cipher_suites_tls12 = {"ECDHE-RSA-AES128-GCM-SHA256", "TLS_AES_128_GCM_SHA256"},
+                         .cipher_suites_tls13 = {"AES"},
+                         .groups = {"X25519", "P-25519"},
+                         .signature_algorithms = {"RSA+SHA1"}};
+  std::vector<std::string> paths;
+  for (const FieldError& e : errors(c)) paths.push_back(e.path);
+  EXPECT_THAT(paths, ElementsAre("/tls_policies/p/cipher_suites_tls12/1", "/tls_policies/p/cipher_suites_tls13/0",
+                                 "/tls_policies/p/groups/1", "/tls_policies/p/signature_algorithms/0"));
+  c.tls_policies["p"] = {.id = "p", .groups = {"X25519", "P-256", "prime256v1"}};
+  EXPECT_THAT(errors(c), ElementsAre(FieldError{"/tls_policies/p/groups", "names one thing twice"}));
+}
+
 TEST_F(CompileTest, a_certificate_stays_the_same_while_its_chain_and_key_do) {
   Config c = test::sample();
   run(c);

@@ -27,6 +27,15 @@ TEST(ConfigJson, comes_back_equal_from_its_own_text) {
   EXPECT_EQ(parsed.value, config);
 }
 
+TEST(ConfigJson, a_tls_policy_comes_back_equal) {
+  Config config = test::sample();
+  config.tls_policies["p"] = {"p", "1.2", "1.2", {"a", "b"}, {"c"}, {"d"}, {"e", "f"}, "me"};
+  const auto parsed = config_from_json(to_json(config, Secrets::kShow));
+  EXPECT_THAT(parsed.errors, ElementsAre());
+  EXPECT_EQ(parsed.value, config);
+  EXPECT_THAT(resource_from_json<TlsPolicy>(json::object()).value.id, testing::StartsWith("tls-policy-"));
+}
+
 TEST(ConfigJson, an_empty_document_is_an_empty_config) {
   const auto parsed = config_from_json(json::object());
   EXPECT_TRUE(parsed.ok());

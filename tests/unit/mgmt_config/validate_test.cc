@@ -200,7 +200,14 @@ const Wrong kListeners[] = {
      "must be \"1.2\" or \"1.3\" with this tls_policy"},
     {"tls_policy", [](Config& c) { web(c).tls_policy = "strong"; }, "/listeners/web/tls_policy",
      "must be one of default, modern, intermediate, tls_cipher_policy_1_0, tls_cipher_policy_1_1, tls_cipher_policy_1_2, "
-     "tls_cipher_policy_1_2_strict, tls_cipher_policy_1_2_strict_with_1_3"},
+     "tls_cipher_policy_1_2_strict, tls_cipher_policy_1_2_strict_with_1_3, or the id of a TLS policy"},
+    {"tls_policy_own_version",
+     [](Config& c) {
+       c.tls_policies["p"] = {.id = "p", .min_version = "1.3"};
+       web(c).tls_policy = "p";
+       web(c).tls_min_version = "1.2";
+     },
+     "/listeners/web/tls_min_version", "must be \"1.3\" with this tls_policy"},
     {"tls_policy_version", [](Config& c) { web(c).tls_policy = "modern", web(c).tls_max_version = "1.2"; },
      "/listeners/web/tls_max_version", "must be \"1.3\" with this tls_policy"},
     {"tls_versions", [](Config& c) { web(c).tls_min_version = "1.3", web(c).tls_max_version = "1.2"; },
@@ -378,6 +385,26 @@ const Wrong kCertificates[] = {
      "/certificates/shop/private_key", "must be at most 262144 bytes long"},
 };
 
+const Wrong kTlsPolicies[] = {
+    {"built_in", [](Config& c) { c.tls_policies["modern"] = {.id = "modern"}; }, "/tls_policies/modern/id",
+     "is the name of a built-in policy"},
+    {"old", [](Config& c) { c.tls_policies["p"] = {.id = "p", .min_version = "1.1"}; }, "/tls_policies/p/min_version",
+     "must be \"1.2\" or \"1.3\""},
+    {"no_version", [](Config& c) { c.tls_policies["p"] = {.id = "p", .max_version = ""}; }, "/tls_policies/p/max_version",
+     "must be \"1.2\" or \"1.3\""},
+    {"versions", [](Config& c) { c.tls_policies["p"] = {.id = "p", .min_version = "1.3", .max_version = "1.2"}; },
+     "/tls_policies/p/max_version", "must not be below min_version (1.3)"},
+    {"twice", [](Config& c) { c.tls_policies["p"] = {.id = "p", .groups = {"X25519", "P-256", "X25519"}}; },
+     "/tls_policies/p/groups/2", "is named twice"},
+    {"many", [](Config& c) {
+       auto& names = (c.tls_policies["p"] = {.id = "p"}).signature_algorithms;
+       for (int i = 0; i < 65; ++i) names.push_back(std::to_string(i));
+     },
+     "/tls_policies/p/signature_algorithms", "must hold 0 to 64 elements"},
+    {"owner", [](Config& c) { c.tls_policies["p"] = {.id = "p", .managed_by = "a\n"}; }, "/tls_policies/p/managed_by",
+     "must not hold control characters"},
+};
+
 std::string name_of(const testing::TestParamInfo<Wrong>& info) { return info.param.name; }
 INSTANTIATE_TEST_SUITE_P(AddressPools, Validate, testing::ValuesIn(kPools), name_of);
 INSTANTIATE_TEST_SUITE_P(LoadBalancers, Validate, testing::ValuesIn(kLoadBalancers), name_of);
@@ -391,6 +418,7 @@ INSTANTIATE_TEST_SUITE_P(Rules, Validate, testing::ValuesIn(kRules), name_of);
 INSTANTIATE_TEST_SUITE_P(Actions, Validate, testing::ValuesIn(kActions), name_of);
 INSTANTIATE_TEST_SUITE_P(ServerGroups, Validate, testing::ValuesIn(kGroups), name_of);
 INSTANTIATE_TEST_SUITE_P(Certificates, Validate, testing::ValuesIn(kCertificates), name_of);
+INSTANTIATE_TEST_SUITE_P(TlsPolicies, Validate, testing::ValuesIn(kTlsPolicies), name_of);
 
 TEST(ValidateAll, the_sample_and_an_empty_config_are_right) {
   EXPECT_THAT(validate(test::sample()), ElementsAre());

@@ -105,6 +105,53 @@ TEST_F(Resources, a_certificate_authority_says_what_is_in_it_and_stays_while_a_l
   EXPECT_EQ(call("DELETE", "/api/v1/certificate-authorities/ca").status, 204);
 }
 
+TEST_F(Resources, a_tls_policy_is_a_resource_that_stays_while_a_listener_goes_by_it) {
+  create_example();
+  const char* const path = "/api/v1/tls-policies/strict";
+  const Reply made = call("POST", "/api/v1/tls-policies", json{{"id", "strict"}, {"groups", {"X25519"}}});
+  ASSERT_EQ(made.status, 201) << made.text;
+  EXPECT_EQ(made.body["min_version"], "1.2");
+  EXPECT_TRUE(made.body["cipher_suites_tls12"].empty());
+  EXPECT_EQ(call("PATCH", "/api/v1/listeners/web", json{{"tls_policy", "strict"}}).status, 200);
+  EXPECT_EQ(call("GET", "/api/v1/listeners?tls_policy=strict").body["items"].size(), 1u);
+  EXPECT_EQ(call("GET", "/api/v1/listeners?tls_policy=default").body["items"].size(), 0u);
+
+  const Reply wrong = call("PATCH", path, json{{"groups", {"X25519", "P-257"}}});
+  EXPECT_EQ(wrong.status, 422);
+  EXPECT_EQ(wrong.body["errors"][0]["path"], "/groups/1");
+  EXPECT_EQ(call("PATCH", path, json{{"min_version", "1.3"}, {"groups", {"P-256"}}}).body["min_version"], "1.3");
+  EXPECT_EQ(call("GET", path).body["groups"], json({"P-256"}));
+  const Reply kept = call("DELETE", path);
+  EXPECT_EQ(kept.status, 409);
+  EXPECT_EQ(kept.body["errors"][0]["path"], "/listeners/web/tls_policy");
+  EXPECT_EQ(call("PATCH", "/api/v1/listeners/web", json{{"tls_policy", nullptr}}).status, 200);
+  EXPECT_EQ(call("DELETE", path).status, 204);
+  EXPECT_EQ(call("PATCH", "/api/v1/listeners/web", json{{"tls_policy", "strict"}}).status, 422);
+}
+
+TEST_F(Resources, built_in_tls_policies_are_shown_and_not_taken) {
+  const Reply shown = call("GET", "/api/v1/tls/builtin-policies");
+  ASSERT_EQ(shown.status, 200);
+  ASSERT_EQ(shown.body["items"].size(), 8u);
+  const json& first = shown.body["items"][0];
+  EXPECT_EQ(first["id"], "default");
+  EXPECT_EQ(first["min_version"], "1.2");
+  EXPECT_EQ(first["cipher_suites_tls12"][0], "ECDHE-ECDSA-AES128-GCM-SHA256");
+  EXPECT_EQ(first["cipher_suites_tls12"].size(), 6u);
+  EXPECT_EQ(first["cipher_suites_tls13"].size(), 3u);
+  EXPECT_THAT(first["groups"], testing::Contains("X25519"));
+  const Reply wrong = call("PUT", "/api/v1/tls-policies/default", json::object());
+  EXPECT_EQ(wrong.status, 422);
+  EXPECT_EQ(wrong.body["errors"][0]["path"], "/id");
+  // A copy of each, under another name, is a policy: all names that are shown are usable.
+  for (json copy : shown.body["items"]) {
+    copy["id"] = "my-" + copy["id"].get<std::string>();
+    if (copy["min_version"] < "1.2") copy["min_version"] = "1.2";
+    const Reply made = call("POST", "/api/v1/tls-policies", copy);
+    EXPECT_EQ(made.status, 201) << made.text;
+  }
+}
+
 TEST_F(Resources, a_certificate_says_how_things_stand_with_its_ocsp_response) {
   const Pem pem = make_pem("shop.example");
   json document = {{"id", "shop"}, {"certificate", pem.certificate}, {"private_key", pem.private_key}};

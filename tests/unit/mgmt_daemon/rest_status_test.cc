@@ -189,6 +189,7 @@ TEST_F(RestStatus, the_openapi_document_has_all_that_it_refers_to) {
 
 TEST_F(RestStatus, the_openapi_schemas_have_the_fields_that_the_api_shows) {
   create_example();
+  ASSERT_EQ(call("PUT", "/api/v1/tls-policies/p", json::object()).status, 201);
   const Pem pem = make_pem("a.test");
   const json certificate = {{"certificate", pem.certificate}, {"private_key", pem.private_key}};
   ASSERT_EQ(call("PUT", "/api/v1/certificates/c", certificate).status, 201);
@@ -198,7 +199,8 @@ TEST_F(RestStatus, the_openapi_schemas_have_the_fields_that_the_api_shows) {
                                           {"listeners/web", "Listener"},
                                           {"rules/r1", "Rule"},
                                           {"server-groups/shop", "ServerGroup"},
-                                          {"certificates/c", "Certificate"}}) {
+                                          {"certificates/c", "Certificate"},
+                                          {"tls-policies/p", "TlsPolicy"}}) {
     const json shown = call("GET", "/api/v1/" + path).body;
     std::set<std::string> there, described;
     for (const auto& [name, value] : shown.items()) there.insert(name);
