@@ -10,8 +10,9 @@ CipherQueues& queues_of(BIO* bio) { return *static_cast<CipherQueues*>(BIO_get_d
 
 int read(BIO* bio, char* to, std::size_t room, std::size_t* got) {
   BIO_clear_retry_flags(bio);
-  BufChain& in = queues_of(bio).in;
-  const std::size_t n = std::min(room, in.size());
+  CipherQueues& q = queues_of(bio);
+  BufChain& in = q.in;
+  const std::size_t n = std::min({room, in.size(), q.readable});
   *got = n;
   if (n == 0) {
     BIO_set_retry_read(bio);
@@ -19,6 +20,7 @@ int read(BIO* bio, char* to, std::size_t room, std::size_t* got) {
   }
   in.copy_out(0, {reinterpret_cast<std::uint8_t*>(to), n});
   in.drop_front(n);
+  if (q.readable != SIZE_MAX) q.readable -= n;
   return 1;
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
+
 #include "dataplane/base/buf.h"
 #include "l7/tls/openssl_util.h"
 
@@ -13,6 +15,7 @@ struct CipherQueues {
   BufChain in;
   BufChain out;
   bool out_of_buffers = false;  ///< The last write found none; it is to be repeated.
+  std::size_t readable = SIZE_MAX;  ///< So many bytes of `in` may be read; the others are not seen.
 };
 
 /// A BIO over `queues`, which must outlive it. An empty `in` means "try again later", never end of file.

@@ -3,29 +3,10 @@
 
 #include <openssl/pem.h>
 
-
 #include "l7/tls/trust_store_handles.h"
 
 namespace sluice::l7::tls {
 namespace {
-
-using StorePtr = std::unique_ptr<X509_STORE, Freer<X509_STORE_free>>;
-
-/// One a context, and so a worker: it has a lock. Null: no memory.
-StorePtr make_store(const TrustStore& trust) {
-  StorePtr out(X509_STORE_new());
-  if (!out) return out;
-  // An authority is believed by itself, whoever has signed it.
-  unsigned long flags = X509_V_FLAG_PARTIAL_CHAIN;
-  bool fine = true;
-  for (const X509Ptr& x : trust.handles().certificates) fine = fine && X509_STORE_add_cert(out.get(), x.get()) == 1;
-  for (const CrlPtr& x : trust.handles().revocations) {
-    fine = fine && X509_STORE_add_crl(out.get(), x.get()) == 1;
-    flags |= X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL;
-  }
-  if (!fine || X509_STORE_set_flags(out.get(), flags) != 1) out.reset();
-  return out;
-}
 
 /// A session keeps its verdict (the rules are the same, or it would not be resumed), but a certificate that has
 /// expired meanwhile is judged anew.
@@ -92,7 +73,7 @@ std::unique_ptr<ClientCertificate> client_certificate(const SSL* ssl, bool keep)
   return out;
 }
 
-bool client_was_refused(const SSL* ssl) {
+bool peer_was_refused(const SSL* ssl) {
   if ((SSL_get_verify_mode(ssl) & SSL_VERIFY_PEER) == 0) return false;
   return SSL_get_verify_result(ssl) != X509_V_OK ||
          ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE;

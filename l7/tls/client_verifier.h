@@ -12,7 +12,7 @@ bool ask_for_certificates(SSL_CTX* context, const ClientAuthentication& how);
 /// Of a complete handshake, resumed or not. Null: there was none, or there is no memory.
 std::unique_ptr<ClientCertificate> client_certificate(const SSL* ssl, bool keep);
 
-/// Whether the client was asked, and the handshake failed for what it showed or did not show.
-bool client_was_refused(const SSL* ssl);
+/// Whether the peer was asked, and the handshake failed for what it showed or did not show.
+bool peer_was_refused(const SSL* ssl);
 
 }  // namespace sluice::l7::tls

@@ -5,21 +5,53 @@
 
 namespace sluice::l7::tls {
 
-Handshake::Handshake(SSL_CTX* context, CipherQueues& queues, const TicketSource& tickets, const StapleSource& staples)
-    : queues_(queues) {
+namespace {
+
+/// SNI, and what the certificate has to say. False: no memory.
+bool expect(SSL* ssl, const BackendTls& backend, const IpAddr& address) {
+  const std::string& name = backend.server_name;
+  if (!name.empty() && SSL_set_tlsext_host_name(ssl, name.c_str()) != 1) return false;
+  if (!backend.context->verifies()) return true;
+  X509_VERIFY_PARAM* wanted = SSL_get0_param(ssl);
+  X509_VERIFY_PARAM_set_hostflags(wanted, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+  return name.empty() ? X509_VERIFY_PARAM_set1_ip(wanted, address.wire(), address.wire_size()) == 1
+                      : X509_VERIFY_PARAM_set1_host(wanted, name.data(), name.size()) == 1;
+}
+
+}  // namespace
+
+void Handshake::begin(SSL_CTX* context) {
   SslPtr ssl(SSL_new(context));
-  BioPtr bio = make_chain_bio(queues);
+  BioPtr bio = make_chain_bio(queues_);
   if (ssl == nullptr || bio == nullptr) {
     ERR_clear_error();
     return;
   }
   SSL_set_bio(ssl.get(), bio.get(), bio.get());
   bio.release();  // one reference, held by the SSL for both directions
-  SSL_set_accept_state(ssl.get());
-  use_tickets(ssl.get(), tickets);
-  use_staples(ssl.get(), staples);
   tap_.attach(ssl.get());
   ssl_ = std::move(ssl);
+}
+
+Handshake::Handshake(SSL_CTX* context, CipherQueues& queues, const TicketSource& tickets, const StapleSource& staples)
+    : queues_(queues), server_(true) {
+  begin(context);
+  if (ssl_ == nullptr) return;
+  SSL_set_accept_state(ssl_.get());
+  use_tickets(ssl_.get(), tickets);
+  use_staples(ssl_.get(), staples);
+}
+
+Handshake::Handshake(SSL_CTX* context, CipherQueues& queues, const BackendTls& backend, const IpAddr& address,
+                     SSL_SESSION* resume)
+    : queues_(queues), server_(false) {
+  begin(context);
+  if (ssl_ == nullptr) return;
+  SSL_set_connect_state(ssl_.get());
+  if (!expect(ssl_.get(), backend, address) || (resume != nullptr && SSL_set_session(ssl_.get(), resume) != 1)) {
+    ERR_clear_error();
+    ssl_.reset();
+  }
 }
 
 Handshake::Result Handshake::step() {
@@ -35,14 +67,19 @@ Handshake::Result Handshake::step() {
   } else if (error == SSL_ERROR_WANT_WRITE && queues_.out_of_buffers) {
     out = Result::kNoBuffers;
   } else {
-    client_refused_ = client_was_refused(ssl_.get());
+    peer_refused_ = peer_was_refused(ssl_.get());
     error_ = take_error_text("handshake failed");
-    if (const long why = SSL_get_verify_result(ssl_.get()); client_refused_ && why != X509_V_OK)
+    if (const long why = SSL_get_verify_result(ssl_.get()); peer_refused_ && why != X509_V_OK)
       error_.append(": ").append(X509_verify_cert_error_string(why));
   }
   stands_still_ = out == Result::kNeedMore && SSL_get_state(ssl_.get()) == before;
   ERR_clear_error();
   return out;
+}
+
+SslPtr Handshake::share_ssl() {
+  SSL_up_ref(ssl_.get());
+  return SslPtr(ssl_.get());
 }
 
 SslPtr Handshake::take_ssl() {
@@ -61,7 +98,7 @@ SessionInfo describe(const SSL* ssl) {
   SSL_get0_alpn_selected(ssl, &alpn, &length);
   if (length > 0) out.alpn = {reinterpret_cast<const char*>(alpn), length};
   out.resumed = SSL_session_reused(ssl) == 1;
-  out.client_asked = (SSL_get_verify_mode(ssl) & SSL_VERIFY_PEER) != 0;
+  out.client_asked = SSL_is_server(ssl) != 0 && (SSL_get_verify_mode(ssl) & SSL_VERIFY_PEER) != 0;
   return out;
 }
 

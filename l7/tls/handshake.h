@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "l7/tls/backend_context.h"
 #include "l7/tls/chain_bio.h"
 #include "l7/tls/status_request.h"
 #include "l7/tls/takeover.h"
@@ -13,8 +14,8 @@
 
 namespace sluice::l7::tls {
 
-/// The server's handshake, by OpenSSL over the queues of one connection. When it is done, its keys go on to OwnRecords or
-/// its SSL to OpensslRecords.
+/// A handshake, by OpenSSL over the queues of one connection. When it is done, its keys go on to OwnRecords or its SSL to
+/// OpensslRecords; or first the one and then the other, with this between them.
 class Handshake {
  public:
   enum class Result {
@@ -24,29 +25,37 @@ class Handshake {
     kFailed,     ///< error() says why; an alert may be in `out`.
   };
 
-  /// `context`: SSL_CTX. `tickets` and `staples` outlive the SSL. Check ready(): false when out of memory.
+  /// The server's. `context`: SSL_CTX. `tickets` and `staples` outlive the SSL. Check ready(): false when out of memory.
   Handshake(SSL_CTX* context, CipherQueues& queues, const TicketSource& tickets, const StapleSource& staples);
+  /// The client's, to the server at `address`. `resume`: null: a full handshake.
+  Handshake(SSL_CTX* context, CipherQueues& queues, const BackendTls& backend, const IpAddr& address, SSL_SESSION* resume);
   bool ready() const { return ssl_ != nullptr; }
   Result step();
-  /// Whether the next step may need the private key, a key exchange or a client's certificate to be verified, which costs a
+  /// Whether the next step may need the private key, a key exchange or the peer's certificate to be verified, which costs a
   /// hundred times all else.
-  bool costly() const { return !tap_.finished_sent() || (SSL_get_verify_mode(ssl_.get()) & SSL_VERIFY_PEER) != 0; }
+  bool costly() const { return !tap_.finished_sent() || (server_ && (SSL_get_verify_mode(ssl_.get()) & SSL_VERIFY_PEER) != 0); }
   /// Whether the last step came no further: a message is not whole yet.
   bool stands_still() const { return stands_still_; }
   const std::string& error() const { return error_; }
-  /// After kFailed: for the client's certificate, or its lack.
-  bool client_refused() const { return client_refused_; }
+  /// After kFailed: for the peer's certificate, or its lack.
+  bool peer_refused() const { return peer_refused_; }
   /// After kDone.
   SSL& ssl() { return *ssl_; }
   std::optional<RecordKeys> keys(RecordTools& tools) { return take_over(*ssl_, tap_, tools); }
   SslPtr take_ssl();
+  /// For OpensslRecords, while this goes on listening.
+  SslPtr share_ssl();
+  SecretTap& tap() { return tap_; }
 
  private:
+  void begin(SSL_CTX* context);
+
   CipherQueues& queues_;
   SecretTap tap_;
   SslPtr ssl_;
   std::string error_;
-  bool client_refused_ = false;
+  const bool server_;
+  bool peer_refused_ = false;
   bool stands_still_ = false;
 };
 

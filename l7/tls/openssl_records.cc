@@ -3,7 +3,16 @@
 
 #include <algorithm>
 
+#include "l7/tls/record_format.h"
+
 namespace sluice::l7::tls {
+
+OpensslRecords::~OpensslRecords() { retire(ssl_.get()); }
+
+void OpensslRecords::read_freely() {
+  reading_ = Reading::kFreely;
+  queues_.readable = SIZE_MAX;
+}
 
 Records::Result OpensslRecords::verdict(int returned, const char* what) {
   Result out = Result::kFailed;
@@ -22,6 +31,18 @@ Records::Result OpensslRecords::verdict(int returned, const char* what) {
 
 bool OpensslRecords::has_input() const { return !queues_.in.empty() || SSL_pending(ssl_.get()) > 0; }
 
+/// False: no whole record waits.
+bool OpensslRecords::admit_record() {
+  if (reading_ == Reading::kFreely || SSL_pending(ssl_.get()) > 0) return true;
+  RecordHeader header;
+  if (queues_.in.size() < header.size()) return false;
+  queues_.in.copy_out(0, header);
+  const std::size_t size = header.size() + (std::size_t{header[3]} << 8 | header[4]);
+  if (queues_.in.size() < size) return false;
+  queues_.readable = size;
+  return true;
+}
+
 Records::Result OpensslRecords::open(BufChain& plain, std::size_t limit) {
   if (!has_input()) return Result::kNeedMore;
   ERR_clear_error();
@@ -30,10 +51,16 @@ Records::Result OpensslRecords::open(BufChain& plain, std::size_t limit) {
     if (!b) return Result::kNoBuffers;
     while (b.tailroom() > 0 && opened < limit) {
       std::size_t got = 0;
+      if (!admit_record()) {
+        plain.push_back(std::move(b));
+        return Result::kNeedMore;
+      }
       const int r = SSL_read_ex(ssl_.get(), b.data() + b.size(), std::min(b.tailroom(), limit - opened), &got);
       if (r != 1) {
+        const Result result = verdict(r, "bad record");
+        if (result == Result::kNeedMore && reading_ == Reading::kWholeRecords) continue;  // a record without data
         plain.push_back(std::move(b));
-        return verdict(r, "bad record");
+        return result;
       }
       b.append(got);
       opened += got;
@@ -65,6 +92,7 @@ Records::Result OpensslRecords::seal(BufChain& plain, Instant) {
 
 Records::Result OpensslRecords::close() {
   ERR_clear_error();
+  close_sent_ = true;
   const int r = SSL_shutdown(ssl_.get());
   return r >= 0 ? Result::kDone : verdict(r, "close_notify not sealed");
 }

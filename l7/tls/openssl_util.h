@@ -27,6 +27,7 @@ struct Freer {
 using BioPtr = std::unique_ptr<BIO, Freer<BIO_free>>;
 using SslPtr = std::unique_ptr<SSL, Freer<SSL_free>>;
 using SslCtxPtr = std::unique_ptr<SSL_CTX, Freer<SSL_CTX_free>>;
+using SessionPtr = std::unique_ptr<SSL_SESSION, Freer<SSL_SESSION_free>>;
 using X509Ptr = std::unique_ptr<X509, Freer<X509_free>>;
 using PkeyPtr = std::unique_ptr<EVP_PKEY, Freer<EVP_PKEY_free>>;
 
@@ -34,6 +35,11 @@ struct X509StackFree {
   void operator()(STACK_OF(X509) * s) const { sk_X509_pop_free(s, X509_free); }
 };
 using X509StackPtr = std::unique_ptr<STACK_OF(X509), X509StackFree>;
+
+/// Before the end of an SSL that is not shut down: or SSL_free takes its session for a broken one, and forbids to resume it.
+inline void retire(SSL* ssl) {
+  if (ssl != nullptr) SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+}
 
 /// The reason of the oldest entry of this thread's error queue ("wrong version number"; one of libssl before others),
 /// which is emptied. `fallback` when there is none.

@@ -11,7 +11,11 @@ namespace sluice::l7::tls {
 namespace {
 
 constexpr std::uint8_t kWarning = 1, kFatal = 2;
-constexpr std::uint8_t kClientHello = 1, kKeyUpdate = 24;
+constexpr std::uint8_t kHelloRequest = 0, kClientHello = 1, kNewSessionTicket = 4, kKeyUpdate = 24;
+/// Before the body of a handshake message.
+constexpr std::size_t kMessageHeader = 4;
+/// RFC 8446, 4.6.1: two vectors of 2^16 - 1 bytes, one of 255, and what stands before them.
+constexpr std::uint32_t kMaxTicketMessage = 2 * 65537 + 256 + 8;
 
 const char* text_of(Alert a) {
   switch (a) {
@@ -26,7 +30,7 @@ const char* text_of(Alert a) {
 }  // namespace
 
 OwnRecords::OwnRecords(CipherQueues& queues, RecordTools& tools, const RecordKeys& keys)
-    : queues_(queues), tools_(tools), suite_(*keys.suite), read_(keys.read), write_(keys.write) {
+    : queues_(queues), tools_(tools), suite_(*keys.suite), read_(keys.read), write_(keys.write), at_client_(keys.at_client) {
   tools_.aead.admit(read_.key);
   tools_.aead.admit(write_.key);
 }
@@ -56,11 +60,11 @@ Records::Result OwnRecords::open(BufChain& plain, std::size_t limit) {
 
 Records::Result OwnRecords::take(ContentType type, BufChain content, BufChain& plain) {
   // RFC 8446, 5.1: other types do not come between the parts of a message.
-  if (message_size_ > 0 && type != ContentType::kHandshake) return fatal(Alert::kUnexpectedMessage, "unexpected message");
+  if (message_size_ + skip_ > 0 && type != ContentType::kHandshake) return fatal(Alert::kUnexpectedMessage, "unexpected message");
   switch (type) {
     case ContentType::kApplicationData: return data(std::move(content), plain);
     case ContentType::kAlert: return alert(content);
-    case ContentType::kHandshake: return suite_.tls13 ? handshake(content) : client_hello(content);
+    case ContentType::kHandshake: return suite_.tls13 ? handshake(content) : hello(content);
     case ContentType::kChangeCipherSpec: break;
   }
   return fatal(Alert::kUnexpectedMessage, "unexpected message");
@@ -85,15 +89,34 @@ Records::Result OwnRecords::alert(const BufChain& content) {
   return Result::kFailed;
 }
 
-/// TLS 1.3: all that a client may still send is KeyUpdate, which ends with its record (RFC 8446, 5.1).
+/// TLS 1.3: all that a client may still send is KeyUpdate, which ends with its record (RFC 8446, 5.1). A server may send
+/// tickets, too: whoever wants them has let OpenSSL read the first one, and further ones are passed over.
 Records::Result OwnRecords::handshake(const BufChain& content) {
-  if (content.empty() || content.size() > message_.size() - message_size_) {
-    return fatal(Alert::kUnexpectedMessage, "unexpected message");
+  if (content.empty()) return fatal(Alert::kUnexpectedMessage, "unexpected message");
+  for (std::size_t at = 0; at < content.size();) {
+    if (skip(content, at)) continue;
+    content.copy_out(at++, {&message_[message_size_++], 1});
+    const std::uint8_t type = message_[0];
+    if (type == kNewSessionTicket && at_client_) {
+      if (message_size_ < kMessageHeader) continue;
+      skip_ = std::uint32_t{message_[1]} << 16 | std::uint32_t{message_[2]} << 8 | message_[3];
+      message_size_ = 0;
+      if (skip_ > kMaxTicketMessage) return fatal(Alert::kDecodeError, "bad ticket");
+    } else if (type != kKeyUpdate) {
+      return fatal(Alert::kUnexpectedMessage, "unexpected message");
+    } else if (message_size_ == message_.size()) {
+      return at == content.size() ? key_update() : fatal(Alert::kUnexpectedMessage, "unexpected message");
+    }
   }
-  content.copy_out(0, std::span(message_).subspan(message_size_, content.size()));
-  message_size_ = static_cast<std::uint8_t>(message_size_ + content.size());
-  if (message_[0] != kKeyUpdate) return fatal(Alert::kUnexpectedMessage, "unexpected message");
-  return message_size_ < message_.size() ? quiet() : key_update();
+  return quiet();
+}
+
+/// True: passed over bytes of a ticket.
+bool OwnRecords::skip(const BufChain& content, std::size_t& at) {
+  const auto n = static_cast<std::uint32_t>(std::min<std::size_t>(skip_, content.size() - at));
+  skip_ -= n;
+  at += n;
+  return n > 0;
 }
 
 Records::Result OwnRecords::key_update() {
@@ -106,10 +129,12 @@ Records::Result OwnRecords::key_update() {
 }
 
 /// TLS 1.2: a new handshake is refused, and the connection goes on (RFC 5246, 7.2.2).
-Records::Result OwnRecords::client_hello(const BufChain& content) {
+Records::Result OwnRecords::hello(const BufChain& content) {
   std::uint8_t first = 0;
   if (!content.empty()) content.copy_out(0, {&first, 1});
-  if (first != kClientHello) return fatal(Alert::kUnexpectedMessage, "unexpected message");
+  if (content.empty() || first != (at_client_ ? kHelloRequest : kClientHello)) {
+    return fatal(Alert::kUnexpectedMessage, "unexpected message");
+  }
   const std::uint8_t no[] = {kWarning, static_cast<std::uint8_t>(Alert::kNoRenegotiation)};
   put(ContentType::kAlert, no);  // without memory for it, silence is an answer too
   return quiet();

@@ -11,6 +11,7 @@ namespace sluice::l7::tls {
 struct RecordKeys {
   const Suite* suite = nullptr;
   Direction read, write;
+  bool at_client = false;  ///< We are the client of this connection.
 };
 
 /// Plaintext bytes of a record that fits into one packet, with TCP's options, over IPv4 and IPv6.
@@ -23,7 +24,7 @@ inline constexpr Duration kSmallAgainAfter = std::chrono::seconds(1);
 /// Records in a row that carry no data (empty ones, KeyUpdate, warnings).
 inline constexpr int kMaxQuiet = 32;
 
-/// The record layer by IPsec-MB, for the server's end and, in tests, the client's. Opens where the bytes lie, seals
+/// The record layer by IPsec-MB, for either end. Opens where the bytes lie, seals
 /// memory in place that is nobody else's and copies by enciphering what is.
 ///
 /// KeyUpdate (RFC 8446, 4.6.3) is answered right before the next data, so that any number of requests gets one answer.
@@ -45,7 +46,8 @@ class OwnRecords final : public Records {
   Result data(BufChain content, BufChain& plain);
   Result alert(const BufChain& content);
   Result handshake(const BufChain& content);
-  Result client_hello(const BufChain& content);
+  Result hello(const BufChain& content);
+  bool skip(const BufChain& content, std::size_t& at);
   Result key_update();
   Result quiet();
   Result fatal(Alert alert, const char* why);
@@ -60,8 +62,10 @@ class OwnRecords final : public Records {
   Instant sealed_at_{};
   std::size_t small_left_ = kSmallBytes;
   int quiet_ = 0;                       ///< Records without data since the last one with.
+  const bool at_client_;
   bool update_due_ = false;             ///< The peer asked for a new key.
   std::uint8_t message_size_ = 0;       ///< Of a handshake message that came in part.
+  std::uint32_t skip_ = 0;              ///< Bytes of a ticket that have not come yet.
   std::array<std::uint8_t, 5> message_;
 };
 

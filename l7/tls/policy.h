@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -21,7 +22,7 @@ struct Policy {
   std::string groups;
   std::string signature_algorithms;  ///< Empty: all that the security level lets through.
   int security_level = 2;    ///< SSL_CTX_set_security_level(3); 0 is what TLS 1.0 and 1.1 need.
-  friend bool operator==(const Policy&, const Policy&) = default;
+  friend auto operator<=>(const Policy&, const Policy&) = default;
 };
 
 /// The sets that have a name: "default", Mozilla's "modern" and "intermediate" (Server Side TLS 5.7), and the five of the

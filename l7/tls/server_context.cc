@@ -7,9 +7,8 @@
 #include "l7/tls/certificate.h"
 #include "l7/tls/certificate_table.h"
 #include "l7/tls/client_verifier.h"
-#include "l7/tls/openssl_util.h"
+#include "l7/tls/ssl_context.h"
 #include "l7/tls/status_request.h"
-#include "l7/tls/takeover.h"
 #include "l7/tls/ticket_sealer.h"
 
 namespace sluice::l7::tls {
@@ -35,17 +34,6 @@ std::optional<Rules> rules_of(const ServerConfig& config) {
   }
   Rules out;
   if (EVP_Q_digest(nullptr, "SHA256", nullptr, text.data(), text.size(), out.data(), nullptr) != 1) return std::nullopt;
-  return out;
-}
-
-/// RFC 7301, 3.1: a list of length-prefixed names.
-Result<std::string> alpn_wire(const std::vector<std::string>& protocols) {
-  std::string out;
-  for (const std::string& p : protocols) {
-    if (p.empty() || p.size() > 255) return Error{"alpn: a protocol name has 1 to 255 bytes"};
-    out += static_cast<char>(p.size());
-    out += p;
-  }
   return out;
 }
 
@@ -81,28 +69,6 @@ int choose_certificate(SSL* ssl, void* table) {
 /// sees it.
 int accept_server_name(SSL*, int*, void*) { return SSL_TLSEXT_ERR_OK; }
 
-/// The list without its first name.
-std::string behind_first(const std::string& list) { return list.substr(list.find(':') + 1); }
-
-/// Null, or the member that OpenSSL refuses.
-const char* set_policy(SSL_CTX* c, const Policy& p) {
-  SSL_CTX_set_security_level(c, p.security_level);
-  if (SSL_CTX_set_min_proto_version(c, wire(p.min_version)) != 1) return "min_version";
-  if (SSL_CTX_set_max_proto_version(c, wire(p.max_version)) != 1) return "max_version";
-  if (!p.ciphers.empty() && SSL_CTX_set_cipher_list(c, p.ciphers.c_str()) != 1) return "ciphers";
-  if (SSL_CTX_set_ciphersuites(c, p.ciphersuites.c_str()) != 1) return "ciphersuites";
-  // Groups come newest first, and an older OpenSSL takes no list with one that it does not know.
-  std::string groups = p.groups;
-  while (SSL_CTX_set1_groups_list(c, groups.c_str()) != 1) {
-    if (groups.find(':') == std::string::npos) return "groups";
-    groups = behind_first(groups);
-  }
-  if (!p.signature_algorithms.empty() && SSL_CTX_set1_sigalgs_list(c, p.signature_algorithms.c_str()) != 1)
-    return "signature_algorithms";
-  ERR_clear_error();
-  return nullptr;
-}
-
 }  // namespace
 
 struct ServerContext::Impl {
@@ -116,18 +82,11 @@ struct ServerContext::Impl {
 
 Result<SslCtxPtr> ServerContext::Impl::make_context(const ServerConfig& config) {
   const auto failed = [](const char* what) { return Error{std::string(what) + ": " + take_error_text("refused")}; };
-  SslCtxPtr made(SSL_CTX_new(TLS_server_method()));
-  if (!made) return failed("TLS context");
+  const char* wrong = nullptr;
+  SslCtxPtr made = make_ssl_context(TLS_server_method(), config.policy, &wrong);
+  if (!made) return failed(wrong);
   SSL_CTX* c = made.get();
-
-  if (const char* wrong = set_policy(c, config.policy)) return failed(wrong);
-  SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
-                             SSL_OP_PRIORITIZE_CHACHA);
-  // One record a write, and a retry may come from another place: both for OpensslRecords::seal.
-  SSL_CTX_set_mode(c, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-                          SSL_MODE_NO_AUTO_CHAIN);
-  // Off: bytes behind a record stay outside the SSL, where the one who takes over finds them.
-  SSL_CTX_set_read_ahead(c, 0);
+  SSL_CTX_set_options(c, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
 
   // Sessions live in tickets only. Resumed by PSK with (EC)DHE alone: SSL_OP_ALLOW_NO_DHE_KEX stays off.
   SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
@@ -142,7 +101,6 @@ Result<SslCtxPtr> ServerContext::Impl::make_context(const ServerConfig& config) 
   SSL_CTX_set_tlsext_servername_callback(c, accept_server_name);
   SSL_CTX_set_tlsext_status_cb(c, answer_status_request);
   SSL_CTX_set_alpn_select_cb(c, select_alpn, &alpn);
-  SSL_CTX_set_keylog_callback(c, SecretTap::keylog);
   return made;
 }
 
@@ -152,9 +110,8 @@ Result<std::shared_ptr<const ServerContext>> ServerContext::create(const ServerC
   if (config.policy.min_version > config.policy.max_version) return Error{"min_version: above max_version"};
   auto impl = std::make_unique<Impl>();
 
-  auto alpn = alpn_wire(config.alpn);
-  if (!alpn) return alpn.error();
-  impl->alpn = std::move(*alpn);
+  impl->alpn = alpn_wire(config.alpn);
+  if (impl->alpn.empty() != config.alpn.empty()) return Error{"alpn: a protocol name has 1 to 255 bytes"};
   impl->keeps_client_certificates = config.clients.keep_certificate;
 
   const auto& fallback = config.default_certificate ? config.default_certificate : fake_certificate();

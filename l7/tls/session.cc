@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "l4/tcp/coalesce.h"
-#include "l7/tls/client_verifier.h"
 #include "l7/tls/plain_http.h"
 
 namespace sluice::l7::tls {
@@ -30,13 +29,19 @@ Session::Session(SessionHost& host, WorkerId worker, l4::Stream& below, std::sha
       below_(&below),
       user_(user),
       context_(std::move(context)),
+      counts_(host.stats),
       flow_(below.flow()),
       queues_{host.buffers, {}, {}},
       worker_(worker) {}
 
 // ---- Upwards ----
 
-void Session::on_open(Instant now) { host_.timers.arm(deadline_, now + kHandshakeTimeout); }
+void Session::on_open(Instant now) {
+  if (!at_client()) return host_.timers.arm(deadline_, now + kHandshakeTimeout);
+  Scope scope(*this);
+  state_ = State::kHandshake;
+  wait_for_turn(now);
+}
 
 void Session::on_data(BufChain data, Instant now) {
   Scope scope(*this);
@@ -80,18 +85,18 @@ void Session::look_at_first_bytes(Instant now) {
   state_ = State::kHandshake;
 }
 
-/// Costly steps wait for their turn. What ends a handshake does not, and who has left is not worth one.
+/// Costly steps wait for their turn. What ends a handshake does not, and who has left is not worth one. Connections to
+/// backends serve who has been let in already.
 void Session::wait_for_turn(Instant now) {
   if (handshake_ != nullptr && !handshake_->costly()) return shake_hands(now);
   if (handshake_ == nullptr && fin_received_) return fail_handshake("connection closed in the handshake", now);
-  if (!in_queue.linked() && !host_.queue_handshake(*this, handshake_ != nullptr, now)) refuse(now);
+  if (!in_queue.linked() && !host_.queue_handshake(*this, at_client() || handshake_ != nullptr, now)) refuse(now);
 }
 
 bool Session::take_turn(Instant now) {
   Scope scope(*this);
   if (handshake_ == nullptr) {
-    handshake_ = std::make_unique<Handshake>(static_cast<SSL_CTX*>(context_->context(worker_)), queues_, host_.tickets,
-                                             host_.staples);
+    handshake_ = begin_handshake();
     if (!handshake_->ready()) {
       fail("out of memory", CloseReason::kNoResources, now);
       return false;
@@ -115,7 +120,8 @@ void Session::shake_hands(Instant now) {
   switch (r) {
     case Handshake::Result::kDone: return opened(now);
     case Handshake::Result::kFailed:
-      if (handshake_->client_refused()) host_.stats.clients_refused.add();
+      if (handshake_->peer_refused()) counts_.peers_refused.add();
+      if (at_client()) host_.sessions.forget(cache_key());
       return fail_handshake(handshake_->error(), now);
     case Handshake::Result::kNoBuffers: host_.retry(*this, now); break;
     case Handshake::Result::kNeedMore:
@@ -129,32 +135,10 @@ void Session::opened(Instant now) {
   deadline_.disarm();
   start_records();
   state_ = State::kOpen;
-  (info_.resumed ? host_.stats.handshakes_resumed : host_.stats.handshakes).add();
+  (info_.resumed ? counts_.handshakes_resumed : counts_.handshakes).add();
   push(now);
   if (!plain_out_.empty() || shut_) host_.schedule(*this, now);
   user_->on_open(now);
-}
-
-void Session::start_records() {
-  info_ = describe(&handshake_->ssl());
-  if (info_.client_asked) {
-    client_certificate_ = client_certificate(&handshake_->ssl(), context_->keeps_client_certificates());
-    info_.client_certificate = client_certificate_.get();
-  }
-  names_.reserve(info_.server_name.size() + info_.alpn.size());
-  for (std::string_view* name : {&info_.server_name, &info_.alpn}) {
-    const std::size_t at = names_.size();
-    names_.append(*name);
-    *name = std::string_view(names_).substr(at);
-  }
-  if (const auto keys = handshake_->keys(host_.tools)) {
-    records_ = &kinds_.emplace<OwnRecords>(queues_, host_.tools, *keys);
-    host_.stats.taken_over.add();
-  } else {
-    records_ = &kinds_.emplace<OpensslRecords>(queues_, handshake_->take_ssl(), host_.tools);
-    host_.stats.left_with_openssl.add();
-  }
-  handshake_.reset();
 }
 
 void Session::read(Instant now) {
@@ -165,6 +149,7 @@ void Session::read(Instant now) {
     BufChain plain;
     const Records::Result r = records_->open(plain, kMaxUnconsumed - unconsumed_);
     partial_ = r == Records::Result::kNeedMore;
+    if (handshake_ != nullptr && (partial_ || r == Records::Result::kDone)) settle_records(!plain.empty());
     // Refusals of renegotiation: a peer that asks again and again, and never reads them, must not fill our memory.
     answer_bytes_ += queues_.out.size();
     if (answer_bytes_ > kMaxAnswers) return fail("too many handshake messages", CloseReason::kProtocolError, now);
@@ -180,13 +165,14 @@ void Session::read(Instant now) {
       case Records::Result::kClosed: return peer_closed(now);
       case Records::Result::kNoBuffers: return host_.retry(*this, now);
       case Records::Result::kFailed:
-        host_.stats.records_failed.add();
+        counts_.records_failed.add();
         return fail(records_->error(), CloseReason::kProtocolError, now);
       case Records::Result::kNeedMore:
         if (!fin_received_) return;
-        // No close_notify. HTTP knows the length of its messages, so nothing can be cut off unnoticed; and clients
-        // that simply close are many, above all once we have closed.
-        if (!shut_) host_.stats.truncated.add();
+        // No close_notify. HTTP knows the length of its messages, so nothing can be cut off unnoticed but a response
+        // that ends by close; and peers that simply close are many, above all once we have closed.
+        truncated_ = true;
+        if (!shut_) counts_.truncated.add();
         return peer_closed(now);
     }
   }
@@ -230,8 +216,10 @@ std::size_t Session::send_space() const {
   return space > queued ? space - queued : 0;
 }
 
+/// Of plaintext at least so many, where it matters whether a request was read at all: at a client's end.
 std::size_t Session::unsent_or_unacked() const {
-  return plain_out_.size() + queues_.out.size() + (below_ == nullptr ? 0 : below_->unsent_or_unacked());
+  const std::size_t bytes = plain_out_.size() + queues_.out.size() + (below_ == nullptr ? 0 : below_->unsent_or_unacked());
+  return bytes - (at_client() ? std::min(bytes, overhead_) : 0);
 }
 
 void Session::shutdown(Instant now) {
@@ -244,7 +232,9 @@ void Session::shutdown(Instant now) {
 void Session::seal(std::size_t at_least, Instant now) {
   if (state_ != State::kOpen || below_ == nullptr || close_sent_ || seal_failed_) return;
   while (!plain_out_.empty() && plain_out_.size() >= at_least && below_->send_space() > queues_.out.size()) {
+    sealed_ += plain_out_.size();
     const Records::Result r = records_->seal(plain_out_, now);
+    sealed_ -= plain_out_.size();
     if (r == Records::Result::kDone) continue;
     if (r != Records::Result::kNoBuffers) seal_failed_ = true;
     host_.retry(*this, now);
@@ -257,6 +247,9 @@ void Session::push(Instant now) {
   if (below_ == nullptr) {
     queues_.out.clear();
   } else if (!queues_.out.empty()) {
+    if (at_client() && below_->unsent_or_unacked() == 0) overhead_ = 0;
+    overhead_ += queues_.out.size() - std::min(sealed_, queues_.out.size());
+    sealed_ = 0;
     below_->send(std::move(queues_.out), now);
   }
 }
@@ -297,7 +290,7 @@ void Session::on_writable(Instant now) {
 void Session::run(Instant now) {
   Scope scope(*this);
   if (seal_failed_ && state_ == State::kOpen) {
-    host_.stats.records_failed.add();
+    counts_.records_failed.add();
     return fail(records_->error(), CloseReason::kProtocolError, now);
   }
   receive(now);
@@ -320,11 +313,12 @@ void Session::on_closed(CloseReason reason, Instant now) {
   Scope scope(*this);
   below_ = nullptr;
   switch (state_) {
+    case State::kConnecting: return finish(reason, now);
     case State::kFirstBytes:
     case State::kHandshake:
       if (reason == CloseReason::kNormal) reason = CloseReason::kProtocolError;
       error_ = "connection closed in the handshake";
-      if (state_ == State::kHandshake) host_.stats.handshakes_failed.add();
+      if (state_ == State::kHandshake) counts_.handshakes_failed.add();
       return finish(reason, now);
     case State::kOpen:
       if (reason != CloseReason::kNormal) return finish(reason, now);
@@ -338,7 +332,7 @@ void Session::on_closed(CloseReason reason, Instant now) {
 }
 
 void Session::fail_handshake(std::string why, Instant now) {
-  host_.stats.handshakes_failed.add();
+  counts_.handshakes_failed.add();
   fail(std::move(why), CloseReason::kProtocolError, now);
 }
 
@@ -357,8 +351,8 @@ void Session::fail(std::string why, CloseReason reason, Instant now) {
   host_.timers.arm(deadline_, now + kLingerTimeout);
   state_ = State::kLingering;
   std::exchange(user_, nullptr)->on_closed(reason, now);
-  handshake_.reset();
   kinds_.emplace<std::monostate>();  // and with it the keys
+  handshake_.reset();
   records_ = nullptr;
 }
 

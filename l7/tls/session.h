@@ -9,6 +9,7 @@
 #include "l7/tls/handshake.h"
 #include "l7/tls/openssl_records.h"
 #include "l7/tls/own_records.h"
+#include "l7/tls/session_cache.h"
 #include "l7/tls/session_list.h"
 #include "l7/tls/tls_stream.h"
 
@@ -41,14 +42,20 @@ struct SessionHost {
   BufPool& buffers;
   TimerWheel& timers;
   Stats stats;
+  BackendStats backend_stats;
   RecordTools tools;
+  SessionCache sessions;  ///< With backends.
   TicketSource tickets{nullptr, &stats.tickets_unknown};
   StapleSource staples{nullptr, &stats.statuses_stapled, &stats.statuses_missing};
 };
 
-/// One connection: the plaintext stream of its user, and the user of the stream below.
+/// One connection: the plaintext stream of its user, and the user of the stream below. The server's end begins with
+/// kFirstBytes, the client's with kConnecting.
 ///
-///            first byte            handshake done            user told the end,
+///   kConnecting
+///        |     open below
+///        +----------------+
+///            first byte   v        handshake done            user told the end,
 ///   kFirstBytes ----> kHandshake ------------------> kOpen   alert on its way
 ///        |                |                            |          |
 ///        | plain HTTP     | failed                     | bad record
@@ -62,6 +69,8 @@ class Session final : public TlsStream, public l4::StreamEvents {
  public:
   Session(SessionHost& host, WorkerId worker, l4::Stream& below, std::shared_ptr<const ServerContext> context,
           l4::StreamEvents* user);
+  Session(SessionHost& host, WorkerId worker, l4::Stream& below, std::shared_ptr<const BackendTls> backend,
+          l4::StreamEvents* user);
 
   // Stream and TlsStream, for the user.
   void set_events(l4::StreamEvents* events) override { user_ = events; }
@@ -74,6 +83,7 @@ class Session final : public TlsStream, public l4::StreamEvents {
   void abort(Instant now) override;
   SessionInfo session() const override { return info_; }
   std::string_view last_error() const override { return error_; }
+  bool truncated() const override { return truncated_; }
 
   // StreamEvents, of the stream below.
   void on_open(Instant now) override;
@@ -86,13 +96,14 @@ class Session final : public TlsStream, public l4::StreamEvents {
   void run(Instant now);
   /// From the layer, after queue_handshake(). True: it may have cost much.
   bool take_turn(Instant now);
+  SessionStats& counts() { return counts_; }
 
   SessionLink in_all{this};
   SessionLink in_ready{this};
   SessionLink in_queue{this};
 
  private:
-  enum class State : std::uint8_t { kFirstBytes, kHandshake, kOpen, kLingering, kDead };
+  enum class State : std::uint8_t { kConnecting, kFirstBytes, kHandshake, kOpen, kLingering, kDead };
   class Scope;
 
   // Upwards.
@@ -103,10 +114,17 @@ class Session final : public TlsStream, public l4::StreamEvents {
   void shake_hands(Instant now);
   void refuse(Instant now);
   void opened(Instant now);
-  void start_records();
   void read(Instant now);
   void peer_closed(Instant now);
   void credit(Instant now);
+  // session_start.cc
+  bool at_client() const { return backend_ != nullptr; }
+  SessionCache::Key cache_key() const { return {backend_->context->serial(), flow_.remote, backend_->server_name}; }
+  std::unique_ptr<Handshake> begin_handshake();
+  void start_records();
+  void choose_records();
+  void keep_session();
+  void settle_records(bool data);
   // Downwards.
   void seal(std::size_t at_least, Instant now);
   void push(Instant now);
@@ -121,12 +139,14 @@ class Session final : public TlsStream, public l4::StreamEvents {
   SessionHost& host_;
   l4::Stream* below_;  ///< Null: gone.
   l4::StreamEvents* user_;
-  std::shared_ptr<const ServerContext> context_;
+  std::shared_ptr<const ServerContext> context_;  ///< The server's end; null at the client's,
+  std::shared_ptr<const BackendTls> backend_;     ///< which has this.
+  SessionStats& counts_;
   FlowKey flow_;
   Timer deadline_{on_deadline, this};  ///< Of the handshake, then of lingering.
 
   CipherQueues queues_;
-  std::unique_ptr<Handshake> handshake_;
+  std::unique_ptr<Handshake> handshake_;  ///< In kOpen: OpenSSL reads on until there was a ticket.
   std::variant<std::monostate, OwnRecords, OpensslRecords> kinds_;
   Records* records_ = nullptr;    ///< The one in `kinds_`.
   SessionInfo info_;              ///< Its views of the client's names are of `names_`.
@@ -135,6 +155,8 @@ class Session final : public TlsStream, public l4::StreamEvents {
   BufChain plain_out_;            ///< From the user, not sealed yet.
   std::size_t unconsumed_ = 0;    ///< Plaintext given to the user, not consumed yet.
   std::size_t uncredited_ = 0;    ///< Ciphertext received, not consumed() below yet.
+  std::size_t sealed_ = 0;        ///< Plaintext in what was put into `out` since the last push().
+  std::size_t overhead_ = 0;      ///< Bytes sent that are not plaintext, since all was acknowledged.
   std::size_t answer_bytes_ = 0;  ///< Sent because of what was read, after the handshake.
   std::string error_;
 
@@ -143,6 +165,7 @@ class Session final : public TlsStream, public l4::StreamEvents {
   std::uint8_t depth_ = 0;        ///< Scopes open.
   bool fin_received_ = false;     ///< From the stream below.
   bool peer_closed_ = false;      ///< The user was told.
+  bool truncated_ = false;        ///< Without close_notify.
   bool shut_ = false;             ///< shutdown() was called.
   bool close_sent_ = false;       ///< close_notify and FIN are below.
   bool held_ = false;             ///< Reading waits for consumed().

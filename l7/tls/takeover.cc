@@ -7,7 +7,7 @@
 namespace sluice::l7::tls {
 namespace {
 
-constexpr std::uint8_t kFinished = 20;
+constexpr std::uint8_t kNewSessionTicket = 4, kFinished = 20, kKeyUpdate = 24;
 
 /// "LABEL client-random secret", the last two in hexadecimal. False: another label.
 bool read_line(std::string_view line, std::string_view label, Secret& out) {
@@ -38,8 +38,8 @@ bool keys_12(const Suite& suite, SSL& ssl, RecordTools& tools, RecordKeys& out) 
   }
   KeySchedule::KeyBlock block;
   if (!tools.schedule.key_block(suite, master, randoms, block)) return false;
-  out.read.key = block.client;
-  out.write.key = block.server;
+  (out.at_client ? out.write : out.read).key = block.client;
+  (out.at_client ? out.read : out.write).key = block.server;
   out.read.sequence = out.write.sequence = 1;  // behind Finished
   return true;
 }
@@ -65,18 +65,32 @@ void SecretTap::keylog(const SSL* ssl, const char* line) {
   }
 }
 
+int SecretTap::keep_session(SSL* ssl, SSL_SESSION* session) {
+  auto* tap = static_cast<SecretTap*>(SSL_get_app_data(ssl));
+  if (tap == nullptr) return 0;
+  tap->session_.reset(session);
+  return 1;
+}
+
 void SecretTap::on_message(int sent, int, int type, const void* bytes, std::size_t size, SSL*, void* self) {
   auto& tap = *static_cast<SecretTap*>(self);
-  if (sent == 0) return;
   // A message is told behind the headers of its records, so that of Finished does not count.
-  if (type == SSL3_RT_HEADER && tap.finished_sent_) ++tap.sent_since_;
-  if (type == SSL3_RT_HANDSHAKE && size > 0 && *static_cast<const std::uint8_t*>(bytes) == kFinished) {
-    tap.finished_sent_ = true;
+  if (type == SSL3_RT_HEADER) {
+    if (sent != 0 && tap.finished_sent_) ++tap.sent_since_;
+    if (sent == 0 && tap.finished_read_) ++tap.read_since_;
+    return;
+  }
+  if (type != SSL3_RT_HANDSHAKE || size == 0) return;
+  switch (*static_cast<const std::uint8_t*>(bytes)) {
+    case kFinished: (sent != 0 ? tap.finished_sent_ : tap.finished_read_) = true; break;
+    case kNewSessionTicket: tap.ticket_seen_ |= sent == 0; break;
+    case kKeyUpdate: tap.rekeyed_ = true; break;
+    default: break;
   }
 }
 
 std::optional<RecordKeys> take_over(SSL& ssl, const SecretTap& tap, RecordTools& tools) {
-  if (!tools.ready()) return std::nullopt;
+  if (!tools.ready() || tap.rekeyed_) return std::nullopt;
   const Suite* suite = find_suite(SSL_CIPHER_get_protocol_id(SSL_get_current_cipher(&ssl)));
   if (suite == nullptr || suite->tls13 != (SSL_version(&ssl) == TLS1_3_VERSION)) return std::nullopt;
   // Bytes that it has read already, and shorter records by RFC 6066, 4, are for OpenSSL to deal with.
@@ -85,15 +99,16 @@ std::optional<RecordKeys> take_over(SSL& ssl, const SecretTap& tap, RecordTools&
 
   RecordKeys keys;
   keys.suite = suite;
+  keys.at_client = SSL_is_server(&ssl) == 0;
   if (suite->tls13) {
     keys.write.sequence = tap.sent_since_;
-    if (!keys_13(*suite, tap.client_, tools, keys.read) || !keys_13(*suite, tap.server_, tools, keys.write)) {
-      return std::nullopt;
-    }
+    keys.read.sequence = tap.read_since_;
+    const Secret& read = keys.at_client ? tap.server_ : tap.client_;
+    const Secret& write = keys.at_client ? tap.client_ : tap.server_;
+    if (!keys_13(*suite, read, tools, keys.read) || !keys_13(*suite, write, tools, keys.write)) return std::nullopt;
   } else if (!keys_12(*suite, ssl, tools, keys)) {
     return std::nullopt;
   }
-  SSL_set_shutdown(&ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);  // or SSL_free looks for a broken session to forget
   return keys;
 }
 

@@ -32,6 +32,14 @@ class TlsLayer::Impl final : public SessionHost {
     return s;
   }
 
+  Session* connect(l4::Stream& below, std::shared_ptr<const BackendTls> backend, l4::StreamEvents* user) {
+    Session* s = pool_.create(*this, worker_, below, std::move(backend), user);
+    if (s == nullptr) return nullptr;
+    all_.push_back(s->in_all);
+    backend_stats.sessions.add();
+    return s;
+  }
+
   void schedule(Session& s, Instant now) override {
     ready_.push_back(s.in_ready);
     wake(now);
@@ -60,8 +68,8 @@ class TlsLayer::Impl final : public SessionHost {
   }
   void recycle(Session& s) override {
     leave_queue(s);
+    s.counts().sessions.sub();
     pool_.destroy(&s);
-    stats.sessions.sub();
   }
 
   bool shake_hands(Instant now) {
@@ -110,6 +118,13 @@ l4::StreamEvents* TlsLayer::accept(l4::Stream& below, std::shared_ptr<const Serv
   return s;
 }
 
+l4::StreamEvents* TlsLayer::connect(l4::Stream& below, std::shared_ptr<const BackendTls> backend, l4::StreamEvents* user,
+                                    TlsStream** stream) {
+  Session* s = impl_->connect(below, std::move(backend), user);
+  *stream = s;
+  return s;
+}
+
 void TlsLayer::use_ticket_keys(const TicketKeys* keys) { impl_->tickets.keys = keys; }
 void TlsLayer::use_staples(const Staples* staples) { impl_->staples.staples = staples; }
 
@@ -117,43 +132,6 @@ void TlsLayer::flush(Instant now) { impl_->flush(now); }
 bool TlsLayer::shake_hands(Instant now) { return impl_->shake_hands(now); }
 
 const Stats& TlsLayer::stats() const { return impl_->stats; }
-
-void Stats::visit(MetricSink& sink, std::string_view labels) const {
-  sink.counter("sluice_tls_handshakes_total", "Full TLS handshakes completed.", labels, handshakes.get());
-  sink.counter("sluice_tls_handshakes_resumed_total", "TLS handshakes that resumed a session.", labels,
-               handshakes_resumed.get());
-  sink.counter("sluice_tls_tickets_unknown_total",
-               "Session tickets offered that no key opens: of another appliance, or of a retired key.", labels,
-               tickets_unknown.get());
-  sink.counter("sluice_tls_ocsp_stapled_total", "TLS handshakes whose client asked for the certificate's status and got it.",
-               labels, statuses_stapled.get());
-  sink.counter("sluice_tls_ocsp_missing_total",
-               "TLS handshakes whose client asked for the certificate's status, of which there was none.", labels,
-               statuses_missing.get());
-  sink.counter("sluice_tls_handshakes_failed_total", "TLS handshakes that failed.", labels, handshakes_failed.get());
-  sink.counter("sluice_tls_handshake_timeouts_total", "TLS handshakes that took too long.", labels,
-               handshake_timeouts.get());
-  sink.counter("sluice_tls_clients_refused_total",
-               "TLS handshakes that failed because the client's certificate was missing or did not verify.", labels,
-               clients_refused.get());
-  sink.gauge("sluice_tls_handshakes_waiting", "TLS handshakes that wait for their turn.", labels,
-             static_cast<double>(handshakes_waiting.get()));
-  sink.counter("sluice_tls_handshakes_crowded_out_total", "Connections reset because too many handshakes waited.", labels,
-               handshakes_crowded_out.get());
-  sink.counter("sluice_tls_handshakes_limited_total", "Connections reset by a listener's handshakes_per_second.", labels,
-               handshakes_limited.get());
-  sink.counter("sluice_tls_records_failed_total", "TLS connections ended by a bad record or an alert.", labels,
-               records_failed.get());
-  sink.counter("sluice_tls_taken_over_total", "TLS connections whose records are the appliance's own.", labels,
-               taken_over.get());
-  sink.counter("sluice_tls_left_with_openssl_total", "TLS connections whose records stay with OpenSSL, which is slower.",
-               labels, left_with_openssl.get());
-  sink.counter("sluice_tls_plain_http_total", "Plain HTTP requests sent to a TLS port.", labels, plain_http.get());
-  sink.counter("sluice_tls_truncated_total", "TLS connections that the peer closed without close_notify.", labels,
-               truncated.get());
-  sink.counter("sluice_tls_sessions_refused_total", "TLS connections refused at the bound of sessions.", labels,
-               no_session.get());
-  sink.gauge("sluice_tls_sessions", "TLS connections open now.", labels, static_cast<double>(sessions.get()));
-}
+const BackendStats& TlsLayer::backend_stats() const { return impl_->backend_stats; }
 
 }  // namespace sluice::l7::tls

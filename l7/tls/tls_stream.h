@@ -9,32 +9,42 @@
 #include "dataplane/base/ids.h"
 #include "dataplane/base/timer_wheel.h"
 #include "l4/stream.h"
+#include "l7/tls/backend_context.h"
 #include "l7/tls/server_context.h"
 #include "l7/tls/staples.h"
 #include "l7/tls/ticket_keys.h"
 
 namespace sluice::l7::tls {
 
-/// Counters of one worker's TLS.
-struct Stats {
+/// Counters of connections, whichever end of them we are.
+struct SessionStats {
   Counter handshakes;           ///< Completed, full.
   Counter handshakes_resumed;
   Counter handshakes_failed;
+  Counter peers_refused;        ///< Part of handshakes_failed: no certificate of the peer's where one is needed, or a wrong one.
   Counter records_failed;       ///< Bad record or alert from the peer after the handshake.
   Counter sessions;             ///< Gauge: open now, lingering ones included.
-  Counter handshake_timeouts;   ///< Part of handshakes_failed.
-  Counter plain_http;           ///< Plain HTTP sent to the TLS port, answered 400; not in handshakes_failed.
   Counter truncated;            ///< FIN without close_notify after the handshake.
   Counter taken_over;           ///< Handshakes after which records are our own (IPsec-MB).
   Counter left_with_openssl;    ///< Handshakes after which records stay with OpenSSL.
-  Counter clients_refused;      ///< Part of handshakes_failed: no certificate of the client's where one is needed, or a wrong one.
+};
+
+/// Counters of one worker's TLS with clients.
+struct Stats : SessionStats {
+  Counter handshake_timeouts;   ///< Part of handshakes_failed.
+  Counter plain_http;           ///< Plain HTTP sent to the TLS port, answered 400; not in handshakes_failed.
   Counter tickets_unknown;      ///< Tickets that no key of ours opens (any more): full handshakes.
   Counter statuses_stapled;     ///< Status requests (RFC 6066, 8) that were answered,
   Counter statuses_missing;     ///< and those for which there was no valid response.
-  Counter handshakes_waiting;   ///< Gauge: for their turn.
+  Counter handshakes_waiting;   ///< Gauge: for their turn, those with backends included.
   Counter handshakes_crowded_out;  ///< Reset before any work, because too many waited. Not in handshakes_failed.
   Counter handshakes_limited;   ///< The same by HandshakeGate.
   Counter no_session;           ///< Refused in accept(): `max_sessions` are open, or no memory.
+  void visit(MetricSink& sink, std::string_view labels) const;
+};
+
+/// And with backends.
+struct BackendStats : SessionStats {
   void visit(MetricSink& sink, std::string_view labels) const;
 };
 
@@ -49,17 +59,19 @@ struct SessionInfo {
   const ClientCertificate* client_certificate = nullptr;  ///< Verified; null: it showed none.
 };
 
-/// The server side of a TLS connection above a stream: a Stream itself, in plaintext, for its user. Its user's on_open
-/// comes after the handshake; a handshake that fails is told by on_closed alone. Keeps `context` alive.
+/// One side of a TLS connection above a stream: a Stream itself, in plaintext, for its user. Its user's on_open comes after
+/// the handshake; a handshake that fails is told by on_closed alone. Keeps its context alive.
 ///
-///  - on_peer_closed: close_notify, or a FIN without it (counted as truncated: HTTP frames its own messages, a request
-///    never ends by close, and many clients just close).
+///  - on_peer_closed: close_notify, or a FIN without it (then truncated(): HTTP frames its own messages, a request never
+///    ends by close, and many peers just close).
 ///  - on_closed(kProtocolError): handshake or record failure; the alert is on its way. kTimeout: no handshake in time.
 class TlsStream : public l4::Stream {
  public:
   virtual SessionInfo session() const = 0;
   /// Why it failed, for logs; empty: it did not. May be asked up to and inside on_closed, as session() may.
   virtual std::string_view last_error() const = 0;
+  /// After on_peer_closed: somebody may have cut off the peer's last bytes (RFC 8446, 6.1).
+  virtual bool truncated() const = 0;
 };
 
 /// Is asked before a handshake begins to cost anything, once for each.
@@ -87,6 +99,11 @@ class TlsLayer {
   /// memory.
   l4::StreamEvents* accept(l4::Stream& below, std::shared_ptr<const ServerContext> context, l4::StreamEvents* user,
                            TlsStream** stream);
+  /// The client side, to the backend that `below` connects to: set the returned events as those of `below`, and use
+  /// `*stream` instead of it. The server's turn of a handshake has a deadline; here the user sets one and aborts. A session
+  /// that the backend gave before is resumed. Null: no memory.
+  l4::StreamEvents* connect(l4::Stream& below, std::shared_ptr<const BackendTls> backend, l4::StreamEvents* user,
+                            TlsStream** stream);
   /// Session tickets are sealed by the first of these and opened by all. Valid until the next call. Null, as at first:
   /// no tickets.
   void use_ticket_keys(const TicketKeys* keys);
@@ -101,6 +118,7 @@ class TlsLayer {
   /// clients keeps established ones waiting for one such operation a loop. True: there was something to do.
   bool shake_hands(Instant now);
   const Stats& stats() const;
+  const BackendStats& backend_stats() const;
 
  private:
   class Impl;

@@ -4,6 +4,10 @@
 #include <openssl/pem.h>
 
 #include <climits>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <mutex>
 
 #include "l7/tls/trust_store_handles.h"
 
@@ -59,7 +63,48 @@ std::string digest_of(const TrustStore::Handles& h) {
   return fine ? out : std::string();
 }
 
+constexpr const char* kDebianBundle = "/etc/ssl/certs/ca-certificates.crt";
+
+Result<std::shared_ptr<const TrustStore>> read_system_bundle() {
+  const char* named = std::getenv(X509_get_default_cert_file_env());
+  for (const char* path : {named, kDebianBundle, X509_get_default_cert_file()}) {
+    if (path == nullptr) continue;
+    std::ifstream file(path);
+    if (!file && path != named) continue;
+    const std::string pem{std::istreambuf_iterator<char>(file), {}};
+    auto parsed = TrustStore::parse(pem, "");
+    if (!parsed) return Error{std::string(path) + ": " + parsed.error().message};
+    return parsed;
+  }
+  return Error{std::string("this system has none: ") + kDebianBundle + " is missing"};
+}
+
 }  // namespace
+
+Result<std::shared_ptr<const TrustStore>> system_trust_store() {
+  static std::mutex mutex;
+  static std::shared_ptr<const TrustStore> kept;
+  const std::lock_guard lock(mutex);
+  if (kept != nullptr) return kept;
+  auto read = read_system_bundle();
+  if (read) kept = *read;
+  return read;
+}
+
+/// An authority is believed by itself, whoever has signed it.
+StorePtr make_store(const TrustStore& trust) {
+  StorePtr out(X509_STORE_new());
+  if (!out) return out;
+  unsigned long flags = X509_V_FLAG_PARTIAL_CHAIN;
+  bool fine = true;
+  for (const X509Ptr& x : trust.handles().certificates) fine = fine && X509_STORE_add_cert(out.get(), x.get()) == 1;
+  for (const CrlPtr& x : trust.handles().revocations) {
+    fine = fine && X509_STORE_add_crl(out.get(), x.get()) == 1;
+    flags |= X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL;
+  }
+  if (!fine || X509_STORE_set_flags(out.get(), flags) != 1) out.reset();
+  return out;
+}
 
 TrustStore::TrustStore() : handles_(std::make_unique<Handles>()) {}
 TrustStore::~TrustStore() = default;

@@ -33,6 +33,10 @@ class TrustStore {
   std::unique_ptr<Handles> handles_;
 };
 
+/// Whom this system believes: the bundle that SSL_CERT_FILE names, else Debian's ca-certificates, else OpenSSL's own
+/// default. Read when it is first asked for, and kept as long as the process. Any thread.
+Result<std::shared_ptr<const TrustStore>> system_trust_store();
+
 /// Whether clients show certificates, and whose.
 struct ClientAuthentication {
   enum class Mode : std::uint8_t {

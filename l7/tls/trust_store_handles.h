@@ -15,4 +15,9 @@ struct TrustStore::Handles {
   std::vector<CrlPtr> revocations;
 };
 
+using StorePtr = std::unique_ptr<X509_STORE, Freer<X509_STORE_free>>;
+
+/// One a context, and so a worker: it has a lock. Null: no memory.
+StorePtr make_store(const TrustStore& trust);
+
 }  // namespace sluice::l7::tls

@@ -87,7 +87,7 @@ class Clients : public testing::TestWithParam<int> {
     out.asked = p.user.info.client_asked;
     out.resumed = p.user.info.resumed;
     out.certificate = p.user.certificate;
-    out.refused = p.layer->stats().clients_refused.get();
+    out.refused = p.layer->stats().peers_refused.get();
     out.taken_over = p.layer->stats().taken_over.get();
     if (!p.client.sessions.empty()) {
       out.session = SSL_SESSION_dup(p.client.sessions.back());
