@@ -47,7 +47,7 @@ struct AccessRecord {
   BoundedText<64> listener, rule, group;
   BoundedText<16> tls_version;
   BoundedText<160> user_agent;
-  BoundedText<48> error;                  ///< Why we answered or closed ourselves: "connect_timeout", "bad_request: ..."
+  BoundedText<96> error;                  ///< Why we answered or closed ourselves: "connect_timeout", "bad_request: ..."
 };
 
 using AccessRing = SpscRing<AccessRecord>;

@@ -17,6 +17,7 @@
 #include "l7/limits/source_rates.h"
 #include "l7/route/router.h"
 #include "l7/source_filter.h"
+#include "l7/tls/backend_context.h"
 #include "l7/tls/server_context.h"
 #include "l7/tls/staples.h"
 #include "l7/tls/ticket_keys.h"
@@ -68,8 +69,9 @@ struct ServerGroup {
   std::vector<Member> members;
   Stickiness stickiness;
   std::vector<std::pair<std::uint64_t, std::uint32_t>> by_mark;  ///< Members by mark, ascending; when sticky.
-  HealthCheck health_check;
-  Duration connect_timeout = std::chrono::seconds(5);
+  std::shared_ptr<const tls::BackendTls> tls;           ///< Null: plain TCP. Counted by each connection.
+  HealthCheck health_check;                             ///< kHttp: over `tls`, too.
+  Duration connect_timeout = std::chrono::seconds(5);   ///< Of TCP and TLS together.
   Duration request_timeout = std::chrono::seconds(60);  ///< To the response head, and between reads of the body: 504.
   Duration keep_alive = std::chrono::seconds(60);       ///< Idle upstream connections.
   std::uint32_t max_idle_per_worker = 320;

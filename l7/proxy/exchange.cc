@@ -16,6 +16,8 @@ namespace {
 /// 9110, 10.1.1 lets us).
 constexpr Duration kContinueWait = std::chrono::seconds(1);
 
+const upstream::Tls kPlainTcp;
+
 /// X-Request-ID of our own: 128 random bits in hex.
 std::size_t make_request_id(WorkerState& worker, std::array<char, 64>& out) {
   static constexpr char kHex[] = "0123456789abcdef";
@@ -254,11 +256,19 @@ void Exchange::end_attempt(bool failed) {
   if (failed) row.failures.add();
 }
 
+/// "tls: certificate has expired"
+void Exchange::note_error(std::string_view error, std::string_view detail) {
+  worker_.text.assign(error);
+  if (!detail.empty()) worker_.text.append(": ").append(detail);
+  record_.error.assign(worker_.text);
+}
+
 /// False: this member cannot be reached, and the attempt has ended.
-bool Exchange::connect_to(const ServerGroup&, const Member& member, bool allow_idle, Instant now) {
+bool Exchange::connect_to(const ServerGroup& group, const Member& member, bool allow_idle, Instant now) {
   attempt_started_ = now;
+  const upstream::Tls& tls = passthrough_ ? kPlainTcp : group.tls;  // What is passed on is TLS already.
   if (allow_idle) {
-    up_ = worker_.pool.take_idle(member.slot, member.address, this, now);
+    up_ = worker_.pool.take_idle(member.slot, member.address, tls, this, now);
     if (up_ != nullptr) {
       worker_.stats.upstream_reused.add();
       send_request(now);
@@ -266,7 +276,7 @@ bool Exchange::connect_to(const ServerGroup&, const Member& member, bool allow_i
     }
   }
   upstream::ConnectFailure failure = upstream::ConnectFailure::kNone;
-  up_ = worker_.pool.open({member.slot, member.address, connect_timeout_}, this, &failure, now);
+  up_ = worker_.pool.open({member.slot, member.address, connect_timeout_, tls}, this, &failure, now);
   if (up_ != nullptr) {
     phase_ = Phase::kConnecting;
     return true;
@@ -288,11 +298,11 @@ void Exchange::on_upstream_open(Instant now) {
   send_request(now);
 }
 
-void Exchange::on_connect_failed(upstream::ConnectFailure failure, Instant now) {
+void Exchange::on_connect_failed(upstream::ConnectFailure failure, std::string_view detail, Instant now) {
   up_ = nullptr;
   worker_.stats.upstream_connect_failures.add();
   if (failure != upstream::ConnectFailure::kTimeout) all_timed_out_ = false;
-  record_.error.assign(to_string(failure));
+  note_error(to_string(failure), failure == upstream::ConnectFailure::kTls ? detail : std::string_view());
   end_attempt(true);
   connect_next(now);
 }
@@ -315,7 +325,7 @@ void Exchange::upstream_lost(std::string_view error, bool unread, Instant now) {
   drop_upstream(now);
   timer_.disarm();
   session_->stop_waiting();  // The client owes nothing while the next attempt connects.
-  record_.error.assign(error);
+  if (error.data() != record_.error.view().data()) record_.error.assign(error);
   all_timed_out_ = false;
   if (!may_retry(unread)) {
     reply_error(502, error, now);

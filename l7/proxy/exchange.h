@@ -80,6 +80,7 @@ class Exchange final : public upstream::ConnectionUser {
   bool connect_to(const ServerGroup& group, const Member& member, bool allow_idle, Instant now);
   void start_attempt(const ServerGroup& group, const Member& member);
   void end_attempt(bool failed);
+  void note_error(std::string_view error, std::string_view detail);
   void drop_upstream(Instant now);
   void upstream_lost(std::string_view error, bool unread, Instant now);
   bool may_retry(bool unread) const;
@@ -133,11 +134,11 @@ class Exchange final : public upstream::ConnectionUser {
 
   // upstream::ConnectionUser
   void on_upstream_open(Instant now) override;
-  void on_connect_failed(upstream::ConnectFailure failure, Instant now) override;
+  void on_connect_failed(upstream::ConnectFailure failure, std::string_view detail, Instant now) override;
   void on_upstream_data(BufChain data, Instant now) override;
   void on_upstream_writable(Instant now) override;
   void on_upstream_peer_closed(Instant now) override;
-  void on_upstream_closed(l4::CloseReason reason, Instant now) override;
+  void on_upstream_closed(l4::CloseReason reason, std::string_view detail, Instant now) override;
 
   WorkerState& worker_;
   ClientSession* session_ = nullptr;

@@ -218,6 +218,7 @@ void Exchange::on_upstream_peer_closed(Instant now) {
       upstream_lost("upstream_closed", up_->stream().unsent_or_unacked() >= attempt_sent_, now);
       return;
     case Phase::kResponding:
+      up_reset_ = up_->truncated();  // No end of a body that ends by close.
       pump_response(now);
       update_timers(now);
       return;
@@ -231,11 +232,12 @@ void Exchange::on_upstream_peer_closed(Instant now) {
   }
 }
 
-void Exchange::on_upstream_closed(l4::CloseReason reason, Instant now) {
+void Exchange::on_upstream_closed(l4::CloseReason reason, std::string_view detail, Instant now) {
   up_eof_ = true;
-  up_reset_ = reason != l4::CloseReason::kNormal;
+  up_reset_ |= reason != l4::CloseReason::kNormal;
   if (phase_ == Phase::kAwaitingHead) {
-    upstream_lost("upstream_reset", false, now);
+    note_error(reason == l4::CloseReason::kProtocolError ? "tls" : "upstream_reset", detail);
+    upstream_lost(record_.error.view(), false, now);
     return;
   }
   up_ = nullptr;

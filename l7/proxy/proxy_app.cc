@@ -62,6 +62,7 @@ class ProxyAppImpl final : public ProxyApp,
   const Stats& stats() const override { return state_.stats; }
   const l4::tcp::Stats& tcp_stats() const override { return stack_.stats(); }
   const tls::Stats& tls_stats() const override { return tls_.stats(); }
+  const tls::BackendStats& backend_tls_stats() const override { return tls_.backend_stats(); }
 
  private:
   bool listens(const Endpoint& local) const override {
@@ -104,8 +105,18 @@ class ProxyAppImpl final : public ProxyApp,
     return events;
   }
 
-  l4::tcp::ConnectResult connect(const Endpoint& remote, l4::StreamEvents* events, Instant now) override {
-    return stack_.connect(remote, events, now);
+  upstream::Connecting connect(const Endpoint& remote, const upstream::Tls& tls, l4::StreamEvents* events,
+                               Instant now) override {
+    const l4::tcp::ConnectResult tcp = stack_.connect(remote, events, now);
+    if (tcp.stream == nullptr || tls == nullptr) return {tcp.stream, nullptr, tcp.reason};
+    tls::TlsStream* plaintext = nullptr;
+    l4::StreamEvents* below = tls_.connect(*tcp.stream, tls, events, &plaintext);
+    if (below == nullptr) {
+      tcp.stream->abort(now);
+      return {nullptr, nullptr, l4::CloseReason::kNoResources};
+    }
+    tcp.stream->set_events(below);
+    return {plaintext, plaintext, l4::CloseReason::kNormal};
   }
 
   Shared& shared_;

@@ -51,6 +51,7 @@ class ProxyApp : public App {
   virtual const Stats& stats() const = 0;
   virtual const l4::tcp::Stats& tcp_stats() const = 0;
   virtual const tls::Stats& tls_stats() const = 0;
+  virtual const tls::BackendStats& backend_tls_stats() const = 0;
 };
 
 class ProxyFactory : public AppFactory {

@@ -44,12 +44,14 @@ class HealthChecker::Probe final : public l4::StreamEvents {
   Probe(HealthChecker& checker, const ServerGroup& group, const Member& member)
       : checker_(checker),
         check_(group.health_check),
+        tls_(check_.kind == HealthCheck::Kind::kHttp ? group.tls : nullptr),
         slot_(member.slot),
         address_(member.address),
         timer_([](void* self, Instant now) { static_cast<Probe*>(self)->on_timer(now); }, this) {}
 
   bool same_as(const ServerGroup& group, const Member& member) const {
-    return check_ == group.health_check && address_ == member.address;
+    return check_ == group.health_check && address_ == member.address &&
+           (check_.kind != HealthCheck::Kind::kHttp || tls_ == group.tls);
   }
   BackendSlot slot() const { return slot_; }
 
@@ -75,7 +77,7 @@ class HealthChecker::Probe final : public l4::StreamEvents {
     BufChain out;
     http1::HeadWriter head(out, checker_.buffers_);
     head.request_line(check_.method, check_.path);
-    head.field("Host", check_.host.empty() ? address_.to_string() : check_.host);
+    head.field("Host", host());
     head.field("User-Agent", "sluice-health-check");
     head.field("Connection", "close");
     if (!head.finish()) {
@@ -106,9 +108,12 @@ class HealthChecker::Probe final : public l4::StreamEvents {
   void on_writable(Instant) override {}
   void on_peer_closed(Instant now) override { fail("closed without a response", now); }
   void on_closed(l4::CloseReason reason, Instant now) override {
+    const bool tls_failed = tls_stream_ != nullptr && reason == l4::CloseReason::kProtocolError;
+    const std::string why = tls_failed ? "TLS: " + std::string(tls_stream_->last_error()) : std::string(describe(reason));
     stream_ = nullptr;
+    tls_stream_ = nullptr;
     if (blames_backend(reason))
-      fail(describe(reason), now);
+      fail(why, now);
     else
       again(now);
   }
@@ -119,9 +124,10 @@ class HealthChecker::Probe final : public l4::StreamEvents {
       return;
     }
     const Endpoint to{address_.address, check_.port != 0 ? check_.port : address_.port};
-    const l4::tcp::ConnectResult result = checker_.connector_.connect(to, this, now);
+    const Connecting result = checker_.connector_.connect(to, tls_, this, now);
     if (result.stream != nullptr) {
       stream_ = result.stream;
+      tls_stream_ = result.tls;
       checker_.timers_.arm(timer_, now + check_.timeout);
     } else if (blames_backend(result.reason)) {
       fail(describe(result.reason), now);
@@ -179,7 +185,14 @@ class HealthChecker::Probe final : public l4::StreamEvents {
   void drop_stream(Instant now) {
     in_.clear();
     storage_.clear();
+    tls_stream_ = nullptr;
     if (l4::Stream* s = std::exchange(stream_, nullptr)) s->abort(now);
+  }
+
+  /// What the certificate is for is what is asked.
+  std::string host() const {
+    if (!check_.host.empty()) return check_.host;
+    return tls_ != nullptr && !tls_->server_name.empty() ? tls_->server_name : address_.to_string();
   }
 
   std::int64_t jitter(std::int64_t below) {
@@ -189,10 +202,12 @@ class HealthChecker::Probe final : public l4::StreamEvents {
 
   HealthChecker& checker_;
   const HealthCheck check_;
+  const Tls tls_;
   const BackendSlot slot_;
   const Endpoint address_;
   Timer timer_;
   l4::Stream* stream_ = nullptr;
+  tls::TlsStream* tls_stream_ = nullptr;
   BufChain in_;
   http1::HeadStorage storage_;
   http1::ResponseParser parser_{http1::Limits{}};

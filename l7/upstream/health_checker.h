@@ -13,8 +13,8 @@
 
 namespace sluice::l7::upstream {
 
-/// Active health checks over the data plane: a TCP connect or an HTTP/1.1 request to each member of the
-/// groups that ask for it, at their interval. A worker probes the slots with slot % workers == its id, so
+/// Active health checks over the data plane: a TCP connect or an HTTP/1.1 request (over TLS where the group's are) to
+/// each member of the groups that ask for it, at their interval. A worker probes the slots with slot % workers == its id, so
 /// that a backend is probed once, whatever the number of workers. Results go to the BackendTable, changes as
 /// HealthEvents to management. A backend that was not probed yet counts as usable. Owned by its worker.
 class HealthChecker {

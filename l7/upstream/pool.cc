@@ -19,9 +19,10 @@ ConnectFailure failure_of(l4::CloseReason reason) {
       return ConnectFailure::kTimeout;
     case l4::CloseReason::kNoResources:
       return ConnectFailure::kNoResources;
+    case l4::CloseReason::kProtocolError:
+      return ConnectFailure::kTls;
     case l4::CloseReason::kNormal:
     case l4::CloseReason::kPeerReset:
-    case l4::CloseReason::kProtocolError:
       return ConnectFailure::kReset;
   }
   return ConnectFailure::kReset;
@@ -43,6 +44,8 @@ std::string_view to_string(ConnectFailure f) {
       return "reset_while_connecting";
     case ConnectFailure::kNoResources:
       return "no_resources";
+    case ConnectFailure::kTls:
+      return "tls";
   }
   return "none";
 }
@@ -52,6 +55,7 @@ Connection::Connection(Pool& pool, const Target& target, ConnectionUser* user)
       user_(user),
       timer_([](void* self, Instant now) { static_cast<Connection*>(self)->on_timer(now); }, this),
       address_(target.address),
+      tls_(target.tls),
       slot_(target.slot) {}
 
 void Connection::on_open(Instant now) {
@@ -94,14 +98,16 @@ void Connection::on_peer_closed(Instant now) {
 
 void Connection::on_closed(l4::CloseReason reason, Instant now) {
   stream_ = nullptr;
+  const std::string_view detail = tls_stream_ == nullptr ? std::string_view() : tls_stream_->last_error();
+  tls_stream_ = nullptr;
   const State was = state_;
   ConnectionUser* user = user_;
   pool_.gone(this);
   if (was == State::kConnecting) {
     pool_.backends_.at(slot_, pool_.worker_).connect_failures.add();
-    user->on_connect_failed(failure_of(reason), now);
+    user->on_connect_failed(failure_of(reason), detail, now);
   } else if (was == State::kBusy) {
-    user->on_upstream_closed(reason, now);
+    user->on_upstream_closed(reason, detail, now);
   }
 }
 
@@ -111,7 +117,7 @@ void Connection::on_timer(Instant now) {
       ConnectionUser* user = user_;
       pool_.backends_.at(slot_, pool_.worker_).connect_failures.add();
       pool_.abort(this, now);
-      user->on_connect_failed(ConnectFailure::kTimeout, now);
+      user->on_connect_failed(ConnectFailure::kTimeout, {}, now);
       return;
     }
     case State::kIdle:
@@ -145,13 +151,14 @@ void Pool::destroy(Connection* c) {
   connections_.destroy(c);
 }
 
-Connection* Pool::take_idle(BackendSlot slot, const Endpoint& address, ConnectionUser* user, Instant now) {
+Connection* Pool::take_idle(BackendSlot slot, const Endpoint& address, const Tls& tls, ConnectionUser* user,
+                            Instant now) {
   if (slot.value >= idle_lists_.size()) return nullptr;
   while (Connection* c = idle_lists_[slot.value].newest) {
     unlink_idle(c);
     c->timer_.disarm();
     c->state_ = Connection::State::kBusy;  // Out of the list, also for close().
-    if (c->address_ == address) {
+    if (c->address_ == address && c->tls_ == tls) {
       c->user_ = user;
       c->reused_ = true;
       return c;
@@ -167,7 +174,7 @@ Connection* Pool::open(const Target& target, ConnectionUser* user, ConnectFailur
     *failure = ConnectFailure::kNoResources;
     return nullptr;
   }
-  const l4::tcp::ConnectResult result = connector_.connect(target.address, c, now);
+  const Connecting result = connector_.connect(target.address, target.tls, c, now);
   if (result.stream == nullptr) {
     backends_.at(target.slot, worker_).connect_failures.add();
     *failure = failure_of(result.reason);
@@ -177,6 +184,7 @@ Connection* Pool::open(const Target& target, ConnectionUser* user, ConnectFailur
   c->index_ = all_.size();
   all_.push_back(c);
   c->stream_ = result.stream;
+  c->tls_stream_ = result.tls;
   timers_.arm(c->timer_, now + target.connect_timeout);
   return c;
 }
@@ -211,6 +219,7 @@ void Pool::close(Connection* c, Instant now) {
 void Pool::abort(Connection* c, Instant now) {
   if (c->state_ == Connection::State::kGone) return;
   l4::Stream* stream = std::exchange(c->stream_, nullptr);
+  c->tls_stream_ = nullptr;
   gone(c);
   if (stream != nullptr) stream->abort(now);
 }
@@ -240,6 +249,7 @@ void Pool::gone(Connection* c) {
   if (c->state_ == Connection::State::kIdle) unlink_idle(c);
   c->state_ = Connection::State::kGone;
   c->user_ = nullptr;
+  c->tls_ = nullptr;
   c->timer_.disarm();
   c->next_ = dead_;
   dead_ = c;

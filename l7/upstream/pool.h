@@ -14,7 +14,7 @@
 namespace sluice::l7::upstream {
 
 /// Why there is no connection.
-enum class ConnectFailure : std::uint8_t { kNone, kRefused, kUnreachable, kTimeout, kReset, kNoResources };
+enum class ConnectFailure : std::uint8_t { kNone, kRefused, kUnreachable, kTimeout, kReset, kNoResources, kTls };
 std::string_view to_string(ConnectFailure f);
 
 /// Who uses a connection now. Calls come from within stream events and timers, never from inside a call on
@@ -24,25 +24,26 @@ class ConnectionUser {
   virtual ~ConnectionUser() = default;
   /// Either this or on_connect_failed answers Pool::open.
   virtual void on_upstream_open(Instant now) = 0;
-  /// The connection is gone.
-  virtual void on_connect_failed(ConnectFailure failure, Instant now) = 0;
+  /// The connection is gone. `detail`: what was wrong with kTls, else empty; valid in the call.
+  virtual void on_connect_failed(ConnectFailure failure, std::string_view detail, Instant now) = 0;
   virtual void on_upstream_data(BufChain data, Instant now) = 0;
   virtual void on_upstream_writable(Instant now) = 0;
   virtual void on_upstream_peer_closed(Instant now) = 0;
-  /// The connection is gone.
-  virtual void on_upstream_closed(l4::CloseReason reason, Instant now) = 0;
+  /// The connection is gone. `detail`: what TLS says about kProtocolError, valid in the call.
+  virtual void on_upstream_closed(l4::CloseReason reason, std::string_view detail, Instant now) = 0;
 };
 
 /// Where to, and for how long it may take.
 struct Target {
   BackendSlot slot;
   Endpoint address;
-  Duration connect_timeout{};
+  Duration connect_timeout{};  ///< Of TCP and TLS together.
+  Tls tls;
 };
 
 class Pool;
 
-/// One TCP connection to a backend:
+/// One connection to a backend, over TCP or TLS:
 ///
 ///   open() -> kConnecting -> kBusy <-> kIdle          (put_back, take_idle)
 ///                  |           |         | peer closes, sends, or idle too long
@@ -61,6 +62,8 @@ class Connection final : public l4::StreamEvents {
   const Endpoint& address() const { return address_; }
   /// It has carried an exchange before this one, so the peer may have closed it meanwhile.
   bool reused() const { return reused_; }
+  /// The peer has closed, and somebody else may have cut off its last bytes.
+  bool truncated() const { return tls_stream_ != nullptr && tls_stream_->truncated(); }
 
  private:
   friend class Pool;
@@ -75,12 +78,14 @@ class Connection final : public l4::StreamEvents {
 
   Pool& pool_;
   l4::Stream* stream_ = nullptr;
+  tls::TlsStream* tls_stream_ = nullptr;  // The same, when it is TLS.
   ConnectionUser* user_;
   Connection* prev_ = nullptr;  // Idle list of its backend, or the dead list (next_ only).
   Connection* next_ = nullptr;
   std::size_t index_ = 0;  // In Pool::all_.
   Timer timer_;
   Endpoint address_;
+  Tls tls_;
   BackendSlot slot_;
   State state_ = State::kConnecting;
   bool reused_ = false;
@@ -97,9 +102,9 @@ class Pool {
   /// Leaves the streams of open connections alone: the stack goes with its worker.
   ~Pool();
 
-  /// A connection that is ready, or null. A slot that has meanwhile got another address never gives an old
-  /// one.
-  Connection* take_idle(BackendSlot slot, const Endpoint& address, ConnectionUser* user, Instant now);
+  /// A connection that is ready, or null. A slot that has meanwhile got another address, or other settings of TLS, never
+  /// gives an old one.
+  Connection* take_idle(BackendSlot slot, const Endpoint& address, const Tls& tls, ConnectionUser* user, Instant now);
   /// Starts a new one; null: `*failure` says why not, and no event follows.
   Connection* open(const Target& target, ConnectionUser* user, ConnectFailure* failure, Instant now);
 

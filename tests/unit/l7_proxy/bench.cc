@@ -95,15 +95,18 @@ void FakeStream::abort(Instant) {
 // ---- FakeConnector
 // --------------------------------------------------------------------------------------------------
 
-l4::tcp::ConnectResult FakeConnector::connect(const Endpoint& remote, l4::StreamEvents* events, Instant) {
+upstream::Connecting FakeConnector::connect(const Endpoint& remote, const upstream::Tls& tls, l4::StreamEvents* events,
+                                            Instant) {
   if (const auto it = modes_.find(remote); it != modes_.end() && it->second == Mode::kFailsAtOnce) {
-    return {nullptr, l4::CloseReason::kUnreachable};
+    return {nullptr, nullptr, l4::CloseReason::kUnreachable};
   }
   const FlowKey flow{{IpAddr::v4(0x0a000064), next_port_++}, remote};
   streams.push_back(std::make_unique<FakeStream>(flow, now_));
-  streams.back()->events = events;
-  pending_.push_back(streams.back().get());
-  return {streams.back().get(), l4::CloseReason::kNormal};
+  FakeStream* const made = streams.back().get();
+  made->events = events;
+  made->tls = tls;
+  pending_.push_back(made);
+  return {made, tls == nullptr ? nullptr : made, l4::CloseReason::kNormal};
 }
 
 void FakeConnector::settle() {

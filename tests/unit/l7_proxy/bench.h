@@ -23,7 +23,7 @@ using namespace std::chrono_literals;
 
 /// The other end of a stream, as a test sees it. Holds its user to the wall's rules: no call after the end,
 /// no more bytes on their way than the windows allow.
-class FakeStream final : public l4::Stream {
+class FakeStream final : public tls::TlsStream {
  public:
   static constexpr std::size_t kWindow = 64 * 1024;
   static constexpr std::size_t kSendBound = 64 * 1024;
@@ -60,6 +60,14 @@ class FakeStream final : public l4::Stream {
   void shutdown(Instant now) override;
   void abort(Instant now) override;
 
+  // What TLS says, when it is asked for.
+  upstream::Tls tls;
+  bool is_truncated = false;
+  std::string tls_error;
+  tls::SessionInfo session() const override { return {}; }
+  std::string_view last_error() const override { return tls_error; }
+  bool truncated() const override { return is_truncated; }
+
  private:
   void check_alive(const char* call) const;
   void acknowledge(std::size_t n);
@@ -76,7 +84,8 @@ class FakeConnector final : public upstream::Connector {
   explicit FakeConnector(Instant* now) : now_(now) {}
   enum class Mode { kOpens, kRefuses, kHangs, kFailsAtOnce };
   void set(const Endpoint& e, Mode m) { modes_[e] = m; }
-  l4::tcp::ConnectResult connect(const Endpoint& remote, l4::StreamEvents* events, Instant now) override;
+  upstream::Connecting connect(const Endpoint& remote, const upstream::Tls& tls, l4::StreamEvents* events,
+                               Instant now) override;
   /// Events of what was connected since the last call.
   void settle();
 
