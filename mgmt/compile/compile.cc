@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "dataplane/base/ascii.h"
 #include "l7/tls/policy_names.h"
 #include "mgmt/compile/parts.h"
 #include "mgmt/config/json.h"
@@ -19,7 +20,7 @@ using config::Pointer;
 
 /// What `map` has for `id`, as a pointer; null: nothing.
 template <class Map>
-const typename Map::mapped_type* find(const Map& map, const std::string& id) {
+const typename Map::mapped_type* find(const Map& map, const typename Map::key_type& id) {
   const auto at = map.find(id);
   return at == map.end() ? nullptr : &at->second;
 }
@@ -49,10 +50,10 @@ class Compilation {
 
   Output run() {
     program_->config = input_.config;
-    compile_groups();
     compile_certificates();
     compile_authorities();
     compile_tls_policies();
+    compile_groups();
     compile_load_balancers();
     if (errors_.empty()) {
       compile_rules();
@@ -68,12 +69,13 @@ class Compilation {
     for (const auto& [id, model] : config_.server_groups) {
       const auto* before = find(before_.groups, id);
       const auto* before_model = find(before_config_.server_groups, id);
-      if (before != nullptr && before_model != nullptr && *before_model == model) {
+      auto tls = backend_tls_of(model, before != nullptr ? before->get() : nullptr);
+      if (before != nullptr && before_model != nullptr && *before_model == model && (*before)->tls == tls) {
         program_->groups.emplace_hint(program_->groups.end(), id, *before);
         continue;
       }
       auto group =
-          make_group(model, before != nullptr ? before->get() : nullptr, slots_, kind_at / id, errors_);
+          make_group(model, std::move(tls), before != nullptr ? before->get() : nullptr, slots_, kind_at / id, errors_);
       if (group) program_->groups.emplace_hint(program_->groups.end(), id, std::move(group));
     }
     program_->group_slots = slots_.groups.high_water();
@@ -83,6 +85,37 @@ class Compilation {
         program_->backends[group->members[i].slot.value] = {group.get(), i};
       }
     }
+  }
+
+  /// The same pointer as before when nothing changed, so that open connections go on.
+  std::shared_ptr<const l7::tls::BackendTls> backend_tls_of(const config::ServerGroup& model, const l7::ServerGroup* before) {
+    if (model.protocol != "https") return nullptr;
+    const config::BackendTls tls = model.tls.value_or(config::BackendTls());
+    auto context = backend_context_of(model.id, tls);
+    std::string name = ascii_lower(tls.server_name);
+    if (before != nullptr && before->tls != nullptr && before->tls->context == context && before->tls->server_name == name)
+      return before->tls;
+    return std::make_shared<const l7::tls::BackendTls>(l7::tls::BackendTls{std::move(context), std::move(name)});
+  }
+
+  std::shared_ptr<const l7::tls::BackendContext> backend_context_of(const std::string& group, const config::BackendTls& tls) {
+    const auto* authorities = tls.verify ? find(program_->authorities, tls.certificate_authority) : nullptr;
+    const auto* certificate = find(program_->certificates, tls.certificate);
+    const BackendParts parts{tls.verify, authorities == nullptr ? nullptr : *authorities,
+                             certificate == nullptr ? nullptr : *certificate, config::tls_policy_of(tls, config_).policy};
+    auto& context = program_->backend_contexts[parts];
+    if (context != nullptr) return context;
+    if (const auto* before = find(before_.backend_contexts, parts)) return context = *before;
+    if (!errors_.empty()) return nullptr;  // What it would be made of is wrong already.
+    auto made = l7::tls::BackendContext::create({parts.verify, parts.authorities, parts.certificate, parts.policy}, input_.workers);
+    if (made) return context = std::move(made).value();
+    const Pointer kind_at = root_ / KindOf<config::ServerGroup>::kMember, at = kind_at / group, tls_at = at / "tls";
+    const std::string& why = made.error().message;
+    const char* wrong = why.starts_with("authorities") ? "certificate_authority"
+                        : why.starts_with("certificate") ? "certificate"
+                                                         : "policy";
+    errors_.add(tls_at / wrong, why);
+    return nullptr;
   }
 
   /// As long as it exists it keeps its slot.

@@ -108,6 +108,7 @@ l7::Stickiness make_stickiness(const config::ServerGroup& group) {
 }  // namespace
 
 std::shared_ptr<const l7::ServerGroup> make_group(const config::ServerGroup& model,
+                                                  std::shared_ptr<const l7::tls::BackendTls> tls,
                                                   const l7::ServerGroup* previous, Slots& slots,
                                                   const config::Pointer& at, config::ErrorList& errors) {
   auto out = std::make_shared<l7::ServerGroup>();
@@ -122,6 +123,7 @@ std::shared_ptr<const l7::ServerGroup> make_group(const config::ServerGroup& mod
   }
   out->scheduler = model.scheduler == "least_connections" ? l7::Scheduler::kLeastConnections
                                                           : l7::Scheduler::kWeightedRoundRobin;
+  out->tls = std::move(tls);
   out->health_check = make_health_check(model.health_check);
   out->stickiness = make_stickiness(model);
   out->connect_timeout = ms(model.connect_timeout_ms);

@@ -11,6 +11,7 @@ namespace sluice::mgmt::compile {
 
 /// Members keep their slots of `previous` by address and port. Null and an error: no slot left.
 std::shared_ptr<const l7::ServerGroup> make_group(const config::ServerGroup& model,
+                                                  std::shared_ptr<const l7::tls::BackendTls> tls,
                                                   const l7::ServerGroup* previous, Slots& slots,
                                                   const config::Pointer& at, config::ErrorList& errors);
 

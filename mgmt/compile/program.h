@@ -24,6 +24,15 @@ struct ListenerParts {
   std::shared_ptr<const l7::Listener> listener;
 };
 
+/// What a context of TLS to backends was made of. Groups with the same share one.
+struct BackendParts {
+  bool verify = true;
+  std::shared_ptr<const l7::tls::TrustStore> authorities;    ///< Null: those of the system, or not to be verified.
+  std::shared_ptr<const l7::tls::Certificate> certificate;  ///< Null: none.
+  l7::tls::Policy policy;
+  friend auto operator<=>(const BackendParts&, const BackendParts&) = default;
+};
+
 /// Whose slot a BackendSlot is.
 struct BackendName {
   const l7::ServerGroup* group = nullptr;  ///< Null: nobody's.
@@ -37,6 +46,7 @@ struct Program {
   std::map<std::string, std::shared_ptr<const l7::ServerGroup>> groups;
   std::map<std::string, std::shared_ptr<const l7::tls::Certificate>> certificates;
   std::map<std::string, std::shared_ptr<const l7::tls::TrustStore>> authorities;
+  std::map<BackendParts, std::shared_ptr<const l7::tls::BackendContext>> backend_contexts;
   std::map<std::string, std::shared_ptr<const l7::Rule>> rules;
   std::map<std::string, ListenerParts> listeners;
   std::map<std::string, l7::Metered> load_balancers;

@@ -6,6 +6,7 @@
 #include "mgmt/config/checks.h"
 #include "mgmt/config/names.h"
 #include "mgmt/config/status_range.h"
+#include "mgmt/config/tls_policy.h"
 
 namespace sluice::mgmt::config::detail {
 namespace {
@@ -70,10 +71,25 @@ void check_stickiness(ErrorList& errors, const Pointer& at, const Stickiness& st
   }
 }
 
+void check_tls(ErrorList& errors, const Pointer& at, const BackendTls& tls, const Config& config) {
+  if (const auto policy = tls_policy_of(tls, config); !policy) errors.add(at / policy.error.member, policy.error.message);
+  if (!tls.certificate_authority.empty()) {
+    check_reference(errors, at / "certificate_authority", config.certificate_authorities, tls.certificate_authority,
+                    "certificate authority");
+  }
+  if (!tls.certificate.empty()) check_reference(errors, at / "certificate", config.certificates, tls.certificate, "certificate");
+  // An address is no name (RFC 6066, 3); that of the member is verified when there is none.
+  if (!tls.server_name.empty() && (!is_host_name(tls.server_name) || IpAddr::parse(tls.server_name)))
+    errors.add(at / "server_name", "must be a host name (RFC 1123) and no address, or empty");
+}
+
 }  // namespace
 
-void check_server_group(ErrorList& errors, const Pointer& at, const ServerGroup& group) {
+void check_server_group(ErrorList& errors, const Pointer& at, const ServerGroup& group, const Config& config) {
   check_text(errors, at / "name", group.name);
+  check_one_of(errors, at / "protocol", group.protocol, {"http", "https"});
+  if (group.tls && group.protocol != "https") errors.add(at / "tls", "must not be there unless protocol is \"https\"");
+  if (group.tls) check_tls(errors, at / "tls", *group.tls, config);
   check_one_of(errors, at / "scheduler", group.scheduler, {"weighted_round_robin", "least_connections"});
   check_members(errors, at / "members", group.members);
   check_health_check(errors, at / "health_check", group.health_check);

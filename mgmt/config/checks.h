@@ -32,7 +32,7 @@ void check_action(ErrorList& errors, const Pointer& at, const Action& action, co
 void check_rule(ErrorList& errors, const Pointer& at, const Rule& rule, const Config& config);
 void check_listener(ErrorList& errors, const Pointer& at, const Listener& listener, const Config& config);
 void check_tls_policy(ErrorList& errors, const Pointer& at, const TlsPolicy& policy);
-void check_server_group(ErrorList& errors, const Pointer& at, const ServerGroup& group);
+void check_server_group(ErrorList& errors, const Pointer& at, const ServerGroup& group, const Config& config);
 
 /// "no server group has the id \"web\"".
 template <class Map>

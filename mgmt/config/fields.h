@@ -206,10 +206,23 @@ void fields(V& v, X& x) {
   v.optional("max_age_s", x.max_age_s);
 }
 
+template <class V, Of<BackendTls> X>
+void fields(V& v, X& x) {
+  v.optional("verify", x.verify);
+  v.optional("certificate_authority", x.certificate_authority);
+  v.optional("server_name", x.server_name);
+  v.optional("certificate", x.certificate);
+  v.optional("policy", x.policy);
+  v.optional("min_version", x.min_version);
+  v.optional("max_version", x.max_version);
+}
+
 template <class V, Of<ServerGroup> X>
 void fields(V& v, X& x) {
   v.required("id", x.id);
   v.optional("name", x.name);
+  v.optional("protocol", x.protocol);
+  v.optional("tls", x.tls);
   v.optional("scheduler", x.scheduler);
   v.optional("members", x.members);
   v.optional("health_check", x.health_check);

@@ -199,9 +199,21 @@ struct Stickiness {
   std::uint32_t max_age_s = 0;  ///< "insert"; 0: until the browser ends.
   friend bool operator==(const Stickiness&, const Stickiness&) = default;
 };
+/// How connections to the members are protected, and whom they trust. Of a group with protocol "https".
+struct BackendTls {
+  bool verify = true;                 ///< Authority, time and name of a member's certificate.
+  std::string certificate_authority;  ///< id. Empty: those of the appliance's system.
+  std::string server_name;            ///< Sent as SNI and verified. Empty: none is sent, and the member's address is verified.
+  std::string certificate;            ///< id, shown to a member that asks for one. Empty: none.
+  std::string policy = "default";     ///< As a listener's tls_policy,
+  std::string min_version, max_version;  ///< tls_min_version and tls_max_version.
+  friend bool operator==(const BackendTls&, const BackendTls&) = default;
+};
 struct ServerGroup {
   std::string id;
   std::string name;
+  std::string protocol = "http";   ///< Spoken to the members: "http" or "https"
+  std::optional<BackendTls> tls;   ///< None with "https": BackendTls().
   std::string scheduler = "weighted_round_robin";  ///< or "least_connections"
   std::vector<Member> members;
   HealthCheck health_check;

@@ -67,6 +67,26 @@ bool narrow(const Policy& policy, const std::string& text, TlsVersion& version) 
   return true;
 }
 
+/// Members whose names begin with `prefix`.
+ChosenPolicy policy_between(const std::string& name, const std::string& lowest, const std::string& highest,
+                            const std::string& prefix, const Config& config) {
+  ChosenPolicy out;
+  const std::string policy = prefix + "policy", min_version = prefix + "min_version", max_version = prefix + "max_version";
+  const std::optional<Policy> named = find(name, config);
+  if (!named) {
+    out.error = {policy, "must be one of " + names_of_policies() + ", or the id of a TLS policy"};
+    return out;
+  }
+  out.policy = *named;
+  const auto allowed = [&] { return "must be " + versions_of(*named) + " with this " + policy; };
+  if (!narrow(*named, lowest, out.policy.min_version)) out.error = {min_version, allowed()};
+  if (!narrow(*named, highest, out.policy.max_version)) out.error = {max_version, allowed()};
+  if (out && out.policy.min_version > out.policy.max_version) {
+    out.error = {max_version, "must not be below " + min_version + " (" + std::string(name_of(out.policy.min_version)) + ")"};
+  }
+  return out;
+}
+
 }  // namespace
 
 l7::tls::Policy make_policy(const TlsPolicy& model) {
@@ -81,21 +101,12 @@ l7::tls::Policy make_policy(const TlsPolicy& model) {
   return out;
 }
 
-ListenerPolicy tls_policy_of(const Listener& listener, const Config& config) {
-  ListenerPolicy out;
-  const std::optional<Policy> named = find(listener.tls_policy, config);
-  if (!named) {
-    out.error = {"tls_policy", "must be one of " + names_of_policies() + ", or the id of a TLS policy"};
-    return out;
-  }
-  out.policy = *named;
-  const auto allowed = [&] { return "must be " + versions_of(*named) + " with this tls_policy"; };
-  if (!narrow(*named, listener.tls_min_version, out.policy.min_version)) out.error = {"tls_min_version", allowed()};
-  if (!narrow(*named, listener.tls_max_version, out.policy.max_version)) out.error = {"tls_max_version", allowed()};
-  if (out && out.policy.min_version > out.policy.max_version) {
-    out.error = {"tls_max_version", "must not be below tls_min_version (" + std::string(name_of(out.policy.min_version)) + ")"};
-  }
-  return out;
+ChosenPolicy tls_policy_of(const Listener& listener, const Config& config) {
+  return policy_between(listener.tls_policy, listener.tls_min_version, listener.tls_max_version, "tls_", config);
+}
+
+ChosenPolicy tls_policy_of(const BackendTls& tls, const Config& config) {
+  return policy_between(tls.policy, tls.min_version, tls.max_version, "", config);
 }
 
 }  // namespace sluice::mgmt::config

@@ -8,8 +8,8 @@
 
 namespace sluice::mgmt::config {
 
-/// What a listener's TLS offers, or the member that is wrong and why.
-struct ListenerPolicy {
+/// What TLS offers, or the member that is wrong and why.
+struct ChosenPolicy {
   struct {
     std::string member, message;
   } error;
@@ -18,7 +18,8 @@ struct ListenerPolicy {
 };
 
 /// The policy that it names, built-in or of `config`, between its own bounds of the version.
-ListenerPolicy tls_policy_of(const Listener& listener, const Config& config);
+ChosenPolicy tls_policy_of(const Listener& listener, const Config& config);
+ChosenPolicy tls_policy_of(const BackendTls& tls, const Config& config);
 
 /// In the data plane's form. `model` has passed validate().
 l7::tls::Policy make_policy(const TlsPolicy& model);

@@ -182,7 +182,7 @@ std::vector<FieldError> validate(const Config& config) {
   for (const auto& [id, rule] : config.rules) detail::check_rule(errors, rules_at / id, rule, config);
   const Pointer groups_at = root / KindOf<ServerGroup>::kMember;
   for (const auto& [id, group] : config.server_groups)
-    detail::check_server_group(errors, groups_at / id, group);
+    detail::check_server_group(errors, groups_at / id, group, config);
   check_certificates(errors, root, config);
   check_certificate_authorities(errors, root, config);
   const Pointer policies_at = root / KindOf<TlsPolicy>::kMember;

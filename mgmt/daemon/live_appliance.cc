@@ -51,6 +51,7 @@ void LiveAppliance::visit_workers(MetricSink& sink) const {
     app->stats().visit(sink, labels);
     app->tcp_stats().visit(sink, labels);
     app->tls_stats().visit(sink, labels);
+    app->backend_tls_stats().visit(sink, labels);
   }
 }
 

@@ -16,11 +16,12 @@ const char* decision_name(const config::Action& action) {
   return std::holds_alternative<config::RedirectAction>(action) ? "redirect" : "fixed_response";
 }
 
-void describe_action(const config::Action& action, Explanation& out) {
+void describe_action(const config::Config& config, const config::Action& action, Explanation& out) {
   out.decision = decision_name(action);
   if (const auto* forward = std::get_if<config::ForwardAction>(&action)) {
     for (const auto& ref : forward->server_groups) {
-      out.candidates.push_back(ref.server_group + " (weight " + std::to_string(ref.weight) + ")");
+      const bool tls = config.server_groups.at(ref.server_group).protocol == "https";
+      out.candidates.push_back(ref.server_group + " (weight " + std::to_string(ref.weight) + (tls ? ", TLS)" : ")"));
     }
   }
 }
@@ -125,14 +126,14 @@ Explanation explain_request(const compile::Program& program, const Engine::Expla
   if (rule != nullptr) {
     const config::Rule& model = config.rules.at(rule->id);
     out.rule = rule->id;
-    describe_action(model.action, out);
+    describe_action(config, model.action, out);
     out.reason = reason_for(model, *listener);
     return out;
   }
   const std::string none = "None of the " + std::to_string(parts.rules.size()) + " rules of listener \"" +
                            listener->id + "\" matches the request, ";
   if (listener->default_action) {
-    describe_action(*listener->default_action, out);
+    describe_action(config, *listener->default_action, out);
     out.reason = none + "so its default action decides.";
   } else {
     out.decision = "no_route";

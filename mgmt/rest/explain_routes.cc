@@ -181,6 +181,12 @@ json candidates(const Api& api, const Config& config, const Engine::Explanation&
     if (group == config.server_groups.end()) continue;
     json one = group_status(api, group->second);
     one["weight"] = ref.weight;
+    if (group->second.protocol == "https") {
+      const config::BackendTls tls = group->second.tls.value_or(config::BackendTls());
+      one["tls"] = {{"verify", tls.verify},
+                    {"server_name", tls.server_name},
+                    {"certificate_authority", tls.certificate_authority}};
+    }
     out.push_back(std::move(one));
   }
   return out;

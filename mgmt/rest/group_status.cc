@@ -38,7 +38,8 @@ json group_status(const Api& api, const config::ServerGroup& group) {
                                  : usable == 0             ? "down"
                                  : usable < members.size() ? "partial"
                                                            : "up";
-  return {{"id", group.id}, {"name", group.name}, {"state", state}, {"usable", usable}, {"members", members}};
+  return {{"id", group.id}, {"name", group.name}, {"protocol", group.protocol}, {"state", state}, {"usable", usable},
+          {"members", members}};
 }
 
 }  // namespace sluice::mgmt::rest

@@ -36,16 +36,17 @@ class Authority:
                 f"/CN={name}", "-keyout", self.base / "ca.key", "-out", self.base / "ca.pem")
         self._list()
 
-    def issue(self, name, hosts=(), rsa=False, extensions=()):
-        """NAME.pem and NAME.key in `folder`; of a server with these host names, else of a client. `extensions`: more of them, as
-        openssl.cnf has them: "extendedKeyUsage=OCSPSigning"."""
+    def issue(self, name, hosts=(), addresses=(), rsa=False, extensions=()):
+        """NAME.pem and NAME.key in `folder`; of a server with these host names and addresses, else of a client. `extensions`:
+        more of them, as openssl.cnf has them: "extendedKeyUsage=OCSPSigning"."""
         request = self.base / f"{name}.csr"
         key = ("rsa:2048",) if rsa else ("ec", "-pkeyopt", "ec_paramgen_curve:P-256")
-        names = ("-addext", "subjectAltName=" + ",".join(f"DNS:{host}" for host in hosts),
-                 "-addext", "crlDistributionPoints=URI:http://ca.test/crl") if hosts else ()
+        subjects = [f"DNS:{host}" for host in hosts] + [f"IP:{address}" for address in addresses]
+        if subjects:
+            extensions = ["subjectAltName=" + ",".join(subjects), "crlDistributionPoints=URI:http://ca.test/crl", *extensions]
         more = [word for extension in extensions for word in ("-addext", extension)]
-        openssl("req", "-new", "-newkey", *key, "-nodes", "-subj", f"/CN={name}", *names, *more, "-keyout",
-                self.folder / f"{name}.key", "-out", request)
+        openssl("req", "-new", "-newkey", *key, "-nodes", "-subj", f"/CN={name}", *more, "-keyout", self.folder / f"{name}.key",
+                "-out", request)
         openssl("x509", "-req", "-in", request, "-CA", self.base / "ca.pem", "-CAkey", self.base / "ca.key", "-CAcreateserial",
                 "-copy_extensions", "copy", "-days", 365, "-out", self.folder / f"{name}.pem")
         openssl("ca", "-config", self.config, "-cert", self.base / "ca.pem", "-keyfile", self.base / "ca.key", "-valid",

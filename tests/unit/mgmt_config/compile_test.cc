@@ -300,6 +300,46 @@ TEST_F(CompileTest, a_broken_certificate_authority_is_refused_by_its_part) {
   EXPECT_EQ(errors(c)[0].path, "/certificate_authorities/ca/revocation_lists");
 }
 
+TEST_F(CompileTest, groups_with_the_same_settings_share_a_context_and_keep_it) {
+  Config c = test::sample();
+  const test::Pem ca = test::make_pem("ca.example");
+  c.certificate_authorities["ca"] = {"ca", "", ca.certificate, "", ""};
+  for (auto& [id, group] : c.server_groups) {
+    group.protocol = "https";
+    group.tls = config::BackendTls{.certificate_authority = "ca", .server_name = "Web.Example", .certificate = "shop"};
+  }
+  run(c);
+  const auto tls = [&](const char* id) { return program_->groups.at(id)->tls; };
+  const auto before = tls("api");
+  ASSERT_NE(before, nullptr);
+  EXPECT_EQ(before->server_name, "web.example");
+  EXPECT_EQ(before->context, tls("shop")->context);
+  c.server_groups["api"].members.pop_back();
+  run(c);
+  EXPECT_EQ(tls("api"), before) << "connections to the others go on";
+  c.server_groups["api"].tls->server_name = "other.example";
+  run(c);
+  EXPECT_NE(tls("api"), before);
+  EXPECT_EQ(tls("api")->context, before->context);
+  c.certificate_authorities["ca"].certificates += test::make_pem("other.example").certificate;
+  run(c);
+  EXPECT_NE(tls("api")->context, before->context);
+  EXPECT_NE(tls("shop")->context, before->context) << "though its own model is the same";
+  c.server_groups["api"] = {.id = "api"};
+  run(c);
+  EXPECT_EQ(tls("api"), nullptr);
+}
+
+TEST_F(CompileTest, a_group_may_trust_the_system_or_nobody) {
+  Config c = test::sample();
+  c.server_groups["api"].protocol = "https";
+  c.server_groups["shop"].protocol = "https";
+  c.server_groups["shop"].tls = config::BackendTls{.verify = false};
+  run(c);
+  EXPECT_TRUE(program_->groups.at("api")->tls->context->verifies());
+  EXPECT_FALSE(program_->groups.at("shop")->tls->context->verifies());
+}
+
 TEST_F(CompileTest, hsts_is_one_field_value_and_keeps_tls) {
   Config c = test::sample();
   run(c);

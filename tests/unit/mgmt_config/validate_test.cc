@@ -34,6 +34,10 @@ TEST_P(Validate, names_the_field_and_what_was_expected) {
 
 Listener& web(Config& c) { return c.listeners.at("web"); }
 Rule& rule(Config& c) { return c.rules.at("r-api"); }
+BackendTls& backend_tls(Config& c) {
+  c.server_groups.at("api").protocol = "https";
+  return c.server_groups.at("api").tls.emplace();
+}
 ServerGroup& group(Config& c) { return c.server_groups.at("api"); }
 RedirectAction& redirect(Config& c) { return std::get<RedirectAction>(c.rules.at("r-redirect").action); }
 ForwardAction& forward(Config& c) { return std::get<ForwardAction>(rule(c).action); }
@@ -375,6 +379,22 @@ const Wrong kGroups[] = {
      "must be between 1 and 16"},
     {"idle", [](Config& c) { group(c).max_idle_per_worker = 65536; },
      "/server_groups/api/max_idle_per_worker", "must be between 0 and 65535"},
+    {"protocol", [](Config& c) { group(c).protocol = "h2c"; }, "/server_groups/api/protocol", "must be \"http\" or \"https\""},
+    {"tls_without_https", [](Config& c) { group(c).tls.emplace(); }, "/server_groups/api/tls",
+     "must not be there unless protocol is \"https\""},
+    {"tls_authority", [](Config& c) { backend_tls(c).certificate_authority = "gone"; },
+     "/server_groups/api/tls/certificate_authority", "no certificate authority has the id \"gone\""},
+    {"tls_certificate", [](Config& c) { backend_tls(c).certificate = "gone"; }, "/server_groups/api/tls/certificate",
+     "no certificate has the id \"gone\""},
+    {"tls_server_name", [](Config& c) { backend_tls(c).server_name = "*.example"; }, "/server_groups/api/tls/server_name",
+     "must be a host name (RFC 1123) and no address, or empty"},
+    {"tls_server_address", [](Config& c) { backend_tls(c).server_name = "10.0.0.1"; }, "/server_groups/api/tls/server_name",
+     "must be a host name (RFC 1123) and no address, or empty"},
+    {"tls_min_version", [](Config& c) { backend_tls(c).min_version = "1.1"; }, "/server_groups/api/tls/min_version",
+     "must be \"1.2\" or \"1.3\" with this policy"},
+    {"tls_policy", [](Config& c) { backend_tls(c).policy = "strong"; }, "/server_groups/api/tls/policy",
+     "must be one of default, modern, intermediate, tls_cipher_policy_1_0, tls_cipher_policy_1_1, tls_cipher_policy_1_2, "
+     "tls_cipher_policy_1_2_strict, tls_cipher_policy_1_2_strict_with_1_3, or the id of a TLS policy"},
 };
 const Wrong kCertificates[] = {
     {"no_key", [](Config& c) { c.certificates["shop"].private_key = ""; }, "/certificates/shop/private_key",
