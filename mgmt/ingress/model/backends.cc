@@ -27,6 +27,14 @@ const Service::Port* find_port(const Service& service, const Backend& backend) {
   return it == service.ports.end() ? nullptr : &*it;
 }
 
+/// What a group is named by besides its Service. A member of later days counts where it is used only, so that it renames no
+/// group that is there already.
+std::string settings_text(const config::ServerGroup& settings) {
+  nlohmann::json out = config::to_json(settings);
+  if (settings.protocol == "http") out.erase("protocol");
+  return out.dump();
+}
+
 std::string port_text(const Backend& b) {
   return b.port_name.empty() ? std::to_string(b.port_number) : b.port_name;
 }
@@ -192,7 +200,7 @@ std::string Backends::group_for(const Ingress& ingress, const Backend& backend,
   static const config::ServerGroup kDefault;
   if (settings.server_group != kDefault || !settings.backend_family.empty() || settings.drain_s) {
     const std::string drain = settings.drain_s ? "\n" + std::to_string(*settings.drain_s) : "";
-    id += "_" + short_hash(config::to_json(settings.server_group).dump() + settings.backend_family + drain);
+    id += "_" + short_hash(settings_text(settings.server_group) + settings.backend_family + drain);
   }
   if (settings.drain_s) out_.drain_s[id] = *settings.drain_s;
   const auto service = cluster_.services.find({ns, backend.service});

@@ -71,6 +71,11 @@ void add_referred(const config::LoadBalancer& lb, config::Config& alone) {
   if (!lb.address_pool.empty())
     alone.address_pools[lb.address_pool] = {lb.address_pool, lb.scheme, {"198.51.100.1"}, ""};
 }
+void add_referred(const config::ServerGroup& group, config::Config& alone) {
+  if (!group.tls) return;
+  if (const auto& id = group.tls->certificate_authority; !id.empty()) alone.certificate_authorities[id] = {id, "", "-", "", ""};
+  if (const auto& id = group.tls->certificate; !id.empty()) alone.certificates[id] = {.id = id, .certificate = "-", .private_key = "-"};
+}
 template <class T>
 void add_referred(const T&, config::Config&) {}
 
