@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "l7/tls/handshake.h"
 
+#include <openssl/async.h>
+
 #include "l7/tls/client_verifier.h"
 
 namespace sluice::l7::tls {
@@ -30,11 +32,13 @@ void Handshake::begin(SSL_CTX* context) {
   SSL_set_bio(ssl.get(), bio.get(), bio.get());
   bio.release();  // one reference, held by the SSL for both directions
   tap_.attach(ssl.get());
+  if (job_ != nullptr) job_->attach(ssl.get());
   ssl_ = std::move(ssl);
 }
 
-Handshake::Handshake(SSL_CTX* context, CipherQueues& queues, const TicketSource& tickets, const StapleSource& staples)
-    : queues_(queues), server_(true) {
+Handshake::Handshake(SSL_CTX* context, CipherQueues& queues, const TicketSource& tickets, const StapleSource& staples,
+                     std::unique_ptr<AsyncJob> job)
+    : queues_(queues), job_(std::move(job)), server_(true) {
   begin(context);
   if (ssl_ == nullptr) return;
   SSL_set_accept_state(ssl_.get());
@@ -54,10 +58,30 @@ Handshake::Handshake(SSL_CTX* context, CipherQueues& queues, const BackendTls& b
   }
 }
 
+/// False: paused.
+bool Handshake::do_handshake(int& result) {
+  const OperationsScope scope(job_ == nullptr ? nullptr : &job_->jobs());
+  result = SSL_do_handshake(ssl_.get());
+  if (job_ == nullptr) return true;
+  if (SSL_want_async_job(ssl_.get())) {  // no stack for it
+    ERR_clear_error();
+    SSL_clear_mode(ssl_.get(), SSL_MODE_ASYNC);
+    result = SSL_do_handshake(ssl_.get());
+  }
+  paused_ = SSL_waiting_for_async(ssl_.get()) == 1;
+  int status = ASYNC_STATUS_OK;
+  if (paused_) job_->jobs().paused(*job_, SSL_get_async_status(ssl_.get(), &status) == 1 && status == ASYNC_STATUS_EAGAIN);
+  return !paused_;
+}
+
 Handshake::Result Handshake::step() {
   ERR_clear_error();
   const OSSL_HANDSHAKE_STATE before = SSL_get_state(ssl_.get());
-  const int r = SSL_do_handshake(ssl_.get());
+  int r = 0;
+  if (!do_handshake(r)) {
+    stands_still_ = false;
+    return Result::kPaused;
+  }
   const int error = r == 1 ? SSL_ERROR_NONE : SSL_get_error(ssl_.get(), r);
   Result out = Result::kFailed;
   if (r == 1) {
@@ -84,6 +108,7 @@ SslPtr Handshake::share_ssl() {
 
 SslPtr Handshake::take_ssl() {
   tap_.detach(ssl_.get());
+  SSL_clear_mode(ssl_.get(), SSL_MODE_ASYNC);
   return std::move(ssl_);
 }
 

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "l7/tls/async_jobs.h"
 #include "l7/tls/backend_context.h"
 #include "l7/tls/chain_bio.h"
 #include "l7/tls/status_request.h"
@@ -21,12 +23,15 @@ class Handshake {
   enum class Result {
     kNeedMore,   ///< Bytes from the peer.
     kNoBuffers,  ///< To send with: step again later.
+    kPaused,     ///< An engine has its operation: step again when AsyncJobs says so, not before, and not free it either.
     kDone,
     kFailed,     ///< error() says why; an alert may be in `out`.
   };
 
-  /// The server's. `context`: SSL_CTX. `tickets` and `staples` outlive the SSL. Check ready(): false when out of memory.
-  Handshake(SSL_CTX* context, CipherQueues& queues, const TicketSource& tickets, const StapleSource& staples);
+  /// The server's. `context`: SSL_CTX. `tickets` and `staples` outlive the SSL. `job`: null: no
+  /// engine. Check ready(): false when out of memory.
+  Handshake(SSL_CTX* context, CipherQueues& queues, const TicketSource& tickets, const StapleSource& staples,
+            std::unique_ptr<AsyncJob> job = nullptr);
   /// The client's, to the server at `address`. `resume`: null: a full handshake.
   Handshake(SSL_CTX* context, CipherQueues& queues, const BackendTls& backend, const IpAddr& address, SSL_SESSION* resume);
   bool ready() const { return ssl_ != nullptr; }
@@ -36,6 +41,8 @@ class Handshake {
   bool costly() const { return !tap_.finished_sent() || (server_ && (SSL_get_verify_mode(ssl_.get()) & SSL_VERIFY_PEER) != 0); }
   /// Whether the last step came no further: a message is not whole yet.
   bool stands_still() const { return stands_still_; }
+  /// The last step ended in kPaused.
+  bool paused() const { return paused_; }
   const std::string& error() const { return error_; }
   /// After kFailed: for the peer's certificate, or its lack.
   bool peer_refused() const { return peer_refused_; }
@@ -49,14 +56,17 @@ class Handshake {
 
  private:
   void begin(SSL_CTX* context);
+  bool do_handshake(int& result);
 
   CipherQueues& queues_;
   SecretTap tap_;
+  std::unique_ptr<AsyncJob> job_;  ///< Outlives `ssl_`.
   SslPtr ssl_;
   std::string error_;
   const bool server_;
   bool peer_refused_ = false;
   bool stands_still_ = false;
+  bool paused_ = false;
 };
 
 /// What was agreed, but for the client's certificate. The views live as long as `ssl`.

@@ -88,6 +88,7 @@ void Session::look_at_first_bytes(Instant now) {
 /// Costly steps wait for their turn. What ends a handshake does not, and who has left is not worth one. Connections to
 /// backends serve who has been let in already.
 void Session::wait_for_turn(Instant now) {
+  if (with_engine()) return;
   if (handshake_ != nullptr && !handshake_->costly()) return shake_hands(now);
   if (handshake_ == nullptr && fin_received_) return fail_handshake("connection closed in the handshake", now);
   if (!in_queue.linked() && !host_.queue_handshake(*this, at_client() || handshake_ != nullptr, now)) refuse(now);
@@ -95,6 +96,10 @@ void Session::wait_for_turn(Instant now) {
 
 bool Session::take_turn(Instant now) {
   Scope scope(*this);
+  if (state_ == State::kDead) {
+    step_for_nobody();
+    return true;
+  }
   if (handshake_ == nullptr) {
     handshake_ = begin_handshake();
     if (!handshake_->ready()) {
@@ -127,6 +132,7 @@ void Session::shake_hands(Instant now) {
     case Handshake::Result::kNeedMore:
       if (fin_received_) return fail_handshake("connection closed in the handshake", now);
       break;
+    case Handshake::Result::kPaused: break;
   }
   push(now);
 }
@@ -354,6 +360,12 @@ void Session::fail(std::string why, CloseReason reason, Instant now) {
   kinds_.emplace<std::monostate>();  // and with it the keys
   handshake_.reset();
   records_ = nullptr;
+}
+
+void Session::outlast() {
+  deadline_.disarm();
+  in_ready.unlink();
+  queues_.in.clear();  // so that its next step is the last one
 }
 
 void Session::finish(CloseReason reason, Instant now) {

@@ -32,12 +32,14 @@ struct SessionHost {
   virtual void schedule(Session& s, Instant now) = 0;
   /// The same, in the next loop: there was no memory in this one.
   virtual void retry(Session& s, Instant now) = 0;
-  /// Destroys it.
+  /// Destroys it, at once or, with an engine still at its handshake, behind that.
   virtual void recycle(Session& s) = 0;
   /// Session::take_turn() is called when the handshake's turn comes. False: too many wait, or the gate is shut. Once it
   /// has `begun` there is always room.
   virtual bool queue_handshake(Session& s, bool begun, Instant now) = 0;
   virtual void leave_queue(Session& s) = 0;
+  /// For a handshake that begins, when an engine is to do its private-key operations; null: software.
+  virtual std::unique_ptr<AsyncJob> async_job(Session& s) = 0;
 
   BufPool& buffers;
   TimerWheel& timers;
@@ -64,7 +66,8 @@ struct SessionHost {
 ///
 /// Events go up only from events of the stream below, from run() and from the timer, never from a call of the user:
 /// what such a call makes possible is left to run(). Each of these entries holds a Scope, and the object goes when the
-/// outermost one is left in kDead; user calls never destroy it inside an event.
+/// outermost one is left in kDead; user calls never destroy it inside an event. While an engine has an operation of the
+/// handshake (with_engine()) nothing is done with it but by take_turn(), and an end outlasts it in kDead.
 class Session final : public TlsStream, public l4::StreamEvents {
  public:
   Session(SessionHost& host, WorkerId worker, l4::Stream& below, std::shared_ptr<const ServerContext> context,
@@ -97,6 +100,12 @@ class Session final : public TlsStream, public l4::StreamEvents {
   /// From the layer, after queue_handshake(). True: it may have cost much.
   bool take_turn(Instant now);
   SessionStats& counts() { return counts_; }
+  bool with_engine() const { return handshake_ != nullptr && handshake_->paused(); }
+  /// From the layer instead of its destruction, in kDead and with_engine().
+  void outlast();
+  /// At the end of the layer: goes on with the handshake, for nobody; gives it up.
+  void step_for_nobody() { handshake_->step(); }
+  std::unique_ptr<Handshake> leave_handshake() { return std::move(handshake_); }
 
   SessionLink in_all{this};
   SessionLink in_ready{this};

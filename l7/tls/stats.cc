@@ -27,6 +27,22 @@ void Stats::visit(MetricSink& sink, std::string_view labels) const {
                handshakes_crowded_out.get());
   sink.counter("sluice_tls_handshakes_limited_total", "Connections reset by a listener's handshakes_per_second.", labels,
                handshakes_limited.get());
+  sink.counter("sluice_tls_engine_jobs_total", "Pauses of TLS handshakes for an operation of the engine.", labels,
+               engine_jobs.get());
+  sink.gauge("sluice_tls_engine_jobs_in_flight", "TLS handshakes whose operation the engine has now.", labels,
+             static_cast<double>(engine_jobs_in_flight.get()));
+  sink.counter("sluice_tls_engine_jobs_finished_total", "Pauses of TLS handshakes that the engine has ended.", labels,
+               engine_jobs_finished.get());
+  sink.counter("sluice_tls_engine_jobs_held_back_total", "Turns of TLS handshakes put off because of engine_jobs.", labels,
+               engine_jobs_held_back.get());
+  sink.counter("sluice_tls_engine_failures_total", "Operations that the engine failed, done again in software.", labels,
+               engine_failures.get());
+  sink.counter("sluice_tls_engine_stalls_total", "Times that the engine had jobs and finished none for a second.", labels,
+               engine_stalls.get());
+  sink.gauge("sluice_tls_engine_suspended", "1 while the engine is out of service for failures or a stall.", labels,
+             static_cast<double>(engine_suspended.get()));
+  sink.counter("sluice_tls_engine_bypassed_total", "TLS handshakes done in software meanwhile.", labels,
+               engine_bypassed.get());
   sink.counter("sluice_tls_records_failed_total", "TLS connections ended by a bad record or an alert.", labels,
                records_failed.get());
   sink.counter("sluice_tls_taken_over_total", "TLS connections whose records are the appliance's own.", labels,

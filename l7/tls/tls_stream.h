@@ -10,6 +10,7 @@
 #include "dataplane/base/timer_wheel.h"
 #include "l4/stream.h"
 #include "l7/tls/backend_context.h"
+#include "l7/tls/crypto_engine.h"
 #include "l7/tls/server_context.h"
 #include "l7/tls/staples.h"
 #include "l7/tls/ticket_keys.h"
@@ -39,6 +40,14 @@ struct Stats : SessionStats {
   Counter handshakes_waiting;   ///< Gauge: for their turn, those with backends included.
   Counter handshakes_crowded_out;  ///< Reset before any work, because too many waited. Not in handshakes_failed.
   Counter handshakes_limited;   ///< The same by HandshakeGate.
+  Counter engine_jobs;          ///< Pauses of handshakes for an operation of the engine.
+  Counter engine_jobs_in_flight;  ///< Gauge.
+  Counter engine_jobs_finished;
+  Counter engine_jobs_held_back;  ///< Turns put off because the engine had as many jobs as it may.
+  Counter engine_failures;      ///< Operations that the engine failed, done again in software.
+  Counter engine_stalls;        ///< It had jobs, and finished none for a second.
+  Counter engine_suspended;     ///< Gauge, 0 or 1: out of service for failures or a stall.
+  Counter engine_bypassed;      ///< Handshakes in software because of that.
   Counter no_session;           ///< Refused in accept(): `max_sessions` are open, or no memory.
   void visit(MetricSink& sink, std::string_view labels) const;
 };
@@ -90,9 +99,9 @@ class TlsLayer {
   /// given up.
   static constexpr std::size_t kMaxWaiting = 1024;
 
-  /// `gate`: null: everybody may begin.
+  /// On the worker's thread. `gate`: null: everybody may begin. `engine`: null: private keys are used in software.
   TlsLayer(WorkerId worker, BufPool& buffers, TimerWheel& timers, std::size_t max_sessions,
-           HandshakeGate* gate = nullptr);
+           HandshakeGate* gate = nullptr, const CryptoEngine* engine = nullptr);
   ~TlsLayer();
   /// Puts TLS on `below`: takes its events over (returned here for Acceptor::accept to hand to the stack); `user` gets
   /// those of the plaintext stream, of which `*stream` is told at once (for set_events/abort before on_open). Null: no
@@ -115,7 +124,8 @@ class TlsLayer {
   void flush(Instant now);
   /// Once a loop, when the output of established connections is on its way: goes on with handshakes that wait, those that
   /// have begun first, then the oldest, until one has cost a private key operation or a key exchange. So a storm of new
-  /// clients keeps established ones waiting for one such operation a loop. True: there was something to do.
+  /// clients keeps established ones waiting for one such operation a loop. With an engine: polls it, and goes on with those
+  /// whose operation it has done before others. True: there was something to do.
   bool shake_hands(Instant now);
   const Stats& stats() const;
   const BackendStats& backend_stats() const;
