@@ -19,7 +19,7 @@ class ProxyAppImpl final : public ProxyApp,
   ProxyAppImpl(Shared& shared, const l4::tcp::Config& tcp, const WorkerServices& services)
       : shared_(shared),
         stack_(tcp, services, *this),
-        tls_(services.id, services.buffers, services.timers, tcp.max_connections, this),
+        tls_(services.id, services.buffers, services.timers, tcp.max_connections, this, shared.tls_engine),
         state_(services.id, services.buffers, services.timers, shared, *this, tcp.max_connections),
         health_(*this, services.timers, services.buffers, shared.backends,
                 *shared.health_events[services.id.value], services.id, services.workers,

@@ -41,6 +41,7 @@ struct Shared {
   std::vector<std::unique_ptr<AccessRing>> access_logs;   ///< One a worker.
   std::vector<std::unique_ptr<HealthRing>> health_events; ///< One a worker.
   std::uint64_t process_seed[2] = {0, 0};                 ///< Random; hashes, request ids, ISNs.
+  const tls::CryptoEngine* tls_engine = nullptr;          ///< Null: software. Set before the workers start.
 
   Shared(std::uint32_t workers, std::size_t access_ring_capacity);
 };

@@ -126,6 +126,21 @@ void read_tcp(SettingGroup& g, l4::tcp::Config& out) {
   g.number("max_mss", 88, 65535, out.max_mss);
 }
 
+void read_tls(SettingGroup& g, l7::tls::CryptoEngineConfig& out) {
+  g.parsed("engine", "the id of an OpenSSL engine (\"qatengine\"), or the absolute path of one", [&](const std::string& s) {
+    out.name = s;
+    return !s.empty() && s.size() < 256 && s.find_first_of(" \t\r\n") == std::string::npos;
+  });
+  g.texts("engine_commands", "a control command of the engine (\"NAME\", \"NAME=VALUE\")", [&](const std::string& s) {
+    out.commands.push_back(s);
+    return !s.empty() && s.front() != '=';
+  });
+  g.number("engine_jobs", 1, 1024, out.jobs);
+  for (const char* name : {"engine_commands", "engine_jobs"}) {
+    if (g.has(name) && !g.has("engine")) g.error(name, "expected an engine as well");
+  }
+}
+
 void read_memory(SettingGroup& g, Bootstrap& out) {
   if (const libconfig::Setting* s = g.raw("huge_pages")) {
     if (s->getType() == libconfig::Setting::TypeBoolean) {
@@ -235,6 +250,7 @@ void read_all(SettingGroup& g, Bootstrap& out) {
   g.group("workers", [&](SettingGroup& inner) { read_workers(inner, out.runtime); });
   read_local_ports(g, out.runtime);
   g.group("tcp", [&](SettingGroup& inner) { read_tcp(inner, out.tcp); });
+  g.group("tls", [&](SettingGroup& inner) { read_tls(inner, out.tls_engine); });
   g.group("memory", [&](SettingGroup& inner) { read_memory(inner, out); });
   g.group("management", [&](SettingGroup& inner) { read_management(inner, out.management); });
   g.parsed("data_folder", "an absolute path (\"/var/lib/sluice\")", [&](const std::string& s) {

@@ -7,6 +7,7 @@
 
 #include "dataplane/worker/runtime.h"
 #include "l4/tcp/stack.h"
+#include "l7/tls/crypto_engine.h"
 
 namespace sluice::mgmt::daemon {
 
@@ -39,6 +40,7 @@ struct Bootstrap {
   RuntimeConfig runtime;  ///< huge_pages is set from `huge_pages` by choose_huge_pages().
   HugePages huge_pages = HugePages::kAuto;
   l4::tcp::Config tcp;  ///< `secret` is drawn at the start.
+  l7::tls::CryptoEngineConfig tls_engine;
   std::string data_folder = "/var/lib/sluice";
   Management management;
   Ocsp ocsp;

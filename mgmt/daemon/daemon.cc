@@ -35,10 +35,22 @@ Daemon::Daemon(const Bootstrap& config)
 Result<std::unique_ptr<Daemon>> Daemon::start(const Bootstrap& config) {
   std::unique_ptr<Daemon> d(new Daemon(config));
   for (const auto step :
-       {&Daemon::open_store, &Daemon::open_server, &Daemon::start_data_plane, &Daemon::start_management}) {
+       {&Daemon::load_tls_engine, &Daemon::open_store, &Daemon::open_server, &Daemon::start_data_plane,
+        &Daemon::start_management}) {
     if (const Status s = (d.get()->*step)(); !s) return s.error();
   }
   return d;
+}
+
+/// Before any key is read.
+Status Daemon::load_tls_engine() {
+  if (config_.tls_engine.name.empty()) return Ok{};
+  auto loaded = l7::tls::CryptoEngine::load(config_.tls_engine);
+  if (!loaded) return Error{"tls." + loaded.error().message};
+  shared_.tls_engine = *loaded;
+  spdlog::info("handshakes: private keys are used by engine {}, {}", config_.tls_engine.name,
+               shared_.tls_engine->polled() ? "which the workers poll" : "which has threads of its own");
+  return Ok{};
 }
 
 Status Daemon::open_store() {
@@ -116,6 +128,9 @@ Status Daemon::start_management() {
   server_->start();
   events_.add("started", "sluiced", fmt::format("revision {}", engine_->revision()));
   housekeeper_ = std::make_unique<Housekeeper>(*engine_, events_);
+  if (shared_.tls_engine != nullptr) {
+    housekeeper_->watch_tls_engine(config_.tls_engine.name, [this] { return appliance_->tls_engine(); });
+  }
   housekeeper_->start();
   keeper_->start();
   spdlog::info("serving revision {} with {} worker(s); API on {}://{}:{}", engine_->revision(),

@@ -36,6 +36,7 @@ class Daemon {
 
  private:
   explicit Daemon(const Bootstrap& config);
+  Status load_tls_engine();
   Status open_store();
   Status open_server();
   Status load_tokens();

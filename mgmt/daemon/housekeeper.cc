@@ -42,6 +42,15 @@ void Housekeeper::loop() {
 void Housekeeper::round(std::int64_t now) {
   look_at_certificates(now);
   rotate_ticket_keys(now);
+  look_at_tls_engine(now);
+}
+
+void Housekeeper::look_at_tls_engine(std::int64_t now) {
+  if (!tls_engine_state_) return;
+  auto notice = engine_watch_.look(tls_engine_state_(), now);
+  if (!notice) return;
+  spdlog::log(notice->failing ? spdlog::level::err : spdlog::level::info, "TLS engine {}: {}", tls_engine_, notice->message);
+  events_.add(notice->failing ? "tls_engine_failing" : "tls_engine_working", tls_engine_, std::move(notice->message));
 }
 
 void Housekeeper::rotate_ticket_keys(std::int64_t now) {

@@ -55,6 +55,21 @@ void LiveAppliance::visit_workers(MetricSink& sink) const {
   }
 }
 
+TlsEngineState LiveAppliance::tls_engine() const {
+  TlsEngineState out;
+  const Runtime* runtime = runtime_.load(std::memory_order_acquire);
+  for (std::uint32_t w = 0; runtime != nullptr && w < runtime->workers(); ++w) {
+    const auto* app = dynamic_cast<const l7::proxy::ProxyApp*>(&runtime->app(WorkerId{w}));
+    if (app == nullptr) continue;
+    const l7::tls::Stats& s = app->tls_stats();
+    ++out.workers;
+    out.failures += s.engine_failures.get();
+    out.stalls += s.engine_stalls.get();
+    out.suspended += s.engine_suspended.get() != 0 ? 1 : 0;
+  }
+  return out;
+}
+
 void LiveAppliance::visit_backends(MetricSink& sink) const {
   using Row = l7::BackendTable::PerWorker;
   const l7::BackendTable& table = shared_.backends;

@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "l7/proxy/proxy_app.h"
+#include "mgmt/daemon/engine_watch.h"
 #include "mgmt/daemon/record_writer.h"
 #include "mgmt/engine/engine.h"
 #include "mgmt/ocsp/keeper.h"
@@ -29,6 +30,8 @@ class LiveAppliance final : public rest::Appliance {
   std::optional<ocsp::CertificateOcsp> ocsp_status(const std::string& certificate) const override {
     return ocsp_.status(certificate);
   }
+  /// By the workers' counters.
+  TlsEngineState tls_engine() const;
 
  private:
   void visit_workers(MetricSink& sink) const;

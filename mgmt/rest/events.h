@@ -14,7 +14,7 @@ struct Event {
   std::uint64_t id = 0;      ///< Rises by one; a client asks for what came after the last one it saw.
   std::int64_t time_ms = 0;  ///< Unix time.
   std::string
-      type;  ///< "member_up", "config_changed", "certificate_expiring", "certificate_expired", "started"...
+      type;  ///< "member_up", "config_changed", "certificate_expiring", "certificate_expired", "tls_engine_failing", "started"...
   std::string subject;  ///< "shop-servers/10.0.0.5:80", "revision 17"
   std::string message;
 };

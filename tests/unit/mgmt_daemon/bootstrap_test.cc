@@ -58,6 +58,8 @@ TEST(Bootstrap, every_field_arrives) {
       "tcp = { congestion = \"newreno\"; ecn = false; pacing = false; max_mss = 1400; };\n"
       "management = { listen = \"[::1]:9000\"; tls = false; token_file = \"/etc/t\"; metrics_auth = false; "
       "certificate = \"/c\"; private_key = \"/k\"; };\n"
+      "tls = { engine = \"qatengine\"; engine_commands = [ \"ENABLE_SW_FALLBACK\", \"SW_ALGO_BITMAP=0x1\" ]; "
+      "engine_jobs = 256; };\n"
       "data_folder = \"/srv/sluice\";\n"
       "ocsp = { stapling = false; responder = \"http://127.0.0.1:8888/\"; proxy = \"socks5h://10.0.0.9:1080\"; };\n"
       "log = { level = \"debug\"; format = \"json\"; file = \"/l\"; access_log = \"\"; };\n",
@@ -89,6 +91,9 @@ TEST(Bootstrap, every_field_arrives) {
   EXPECT_FALSE(b.management.tls);
   EXPECT_FALSE(b.management.metrics_auth);
   EXPECT_EQ(b.management.token_file, "/etc/t");
+  EXPECT_EQ(b.tls_engine.name, "qatengine");
+  EXPECT_THAT(b.tls_engine.commands, ElementsAre("ENABLE_SW_FALLBACK", "SW_ALGO_BITMAP=0x1"));
+  EXPECT_EQ(b.tls_engine.jobs, 256u);
   EXPECT_EQ(b.log.format, Bootstrap::LogFormat::kJson);
   EXPECT_EQ(b.log.access_log, "");
   EXPECT_FALSE(b.ocsp.stapling);
@@ -122,7 +127,7 @@ INSTANTIATE_TEST_SUITE_P(
               "s.conf:3: ports[0].mtu: expected a whole number from 576 to 9216, not \"big\""},
         Wrong{"unknown", with("colour = \"red\";"),
               "s.conf:3: colour: unknown name, expected one of ports, routes, workers, local_ports, tcp, "
-              "memory, "
+              "tls, memory, "
               "management, data_folder, ocsp, log"},
         Wrong{"ocsp_responder", with("ocsp = { responder = \"ldap://a/\"; };"),
               "s.conf:3: ocsp.responder: expected a URL (\"http://192.0.2.9:8888/\"), not \"ldap://a/\""},
@@ -131,6 +136,16 @@ INSTANTIATE_TEST_SUITE_P(
               "not \"http://\""},
         Wrong{"unknown_inner", with("log = { levle = \"info\"; };"),
               "s.conf:3: log.levle: unknown name, expected one of level, format, file, access_log"},
+        Wrong{"engine", with("tls = { engine = \"qat engine\"; };"),
+              "s.conf:3: tls.engine: expected the id of an OpenSSL engine (\"qatengine\"), or the absolute path of one, "
+              "not \"qat engine\""},
+        Wrong{"engine_jobs", with("tls = { engine = \"qatengine\"; engine_jobs = 0; };"),
+              "s.conf:3: tls.engine_jobs: expected a whole number from 1 to 1024, not 0"},
+        Wrong{"engine_commands", with("tls = { engine = \"qatengine\"; engine_commands = [ \"=1\" ]; };"),
+              "s.conf:3: tls.engine_commands[0]: expected a control command of the engine (\"NAME\", \"NAME=VALUE\"), "
+              "not \"=1\""},
+        Wrong{"no_engine", with("tls = { engine_jobs = 8; };"),
+              "s.conf:3: tls.engine_jobs: expected an engine as well"},
         Wrong{"no_device", port("name = \"a\"; addresses = [ \"10.0.0.1/8\" ];"),
               "s.conf:2: ports[0].device: is missing"},
         Wrong{"no_ports", kWorkers, "s.conf: ports: is missing"},

@@ -93,6 +93,48 @@ TEST(ExpiryWatch, the_last_hour_is_told_in_minutes) {
   EXPECT_THAT(notices[0].message, HasSubstr("expires in 10 minutes"));
 }
 
+TEST(EngineWatch, failures_are_told_when_they_begin_and_when_they_have_been_over_for_a_while) {
+  EngineWatch watch;
+  EXPECT_FALSE(watch.look({0, 0, 0, 2}, kNow));
+  const auto failing = watch.look({3, 0, 1, 2}, kNow + 1);
+  ASSERT_TRUE(failing);
+  EXPECT_TRUE(failing->failing);
+  EXPECT_EQ(failing->message,
+            "3 operation(s) failed and were done in software; 1 of 2 worker(s) do without it and try it again every 10 s");
+  EXPECT_FALSE(watch.look({9, 0, 1, 2}, kNow + 2)) << "told already";
+  EXPECT_FALSE(watch.look({9, 0, 1, 2}, kNow + 30)) << "still suspended";
+  EXPECT_FALSE(watch.look({9, 0, 0, 2}, kNow + 31));
+  EXPECT_FALSE(watch.look({9, 0, 0, 2}, kNow + 39));
+  const auto working = watch.look({9, 0, 0, 2}, kNow + 40);
+  ASSERT_TRUE(working);
+  EXPECT_FALSE(working->failing);
+  const auto stalled = watch.look({9, 1, 0, 2}, kNow + 41);
+  ASSERT_TRUE(stalled);
+  EXPECT_EQ(stalled->message, "it had handshakes and finished none for a second");
+}
+
+TEST(Housekeeper, a_tls_engine_that_fails_becomes_an_event) {
+  test::TempFolder folder;
+  l7::proxy::Shared shared(1, 64);
+  Rcu rcu(1);
+  rest::EventLog events;
+  auto engine = std::move(Engine::open({folder.path(), 1}, shared)).value();
+  ASSERT_TRUE(engine->start(rcu).ok());
+  Housekeeper keeper(*engine, events);
+  TlsEngineState state;
+  keeper.watch_tls_engine("qatengine", [&] { return state; });
+  keeper.round(kNow);
+  EXPECT_THAT(events.after(0, 10), IsEmpty());
+  state.failures = 1;
+  keeper.round(kNow + 1);
+  keeper.round(kNow + 11);
+  const auto told = events.after(0, 10);
+  ASSERT_THAT(told, SizeIs(2));
+  EXPECT_EQ(told[0].type, "tls_engine_failing");
+  EXPECT_EQ(told[0].subject, "qatengine");
+  EXPECT_EQ(told[1].type, "tls_engine_working");
+}
+
 TEST(Housekeeper, ticket_keys_are_rotated_when_it_is_time) {
   test::TempFolder folder;
   l7::proxy::Shared shared(1, 64);

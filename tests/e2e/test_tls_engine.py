@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Handshakes with an engine that does private-key operations asynchronously: tests/support/async_engine."""
+import socket
+import struct
+import subprocess
+
+import pytest
+
+from tests.support.handshake_storm import client_hello
+from tests.support.lab import ROOT, VIP4, Lab, basic_config, wait_for
+from tests.support.pki import openssl
+
+pytestmark = pytest.mark.sanitizer
+
+CONNECTIONS = 200
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory):
+    """Its shared object, made without sanitizers: any build loads it."""
+    out = tmp_path_factory.mktemp("engine") / "sluice-test-engine.so"
+    source = ROOT / "tests/support/async_engine/async_engine.cc"
+    subprocess.run(["c++", "-std=c++20", "-O1", "-shared", "-fPIC", "-Wl,-z,nodelete", source, "-o", out, "-lcrypto"], check=True)
+    return out
+
+
+@pytest.fixture(scope="module")
+def rsa(tmp_path_factory):
+    """The more usual kind of certificate, as the REST API takes it."""
+    folder = tmp_path_factory.mktemp("rsa")
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", 30, "-subj", "/CN=any.test", "-addext",
+            "subjectAltName=DNS:any.test", "-keyout", folder / "key", "-out", folder / "pem")
+    return {"id": "rsa", "certificate": (folder / "pem").read_text(), "private_key": (folder / "key").read_text()}
+
+
+def setting(engine, *commands, jobs=16):
+    return f'tls = {{ engine = "{engine}"; engine_commands = [ {", ".join(chr(34) + c + chr(34) for c in commands)} ]; ' \
+           f'engine_jobs = {jobs}; }};'
+
+
+def serve(lab, certificate):
+    for name in ("b1", "b2", "b3"):
+        lab.start_nginx(name)
+    lab.start()
+    config = basic_config()
+    config["certificates"] = [certificate]
+    config["listeners"][1]["certificates"] = [certificate["id"]]
+    lab.api.apply(config)
+
+
+def engine_metric(lab, name):
+    return lab.api.metric(f"sluice_tls_engine_{name}")
+
+
+def test_requests_of_many_clients_are_answered_while_others_leave(engine, rsa):
+    with Lab("sle", workers=2, extra_config=setting(engine, "DELAY=30", "FULL_PERCENT=10", "FAIL_PERCENT=5")) as lab:
+        serve(lab, rsa)
+        hello = client_hello("any.test")
+        leaving = []
+        for _ in range(60):
+            with lab.client.entered():
+                sock = socket.create_connection((VIP4, 443), timeout=10)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            sock.sendall(hello)
+            leaving.append(sock)
+        load = subprocess.Popen(lab.client.command("h2load", "--h1", "-n", CONNECTIONS, "-c", CONNECTIONS, "-t", 1,
+                                                   f"https://{VIP4}/"), stdout=subprocess.PIPE, text=True)
+        for sock in leaving:
+            sock.close()
+        out = load.communicate(timeout=60)[0]
+        assert f"{CONNECTIONS} succeeded, 0 failed, 0 errored, 0 timeout" in out, out
+        for version in ("--tlsv1.3", "--tls-max"):
+            assert "backend=" in lab.curl("-k", version, *(["1.2"] if version == "--tls-max" else []), f"https://{VIP4}/")
+        wait_for(lambda: engine_metric(lab, "jobs_in_flight") == 0, 10, "the engine to have ended all jobs")
+        assert engine_metric(lab, "jobs_total") == engine_metric(lab, "jobs_finished_total") >= CONNECTIONS
+        assert engine_metric(lab, "failures_total") > 0
+        assert engine_metric(lab, "suspended") == 0
+        wait_for(lambda: lab.api.metric("sluice_tls_sessions") == 0, 10, "all connections to be gone")
+        assert lab.stop() == 0, lab.log_text()[-4000:]
+
+
+def test_an_engine_that_fails_is_told_of_and_done_without(engine, rsa):
+    with Lab("sle", extra_config=setting(engine, "FAIL_PERCENT=100")) as lab:
+        serve(lab, rsa)
+        for _ in range(20):
+            assert "backend=" in lab.curl("-k", f"https://{VIP4}/")
+        assert engine_metric(lab, "failures_total") == 8
+        assert engine_metric(lab, "suspended") == 1
+        assert engine_metric(lab, "bypassed_total") == 12
+        assert lab.api.metric("sluice_tls_handshakes_failed_total") == 0
+
+        def told():
+            return [e for e in lab.api.ok("GET", "/api/v1/events?after=0")["items"] if e["type"] == "tls_engine_failing"]
+        wait_for(told, 5, "an event")
+        assert told()[0]["subject"] == str(engine)
+        assert "operation(s) failed and were done in software" in told()[0]["message"]
+        assert lab.stop() == 0, lab.log_text()[-4000:]
+
+
+@pytest.mark.parametrize("name, commands, why", [
+    ("qatengnie", (), 'tls.engine "qatengnie" cannot be loaded: '),
+    (None, ("SEDE=1",), 'refuses the command "SEDE=1"')])
+def test_an_engine_that_cannot_be_had_as_configured_ends_the_start(engine, name, commands, why):
+    with Lab("sle", extra_config=setting(name or engine, *commands)) as lab:
+        lab.launch()
+        assert lab.sluiced.wait(20) == 1
+        assert why in lab.log_text()
