@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Builds on Debian 13 (DPDK 24.11, OpenSSL 3.5, IPsec-MB 2.0) in a chroot, and runs the unit and packet tests there.
-#   tests/debian13.sh [CHROOT]     kept for the next run; default /var/cache/sluice/trixie
+#   tests/debian13.sh [CHROOT]             kept for the next run; default /var/cache/sluice/trixie
+#   tests/debian13.sh --engine [CHROOT]    instead: measures RSA handshakes with qatengine's multi-buffer mode (docs/qat.md)
 set -euo pipefail
 cd "$(dirname "$0")/.."
-chroot=${1:-/var/cache/sluice/trixie}
 [ "$(id -u)" -eq 0 ] || exec sudo -- "$0" "$@"
+what=tests
+if [ "${1:-}" = --engine ]; then what=engine; shift; fi
+chroot=${1:-/var/cache/sluice/trixie}
 
 if [ ! -x /usr/sbin/debootstrap ]; then
   apt-get update -qq
@@ -38,11 +41,19 @@ mount --make-rslave "$chroot/dev"
 mount --make-rslave "$chroot/sys"
 
 chroot "$chroot" /bin/bash -euo pipefail -c '
-  export LC_ALL=C.UTF-8
+  export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
   /src/tests/support/deps.sh build
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends libgtest-dev libgmock-dev libbenchmark-dev >/dev/null
+  apt-get install -y -qq --no-install-recommends libgtest-dev libgmock-dev libbenchmark-dev >/dev/null
   cd /src
   [ -f /build/build.ninja ] || meson setup /build --buildtype=debug -Doptimization=1 -Dtests=enabled
-  ninja -k 0 -C /build
-  meson test -C /build --suite unit --suite packet --print-errorlogs --num-processes 2
-'
+  if [ "$1" = tests ]; then
+    ninja -k 0 -C /build
+    meson test -C /build --suite unit --suite packet --print-errorlogs --num-processes 2
+    exit
+  fi
+  apt-get install -y -qq --no-install-recommends qatengine >/dev/null
+  ninja -C /build tests/unit/l7_tls/handshake_rate >/dev/null
+  folder=$(openssl version -e | grep -o "/[^\"]*")
+  engine=$(python3 /src/tests/support/engine_for_this_cpu.py "$folder/qatengine.so" /build)
+  /build/tests/unit/l7_tls/handshake_rate "$engine"
+' sh "$what"
