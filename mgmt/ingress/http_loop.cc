@@ -145,6 +145,14 @@ void set_up(Transfer& t, const Server& server) {
   }
 }
 
+/// The server hung up on who shows a certificate. In TLS 1.3 it does so when our side of the handshake is done, and we
+/// send already (RFC 8446, 2): whether the alert that says why is read, or a reset comes first, is a matter of luck.
+bool certificate_may_be_refused(const Transfer& t, CURLcode code, long status) {
+  const bool hung_up = code == CURLE_SSL_CONNECT_ERROR || code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR ||
+                       code == CURLE_GOT_NOTHING;
+  return hung_up && status == 0 && t.shown && !t.shown->client_certificate.empty();
+}
+
 }  // namespace
 
 struct HttpLoop::Impl {
@@ -249,7 +257,7 @@ void HttpLoop::Impl::finish(CURL* curl, CURLcode code) {
   long status = 0;
   curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
   curl_multi_remove_handle(multi, curl);
-  if (status == 401 && t->source) t->source->refused(t->shown);
+  if (t->source && (status == 401 || certificate_may_be_refused(*t, code, status))) t->source->refused(t->shown);
   if (code == CURLE_OK) {
     t->response.status = static_cast<int>(status);
   } else if (t->response.error.empty()) {

@@ -14,7 +14,7 @@ namespace sluice::mgmt::ingress {
 
 class HttpLoop;
 
-/// What shows a server who we are. Certificate and key: PEM.
+/// What shows a server who we are. Certificate and key: PEM. A connection serves those only that it was made with.
 struct Credentials {
   std::string token, client_certificate, client_key;
 };
@@ -29,7 +29,7 @@ class CredentialSource {
   virtual std::shared_ptr<const Credentials> current() = 0;
   /// `done` comes from the loop.
   virtual void renew(HttpLoop& loop, Done done) = 0;
-  /// A server did not take these (401).
+  /// A server did not take these (401; of a client certificate also: it hung up).
   virtual void refused(const std::shared_ptr<const Credentials>& shown) = 0;
 };
 

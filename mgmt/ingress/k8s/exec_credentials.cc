@@ -13,6 +13,7 @@
 
 #include "mgmt/config/names.h"
 #include "mgmt/ingress/log.h"
+#include "mgmt/ingress/model/certificate_check.h"
 #include "mgmt/ingress/model/json_access.h"
 #include "mgmt/ingress/wall_clock.h"
 
@@ -94,6 +95,10 @@ Result<ShownCredentials> read_exec_credential(const std::string& output, const s
     return Error{"it printed one of clientCertificateData and clientKeyData"};
   if (c.token.empty() && c.client_certificate.empty())
     return Error{"it printed neither a token nor a client certificate"};
+  if (!c.client_certificate.empty()) {
+    const auto facts = check_certificate(c.client_certificate, c.client_key, unix_seconds_now());
+    if (!facts.problem.empty()) return Error{"its client certificate cannot be used: " + facts.problem};
+  }
   if (!config::is_visible_ascii(c.token)) return Error{"its token is none"};
   if (const std::string expires = text(status, "expirationTimestamp"); !expires.empty()) {
     out.expires = unix_seconds_of(expires);

@@ -20,7 +20,7 @@
 namespace sluice::mgmt::ingress {
 
 /// A program that shows us who we are (client.authentication.k8s.io/v1 and v1beta1, ExecCredential): run without a
-/// shell, when a request needs what it has not got or what has expired or was refused (401). One run at a time, as a
+/// shell, when a request needs what it has not got or what has expired or was refused. One run at a time, as a
 /// child that the loop looks at; requests wait for it, and for `kTimeLimit` at most. Owned by the loop's thread,
 /// and by those who share it only: a program that nobody waits for any more is ended with the last of them.
 class ExecCredentials : public CredentialSource, public std::enable_shared_from_this<ExecCredentials> {

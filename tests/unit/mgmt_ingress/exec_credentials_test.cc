@@ -16,6 +16,7 @@
 
 #include "mgmt/ingress/k8s/credentials.h"
 #include "mgmt/ingress/wall_clock.h"
+#include "tests/unit/l7_tls/test_certificates.h"
 #include "tests/unit/mgmt_ingress/running_server.h"
 
 namespace sluice::mgmt::ingress::test {
@@ -37,11 +38,13 @@ TEST(ExecCredential, IsATokenOrACertificateAndMayEnd) {
   ASSERT_TRUE(token.ok()) << token.error().message;
   EXPECT_EQ(token->credentials.token, "word");
   EXPECT_FALSE(token->expires);
-  const auto both = read_exec_credential(
-      credential({{"clientCertificateData", "C"}, {"clientKeyData", "K"}, {"expirationTimestamp", "2026-01-02T05:04:05.5+02:00"}}),
-      kV1);
+  const auto pem = l7::tls::test::make_pem({});
+  const json pair = {{"clientCertificateData", pem.certificate},
+                     {"clientKeyData", pem.key},
+                     {"expirationTimestamp", "2026-01-02T05:04:05.5+02:00"}};
+  const auto both = read_exec_credential(credential(pair), kV1);
   ASSERT_TRUE(both.ok()) << both.error().message;
-  EXPECT_EQ(both->credentials.client_certificate + both->credentials.client_key, "CK");
+  EXPECT_EQ(both->credentials.client_certificate + both->credentials.client_key, pem.certificate + pem.key);
   EXPECT_EQ(both->expires, unix_seconds_of("2026-01-02T03:04:05Z"));
 }
 
