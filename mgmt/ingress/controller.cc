@@ -82,7 +82,12 @@ Controller::Controller(HttpLoop& loop, const Settings& settings)
             appliances_.want_nothing();
             status_.drop_queue();
           }
+          recalled_ = false;
           events_.forget_all();
+          changed();
+        },
+        [this] {
+          appliances_.remembered(memory_);
           changed();
         });
   }
@@ -122,7 +127,7 @@ void Controller::reconcile() {
   // A view with holes would take away what is right.
   if (stopping_ || !cluster_.listed()) return;
   if (outdated_) follow_classes();
-  if (lease_ && !lease_->leader()) return appliances_.forget_left();
+  if (!leads()) return appliances_.forget_left();
   if (!outdated_ && plan_ && !moved_.empty()) outdated_ = !update_members();
   if (outdated_ || !plan_) {
     if (!plan_anew()) return;
@@ -130,6 +135,7 @@ void Controller::reconcile() {
   } else {
     write_back();
     appliances_.forget_left();
+    remember();
   }
   pending_ = false;
 }
@@ -137,10 +143,17 @@ void Controller::reconcile() {
 /// Also of a follower: it has to know the appliances on the day that it leads.
 void Controller::follow_classes() {
   assignment_ = assign_appliances(cluster_.cluster(), settings_.options);
-  std::set<ObjectKey> secrets;
-  for (const auto& [url, secret] : assignment_.secrets) secrets.insert(secret);
-  cluster_.name_appliance_secrets(secrets);
   appliances_.follow(assignment_, cluster_.cluster());
+  if (lease_ && leads() && !std::exchange(recalled_, true)) appliances_.recall(read_memory(lease_->note()));
+  cluster_.name_appliance_secrets(appliances_.secrets());
+  remember();
+}
+
+/// Before anything is put on an appliance that is new, and when one is forgotten.
+void Controller::remember() {
+  if (!lease_ || !recalled_ || !leads()) return;
+  memory_ = appliances_.memory();
+  if (lease_->keep(text_of(memory_))) appliances_.remembered(memory_);
 }
 
 /// False: only a whole plan can tell.

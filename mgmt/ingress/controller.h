@@ -18,8 +18,9 @@ namespace sluice::mgmt::ingress {
 
 /// The loop of it all: cluster and appliances as known -> make_plan() -> appliances, Events, status. It runs
 /// whenever either side has changed, always over everything; nothing is remembered that could not be read
-/// again. What changed only by what was written back (an address, a finalizer, an acknowledgement) is not
-/// translated anew, and endpoints change the members of their groups alone.
+/// again, but for the appliances that classes named, which the Lease knows. What changed only by what was written
+/// back (an address, a finalizer, an acknowledgement) is not translated anew, and endpoints change the members of
+/// their groups alone.
 class Controller {
  public:
   Controller(HttpLoop& loop, const Settings& settings);
@@ -37,7 +38,9 @@ class Controller {
   void reconcile();
   /// Something did that decides nothing: only what is to be written back is looked at.
   void look(HttpLoop::Clock::duration wait);
+  bool leads() const { return !lease_ || lease_->leader(); }
   void follow_classes();
+  void remember();
   bool plan_anew();
   void adopt(Plan plan);
   bool update_members();
@@ -61,6 +64,8 @@ class Controller {
   std::optional<NameResolver> names_;  ///< When ExternalNames are followed.
   Appliances appliances_;
   std::optional<LeaseElection> lease_;
+  bool recalled_ = false;   ///< Of this leadership: what the Lease knew of appliances was taken over.
+  ApplianceMemory memory_;  ///< What it shall know.
   HttpLoop::Id scheduled_ = 0;
   HttpLoop::Clock::time_point due_{};  ///< Of scheduled_.
   bool stopping_ = false;

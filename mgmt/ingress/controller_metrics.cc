@@ -28,11 +28,11 @@ std::string Controller::metrics() const {
     out += fmt::format("{} {}\n", name, value);
   };
   one("sluice_ingress_leader", "gauge", "Whether this controller writes.",
-      !lease_ || lease_->leader() ? 1 : 0);
+      leads() ? 1 : 0);
   one("sluice_ingress_ready", "gauge", "Whether cluster and appliances are known.", ready() ? 1 : 0);
   const bool pending = pending_ || !cluster_.secrets_settled();  // Of a Secret so far the name was seen.
   one("sluice_ingress_pending", "gauge", "Whether a leader has seen changes that it has not acted upon yet.",
-      pending && (!lease_ || lease_->leader()) ? 1 : 0);
+      pending && leads() ? 1 : 0);
   one("sluice_ingress_reconciles_total", "counter", "Translations of the whole cluster.",
       static_cast<double>(reconciles_));
   one("sluice_ingress_member_updates_total", "counter", "Changes of endpoints that needed no translation.",

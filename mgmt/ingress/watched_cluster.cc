@@ -219,7 +219,7 @@ void WatchedCluster::name_appliance_secrets(const std::set<ObjectKey>& named) {
 Reflector::Sink WatchedCluster::appliance_secret_sink(const ObjectKey& key) {
   const auto known = [this, key] { return cluster_.appliance_secrets.contains(key); };
   const auto missing = [this, key] {
-    put_appliance_secret(key, {.token = "", .ca = "", .missing = true, .problem = "it does not exist"});
+    put_appliance_secret(key, {.missing = true, .problem = "it does not exist"});
   };
   return {[this, key](const ObjectKey& found, const json& object) {
             if (found == key) put_appliance_secret(key, read_appliance_secret(object));
@@ -232,7 +232,7 @@ Reflector::Sink WatchedCluster::appliance_secret_sink(const ObjectKey& key) {
             if (!known()) missing();
           },
           [this, key, known](const std::string& why) {  // What is known stays.
-            if (!known()) put_appliance_secret(key, {.problem = "it cannot be read: " + why});
+            if (!known()) put_appliance_secret(key, {.unread = true, .problem = "it cannot be read: " + why});
           }};
 }
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Classes that name their own appliances: two of them, each with its Secret, none on the controller's command line."""
+import json
+import signal
+
 import cluster as kube
 import pytest
 from cluster import eventually, ingress, ingress_class, rule
@@ -168,6 +171,37 @@ def test_an_appliance_that_no_class_names_any_more_is_emptied_and_forgotten(site
         assert hosts(site.lab) == {"one.example", "two.example"}
     finally:
         site.other.api.ok("DELETE", "/api/v1/server-groups/by-hand")
+        site.cluster.apply(config("two", (site.other, "two")))
+    eventually(lambda: hosts(site.other) == {"two.example"}, "the class to come back")
+
+
+def remembered(site):
+    """Appliances that the next controller would know of."""
+    lease = site.cluster.ok("GET", f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/sluice-ingress")
+    return set(json.loads(lease["metadata"].get("annotations", {}).get("sluice.dev/appliances", "{}")))
+
+
+@pytest.mark.parametrize("when", ["no controller ran", "it was away"])
+def test_an_appliance_that_left_is_emptied_by_the_next_controller(site, namespace, when):
+    site.serve_both(namespace)
+    assert remembered(site) == {url(site.lab), url(site.other)}
+    try:
+        if when == "it was away":
+            site.other.sluiced.send_signal(signal.SIGSTOP)
+            site.cluster.apply(config("two", (site.lab, "one")))
+            eventually(lambda: hosts(site.lab) == {"one.example", "two.example"}, "the class to move")
+        site.controller.process.kill()
+        site.controller.process.wait()
+        site.cluster.apply(config("two", (site.lab, "one")))
+        assert remembered(site) == {url(site.lab), url(site.other)}
+        site.start_controller()
+        site.other.sluiced.send_signal(signal.SIGCONT)
+        eventually(lambda: is_empty(site.other), "the appliance to be emptied")
+        eventually(lambda: remembered(site) == {url(site.lab)}, "it to be forgotten")
+        eventually(lambda: site.metric_of("sluice_ingress_appliance_reachable", site.other) is None, "nothing of it to be shown")
+        eventually(lambda: hosts(site.lab) == {"one.example", "two.example"}, "the class to be where it is now")
+    finally:
+        site.other.sluiced.send_signal(signal.SIGCONT)
         site.cluster.apply(config("two", (site.other, "two")))
     eventually(lambda: hosts(site.other) == {"two.example"}, "the class to come back")
 

@@ -55,17 +55,50 @@ Appliances::Entry& Appliances::entry_of(const std::string& url, const std::strin
 
 void Appliances::follow(const Assignment& assignment, const Cluster& cluster) {
   for (const ApplianceSettings& a : settings_.appliances) entry_of(a.server.url, a.name).appliance.use(a.server);
-  for (const auto& [url, key] : assignment.secrets) {
-    Entry& entry = entry_of(url, appliance_name(url));
-    const ApplianceSecret* secret = find_secret(cluster, key);
-    if (secret == nullptr) continue;
-    entry.appliance.use(secret->problem.empty() ? std::optional(server_of(url, *secret)) : std::nullopt);
-  }
+  for (const auto& [url, key] : assignment.secrets) entry_of(url, appliance_name(url)).secret = key;
   const auto& common = settings_.options.appliances;
   for (auto& [url, entry] : all_) {
     const bool named = std::find(common.begin(), common.end(), url) != common.end() || assignment.secrets.contains(url);
     if (!named && entry.named) leave(entry);
+    if (entry.secret && (named || entry.unread)) open(entry, url, cluster);
   }
+}
+
+void Appliances::open(Entry& entry, const std::string& url, const Cluster& cluster) {
+  const ApplianceSecret* secret = find_secret(cluster, *entry.secret);
+  if (secret == nullptr) return;
+  entry.unread &= secret->unread;
+  entry.appliance.use(secret->problem.empty() ? std::optional(server_of(url, *secret)) : std::nullopt);
+}
+
+std::set<ObjectKey> Appliances::secrets() const {
+  std::set<ObjectKey> out;
+  for (const auto& [url, entry] : all_) {
+    if (entry.secret && (entry.named || entry.unread)) out.insert(*entry.secret);
+  }
+  return out;
+}
+
+ApplianceMemory Appliances::memory() const {
+  ApplianceMemory out;
+  for (const auto& [url, entry] : all_) {
+    if (entry.secret) out.emplace(url, *entry.secret);
+  }
+  return out;
+}
+
+void Appliances::remembered(const ApplianceMemory& memory) {
+  for (auto& [url, entry] : all_) entry.remembered = memory.contains(url);
+}
+
+void Appliances::recall(const ApplianceMemory& memory) {
+  for (const auto& [url, secret] : memory) {
+    if (all_.contains(url)) continue;
+    Entry& entry = entry_of(url, appliance_name(url));
+    entry.secret = secret;
+    leave(entry);
+  }
+  remembered(memory);
 }
 
 void Appliances::leave(Entry& entry) {
@@ -87,7 +120,7 @@ void Appliances::forget_left() {
     };
     const bool told = a.in_sync() && a.wanted()->farewell;  // What users refer to stays.
     if (a.reachable() && (told || !a.holds_ours())) return forget("info", "emptied and forgotten");
-    if (a.closed()) return forget("warning", "forgotten as it is: nothing opens it");
+    if (a.closed() && !entry.unread) return forget("warning", "forgotten as it is: nothing opens it");
     if (Clock::now() - entry.since >= kFarewell) return forget("warning", "forgotten as it is: it does not answer");
     return false;
   });
@@ -104,7 +137,7 @@ std::vector<Fleet> Appliances::fleets(const Assignment& assignment) const {
   for (Fleet& fleet : out) {
     for (const std::string& url : fleet.appliances) {
       const Entry& entry = all_.at(url);
-      fleet.pending |= awaited(entry);
+      fleet.pending |= awaited(entry) || (settings_.leader_election && entry.secret && !entry.remembered);
       if (entry.appliance.state() != nullptr) fleet.states.push_back(entry.appliance.state());
     }
     fleet.pending |= fleet.states.empty();

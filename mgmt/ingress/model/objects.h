@@ -134,6 +134,7 @@ struct Secret {
 struct ApplianceSecret {
   std::string token, ca;  ///< `ca`: PEM; empty: the system's CAs vouch for the appliance.
   bool missing = false;   ///< There is none of that name.
+  bool unread = false;    ///< There may be one, which could not be read.
   std::string problem;    ///< Why it cannot be used; empty: it can.
   friend bool operator==(const ApplianceSecret&, const ApplianceSecret&) = default;
 };

@@ -81,6 +81,18 @@ class AppliancesTest : public testing::Test {
   void open_with(const std::string& token) {
     cluster.appliance_secrets[key] = {.token = token, .ca = "", .missing = false, .problem = ""};
     appliances.follow(named, cluster);
+    appliances.remembered(appliances.memory());
+  }
+  /// What those want that nobody names any more.
+  void say_farewell(Appliances& all) {
+    auto farewell = std::make_shared<Wanted>();
+    farewell->farewell = true;
+    farewell->version = 1;
+    const auto fleets = all.fleets({});
+    ASSERT_EQ(fleets.size(), 1u);
+    EXPECT_TRUE(fleets[0].classes.empty());
+    EXPECT_FALSE(fleets[0].pending);
+    all.want(fleets[0].appliances, farewell);
   }
   template <class T>
   bool eventually(T condition) {
@@ -130,19 +142,72 @@ TEST_F(AppliancesTest, one_that_nobody_names_any_more_is_emptied_and_then_forgot
   appliances.follow({}, cluster);
   appliances.forget_left();
   ASSERT_EQ(appliances.all().size(), 1u) << "it holds something of ours";
-  auto farewell = std::make_shared<Wanted>();
-  farewell->farewell = true;
-  farewell->version = 1;
-  const auto fleets = appliances.fleets({});
-  ASSERT_EQ(fleets.size(), 1u);
-  EXPECT_TRUE(fleets[0].classes.empty());
-  EXPECT_FALSE(fleets[0].pending);
-  appliances.want(fleets[0].appliances, farewell);
+  EXPECT_EQ(appliances.memory(), (ApplianceMemory{{fake.url(), key}})) << "the next controller would go on";
+  say_farewell(appliances);
   EXPECT_TRUE(eventually([&] { return appliances.all_settled(); }));
   EXPECT_EQ(fake.deleted(), json({{"server_groups", {"g"}}}));
   appliances.forget_left();
   EXPECT_TRUE(appliances.all().empty());
   EXPECT_TRUE(appliances.all_settled());
+  EXPECT_TRUE(appliances.memory().empty());
+}
+
+TEST_F(AppliancesTest, one_that_was_dropped_while_no_controller_ran_is_opened_emptied_and_forgotten) {
+  Appliances next{loop, settings, [] {}, [] {}};
+  next.recall({{fake.url(), key}});
+  EXPECT_EQ(next.secrets(), std::set<ObjectKey>{key});
+  next.forget_left();
+  ASSERT_EQ(next.all().size(), 1u) << "its Secret was not read yet";
+  next.follow({}, cluster);
+  EXPECT_TRUE(next.secrets().empty()) << "it is open: its Secret may go now";
+  ASSERT_TRUE(eventually([&] { return next.all()[0]->reachable(); }));
+  next.forget_left();
+  ASSERT_EQ(next.all().size(), 1u) << "it holds something of ours";
+  say_farewell(next);
+  EXPECT_TRUE(eventually([&] { return next.all_settled(); }));
+  EXPECT_EQ(fake.deleted(), json({{"server_groups", {"g"}}}));
+  next.forget_left();
+  EXPECT_TRUE(next.all().empty());
+}
+
+TEST_F(AppliancesTest, one_that_was_dropped_and_lost_its_secret_is_forgotten_as_it_is_when_that_is_certain) {
+  Appliances next{loop, settings, [] {}, [] {}};
+  next.recall({{fake.url(), key}});
+  cluster.appliance_secrets[key] = {.token = "", .ca = "", .unread = true, .problem = "it cannot be read"};
+  next.follow({}, cluster);
+  next.forget_left();
+  EXPECT_EQ(next.secrets(), std::set<ObjectKey>{key});
+  ASSERT_EQ(next.all().size(), 1u) << "it may be there all the same";
+  cluster.appliance_secrets[key] = {.token = "", .ca = "", .missing = true, .problem = "it does not exist"};
+  next.follow({}, cluster);
+  next.forget_left();
+  EXPECT_TRUE(next.all().empty());
+  EXPECT_TRUE(fake.holds());
+}
+
+TEST_F(AppliancesTest, one_that_is_recalled_and_named_is_like_any_other) {
+  appliances.recall({{fake.url(), key}});
+  ASSERT_TRUE(eventually([&] { return reachable(); }));
+  EXPECT_FALSE(appliances.fleets(named)[0].pending);
+  Appliances next{loop, settings, [] {}, [] {}};
+  next.recall({{fake.url(), key}});
+  next.follow(named, cluster);
+  next.want({fake.url()}, std::make_shared<Wanted>());
+  EXPECT_TRUE(eventually([&] { return !fake.holds(); }));
+  next.forget_left();
+  EXPECT_EQ(next.all().size(), 1u);
+}
+
+TEST_F(AppliancesTest, nothing_is_decided_for_one_that_the_next_controller_would_not_know_of) {
+  ASSERT_TRUE(eventually([&] { return reachable(); }));
+  appliances.remembered({});
+  EXPECT_TRUE(appliances.fleets(named)[0].pending);
+  appliances.remembered(appliances.memory());
+  EXPECT_FALSE(appliances.fleets(named)[0].pending);
+  appliances.recall({});  // It leads again; another has written the Lease meanwhile.
+  EXPECT_TRUE(appliances.fleets(named)[0].pending);
+  settings.leader_election = false;
+  EXPECT_FALSE(appliances.fleets(named)[0].pending) << "there is no Lease";
 }
 
 TEST_F(AppliancesTest, one_that_is_left_without_a_secret_is_forgotten_as_it_is) {

@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "mgmt/ingress/model/appliance_memory.h"
 #include "tests/unit/l7_tls/test_certificates.h"
 
 namespace sluice::mgmt::ingress::test {
@@ -56,6 +57,34 @@ TEST(ApplianceSecret, IsNotTakenWhenItCouldNotOpenAnythingOrWasMadeForSomethingE
   EXPECT_THAT(read_appliance_secret(secret("word", "-----BEGIN CERTIFICATE-----\nAAAA\n")).problem, HasSubstr("ca.crt"));
   EXPECT_THAT(read_appliance_secret({{"data", {{"token", "d29yZA=="}, {"ca.crt", ""}}}}).problem, HasSubstr("ca.crt"));
   EXPECT_THAT(read_appliance_secret(secret("word", "", "kubernetes.io/service-account-token")).problem, HasSubstr("type"));
+}
+
+TEST(ApplianceMemory, IsReadAsItWasWritten) {
+  const ApplianceMemory memory = {{"https://192.0.2.10:8443", {"sluice-system", "ten"}},
+                                  {"https://edge.example", {"edge", "a.b"}}};
+  EXPECT_EQ(text_of(memory), R"({"https://192.0.2.10:8443":"sluice-system/ten","https://edge.example":"edge/a.b"})");
+  EXPECT_EQ(read_memory(text_of(memory)), memory);
+  EXPECT_EQ(text_of({}), "");
+  EXPECT_TRUE(read_memory("").empty());
+}
+
+TEST(ApplianceMemory, OpensNothingThatAClassCouldNotName) {
+  for (const char* text :
+       {"x", "[]", R"(["https://a.example"])", R"({"https://a.example":null})", R"({"https://a.example":"name"})",
+        R"({"https://a.example":"/name"})", R"({"https://a.example":"ns/"})", R"({"https://a.example":"ns/a/b"})",
+        R"({"https://a.example":"ns/../b"})", R"({"http://a.example":"ns/name"})", R"({"https://A.example":"ns/name"})",
+        R"({"https://a.example/x":"ns/name"})", R"({"https://u@a.example":"ns/name"})"})
+    EXPECT_TRUE(read_memory(text).empty()) << text;
+  EXPECT_EQ(read_memory(R"({"https://a.example":7,"https://b.example":"ns/name"})").size(), 1u) << "the rest holds";
+}
+
+TEST(ApplianceMemory, FitsIntoAnAnnotation) {
+  ApplianceMemory memory;
+  for (int i = 0; i < 10'000; ++i) memory["https://" + std::to_string(i) + ".example"] = {"sluice-system", "secret"};
+  const std::string text = text_of(memory);
+  EXPECT_GT(text.size(), 199u << 10);
+  EXPECT_LE(text.size(), 200u << 10);
+  EXPECT_GT(read_memory(text).size(), 1000u);
 }
 
 }  // namespace
