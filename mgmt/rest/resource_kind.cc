@@ -125,6 +125,15 @@ std::vector<FieldError> referrers(const Config& config, std::string_view member,
       out.push_back({"/load_balancers/" + name + "/address_pool",
                      fmt::format("load balancer \"{}\" takes its addresses there", name)});
   }
+  for (const auto& [name, group] : config.server_groups) {
+    if (!group.tls) continue;
+    const std::string path = "/server_groups/" + name + "/tls", who = fmt::format("server group \"{}\"", name);
+    if (member == "certificate_authorities" && group.tls->certificate_authority == id)
+      out.push_back({path + "/certificate_authority", who + " verifies its members by it"});
+    if (member == "certificates" && group.tls->certificate == id)
+      out.push_back({path + "/certificate", who + " shows it to its members"});
+    if (member == "tls_policies" && group.tls->policy == id) out.push_back({path + "/policy", who + " goes by it"});
+  }
   for (const auto& [name, listener] : config.listeners) {
     const std::string path = "/listeners/" + name, who = fmt::format("listener \"{}\"", name);
     if (member == "load_balancers" && listener.load_balancer == id)

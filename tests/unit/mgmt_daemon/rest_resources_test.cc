@@ -129,6 +129,28 @@ TEST_F(Resources, a_tls_policy_is_a_resource_that_stays_while_a_listener_goes_by
   EXPECT_EQ(call("PATCH", "/api/v1/listeners/web", json{{"tls_policy", "strict"}}).status, 422);
 }
 
+TEST_F(Resources, what_a_server_groups_tls_goes_by_stays) {
+  create_example();
+  const Pem pem = make_pem("inner.example");
+  const json certificate = {{"id", "gateway"}, {"certificate", pem.certificate}, {"private_key", pem.private_key}};
+  ASSERT_EQ(call("POST", "/api/v1/certificates", certificate).status, 201);
+  ASSERT_EQ(call("POST", "/api/v1/certificate-authorities", json{{"id", "inner"}, {"certificates", pem.certificate}}).status, 201);
+  ASSERT_EQ(call("POST", "/api/v1/tls-policies", json{{"id", "strict"}}).status, 201);
+  const json tls = {{"certificate_authority", "inner"}, {"certificate", "gateway"}, {"policy", "strict"}};
+  const Reply made = call("POST", "/api/v1/server-groups", json{{"id", "inside"}, {"protocol", "https"}, {"tls", tls}});
+  ASSERT_EQ(made.status, 201) << made.text;
+  for (const auto& [path, member] : {std::pair("/certificate-authorities/inner", "certificate_authority"),
+                                     std::pair("/certificates/gateway", "certificate"),
+                                     std::pair("/tls-policies/strict", "policy")}) {
+    const Reply kept = call("DELETE", "/api/v1" + std::string(path));
+    EXPECT_EQ(kept.status, 409) << path;
+    EXPECT_EQ(kept.body["errors"][0]["path"], std::string("/server_groups/inside/tls/") + member);
+  }
+  EXPECT_EQ(call("DELETE", "/api/v1/server-groups/inside").status, 204);
+  for (const char* path : {"/certificate-authorities/inner", "/certificates/gateway", "/tls-policies/strict"})
+    EXPECT_EQ(call("DELETE", "/api/v1" + std::string(path)).status, 204) << path;
+}
+
 TEST_F(Resources, built_in_tls_policies_are_shown_and_not_taken) {
   const Reply shown = call("GET", "/api/v1/tls/builtin-policies");
   ASSERT_EQ(shown.status, 200);
