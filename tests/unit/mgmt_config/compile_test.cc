@@ -240,6 +240,20 @@ TEST_F(CompileTest, a_tls_policy_changes_only_the_listeners_that_name_it) {
   EXPECT_EQ(listener("secure")->router, listener_before("secure")->router);
 }
 
+TEST_F(CompileTest, a_tls_policy_changes_only_the_groups_that_name_it) {
+  Config c = test::sample();
+  c.tls_policies["p"] = {.id = "p"};
+  for (const char* id : {"api", "shop"}) {
+    c.server_groups[id].protocol = "https";
+    c.server_groups[id].tls = {.verify = false, .policy = id == std::string("api") ? "p" : "default"};
+  }
+  run(c);
+  c.tls_policies["p"].cipher_suites_tls13 = {"TLS_AES_256_GCM_SHA384"};
+  run(c);
+  EXPECT_NE(program_->groups.at("api")->tls, before_->groups.at("api")->tls);
+  EXPECT_EQ(program_->groups.at("shop"), before_->groups.at("shop"));
+}
+
 TEST_F(CompileTest, names_each_element_of_a_tls_policy_that_openssl_does_not_know) {
   Config c = test::sample();
   c.tls_policies["p"] = {.id = "p",
