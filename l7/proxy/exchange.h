@@ -13,7 +13,7 @@
 #include "l7/http1/parser.h"
 #include "l7/proxy/local_reply.h"
 #include "l7/proxy/worker_state.h"
-#include "l7/tls/alert.h"
+#include "l7/tls/protocol.h"
 #include "l7/tls/client_hello.h"
 #include "l7/upstream/pool.h"
 

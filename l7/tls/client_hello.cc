@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "dataplane/base/ascii.h"
-#include "l7/tls/alert.h"
+#include "l7/tls/protocol.h"
 
 namespace sluice::l7::tls {
 namespace {
@@ -15,7 +15,6 @@ using Bytes = std::span<const std::uint8_t>;
 using Result = ClientHello::Result;
 
 constexpr std::size_t kMessageHeader = 4, kMaxFragment = 16 * 1024;
-constexpr std::uint8_t kClientHello = 1;
 constexpr std::size_t kServerName = 0;
 constexpr std::size_t kHostName = 0;
 

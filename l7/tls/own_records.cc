@@ -11,7 +11,6 @@ namespace sluice::l7::tls {
 namespace {
 
 constexpr std::uint8_t kWarning = 1, kFatal = 2;
-constexpr std::uint8_t kHelloRequest = 0, kClientHello = 1, kNewSessionTicket = 4, kKeyUpdate = 24;
 /// Before the body of a handshake message.
 constexpr std::size_t kMessageHeader = 4;
 /// RFC 8446, 4.6.1: two vectors of 2^16 - 1 bytes, one of 255, and what stands before them.

@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include "dataplane/base/buf.h"
-#include "l7/tls/alert.h"
+#include "l7/tls/protocol.h"
 #include "l7/tls/record_tools.h"
 
 /// Records of TLS 1.2 and 1.3 with an AEAD (RFC 5246, 6.2; RFC 8446, 5). What opens and seals one of them is in

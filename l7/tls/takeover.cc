@@ -7,7 +7,6 @@
 namespace sluice::l7::tls {
 namespace {
 
-constexpr std::uint8_t kNewSessionTicket = 4, kFinished = 20, kKeyUpdate = 24;
 
 /// "LABEL client-random secret", the last two in hexadecimal. False: another label.
 bool read_line(std::string_view line, std::string_view label, Secret& out) {

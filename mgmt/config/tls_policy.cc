@@ -23,10 +23,6 @@ constexpr std::array<std::pair<std::string_view, TlsVersion>, 4> kVersions = {{
     {"1.3", TlsVersion::kTls13},
 }};
 
-std::string_view name_of(TlsVersion v) {
-  return std::find_if(kVersions.begin(), kVersions.end(), [&](const auto& known) { return known.second == v; })->first;
-}
-
 /// The names of the versions that the policy speaks, as a list of alternatives.
 std::string versions_of(const Policy& p) {
   std::vector<std::string_view> names;
@@ -88,6 +84,10 @@ ChosenPolicy policy_between(const std::string& name, const std::string& lowest, 
 }
 
 }  // namespace
+
+std::string_view name_of(TlsVersion v) {
+  return std::find_if(kVersions.begin(), kVersions.end(), [&](const auto& known) { return known.second == v; })->first;
+}
 
 l7::tls::Policy make_policy(const TlsPolicy& model) {
   Policy out = l7::tls::default_policy();  // and its security level

@@ -21,6 +21,8 @@ struct ChosenPolicy {
 ChosenPolicy tls_policy_of(const Listener& listener, const Config& config);
 ChosenPolicy tls_policy_of(const BackendTls& tls, const Config& config);
 
+/// "1.2", as configurations have it.
+std::string_view name_of(l7::tls::TlsVersion v);
 /// In the data plane's form. `model` has passed validate().
 l7::tls::Policy make_policy(const TlsPolicy& model);
 

@@ -10,19 +10,20 @@
 
 #include "dataplane/base/ascii.h"
 #include "l7/tls/certificate_handles.h"
+#include "l7/tls/trust_store_handles.h"
 
 namespace sluice::mgmt::ocsp {
 namespace {
 
 using l7::tls::Certificate;
 using l7::tls::Freer;
+using l7::tls::StorePtr;
 using l7::tls::take_error_text;
 using l7::tls::unix_time;
 using RequestPtr = std::unique_ptr<OCSP_REQUEST, Freer<OCSP_REQUEST_free>>;
 using ResponsePtr = std::unique_ptr<OCSP_RESPONSE, Freer<OCSP_RESPONSE_free>>;
 using BasicPtr = std::unique_ptr<OCSP_BASICRESP, Freer<OCSP_BASICRESP_free>>;
 using IdPtr = std::unique_ptr<OCSP_CERTID, Freer<OCSP_CERTID_free>>;
-using StorePtr = std::unique_ptr<X509_STORE, Freer<X509_STORE_free>>;
 using FeaturesPtr = std::unique_ptr<TLS_FEATURE, Freer<TLS_FEATURE_free>>;
 struct UrlsFree {
   void operator()(STACK_OF(OPENSSL_STRING) * s) const { X509_email_free(s); }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <array>
+#include <algorithm>
 #include <utility>
 
 #include "l7/tls/policy.h"
 #include "l7/tls/policy_names.h"
+#include "mgmt/config/tls_policy.h"
 #include "mgmt/rest/change.h"
 
 // The built-in TLS policies, for reading; those of the configuration are a kind of resource like others.
@@ -12,18 +13,7 @@ namespace {
 
 using l7::tls::Policy;
 using l7::tls::PolicyList;
-using l7::tls::TlsVersion;
 using nlohmann::json;
-
-const char* text_of(TlsVersion v) {
-  switch (v) {
-    case TlsVersion::kTls10: return "1.0";
-    case TlsVersion::kTls11: return "1.1";
-    case TlsVersion::kTls12: return "1.2";
-    case TlsVersion::kTls13: return "1.3";
-  }
-  return "";
-}
 
 /// Of "a:b:c" what this OpenSSL has.
 json names_json(PolicyList list, std::string_view names) {
@@ -40,8 +30,8 @@ json policies_json() {
   json items = json::array();
   for (const Policy& p : l7::tls::policies()) {
     items.push_back({{"id", p.name},
-                     {"min_version", text_of(p.min_version)},
-                     {"max_version", text_of(p.max_version)},
+                     {"min_version", config::name_of(p.min_version)},
+                     {"max_version", config::name_of(p.max_version)},
                      {"cipher_suites_tls12", names_json(PolicyList::kCiphers, p.ciphers)},
                      {"cipher_suites_tls13", names_json(PolicyList::kCiphersuites, p.ciphersuites)},
                      {"groups", names_json(PolicyList::kGroups, p.groups)},

@@ -60,19 +60,24 @@ TEST(ExpiryWatch, a_renewed_certificate_begins_anew_and_a_clock_set_back_repeats
       << "it was gone, and is another's now";
 }
 
-TEST(Housekeeper, certificates_near_their_end_become_events) {
+class HousekeeperTest : public testing::Test {
+ protected:
+  HousekeeperTest() { EXPECT_TRUE(engine->start(rcu).ok()); }
+
   test::TempFolder folder;
-  l7::proxy::Shared shared(1, 64);
-  Rcu rcu(1);
+  l7::proxy::Shared shared{1, 64};
+  Rcu rcu{1};
   rest::EventLog events;
-  auto engine = std::move(Engine::open({folder.path(), 1}, shared)).value();
-  ASSERT_TRUE(engine->start(rcu).ok());
+  std::unique_ptr<Engine> engine = std::move(Engine::open({folder.path(), 1}, shared)).value();
+  Housekeeper keeper{*engine, events};
+};
+
+TEST_F(HousekeeperTest, certificates_near_their_end_become_events) {
   ASSERT_EQ(engine->apply(test::sample(), {}).outcome, ApplyResult::Outcome::kApplied);
   const auto expiries = engine->certificate_expiries();
   ASSERT_THAT(expiries, SizeIs(1));
   EXPECT_EQ(expiries[0].id, "shop");
 
-  Housekeeper keeper(*engine, events);
   keeper.round(expiries[0].not_after - 100 * kDay);
   EXPECT_THAT(events.after(0, 10), IsEmpty());
   keeper.round(expiries[0].not_after - 3 * kDay);
@@ -113,14 +118,7 @@ TEST(EngineWatch, failures_are_told_when_they_begin_and_when_they_have_been_over
   EXPECT_EQ(stalled->message, "it had handshakes and finished none for a second");
 }
 
-TEST(Housekeeper, a_tls_engine_that_fails_becomes_an_event) {
-  test::TempFolder folder;
-  l7::proxy::Shared shared(1, 64);
-  Rcu rcu(1);
-  rest::EventLog events;
-  auto engine = std::move(Engine::open({folder.path(), 1}, shared)).value();
-  ASSERT_TRUE(engine->start(rcu).ok());
-  Housekeeper keeper(*engine, events);
+TEST_F(HousekeeperTest, a_tls_engine_that_fails_becomes_an_event) {
   TlsEngineState state;
   keeper.watch_tls_engine("qatengine", [&] { return state; });
   keeper.round(kNow);
@@ -135,14 +133,7 @@ TEST(Housekeeper, a_tls_engine_that_fails_becomes_an_event) {
   EXPECT_EQ(told[1].type, "tls_engine_working");
 }
 
-TEST(Housekeeper, ticket_keys_are_rotated_when_it_is_time) {
-  test::TempFolder folder;
-  l7::proxy::Shared shared(1, 64);
-  Rcu rcu(1);
-  rest::EventLog events;
-  auto engine = std::move(Engine::open({folder.path(), 1}, shared)).value();
-  ASSERT_TRUE(engine->start(rcu).ok());
-  Housekeeper keeper(*engine, events);
+TEST_F(HousekeeperTest, ticket_keys_are_rotated_when_it_is_time) {
   const TicketKeyring::Key first = engine->ticket_keys().keys.at(0);
   keeper.round(first.since + TicketKeyring::kRotation - 1);
   EXPECT_EQ(engine->ticket_keys().keys.at(0).name, first.name);

@@ -9,6 +9,9 @@ namespace sluice::l7::tls {
 /// RFC 8446, 5.1.
 enum class ContentType : std::uint8_t { kChangeCipherSpec = 20, kAlert = 21, kHandshake = 22, kApplicationData = 23 };
 
+/// Of handshake messages (RFC 8446, 4; RFC 5246, 7.4), as the byte that they begin with.
+enum HandshakeType : std::uint8_t { kHelloRequest = 0, kClientHello = 1, kNewSessionTicket = 4, kFinished = 20, kKeyUpdate = 24 };
+
 /// RFC 8446, 6.
 enum class Alert : std::uint8_t {
   kCloseNotify = 0,
