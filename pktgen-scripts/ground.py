@@ -6,7 +6,7 @@
      10.77.0.2, fd77::2      10.77.0.1             10.78.0.1       10.78.0.2, fd78::2
 
 The VIPs are those of tests/support/lab.py. No network namespace and no kernel network code takes part, except the API on
-loopback. As a program: ground.py SHAPE... [--driver memif|vhost] prints what each shape gives.
+loopback. As a program: ground.py SHAPE... [--driver memif|vhost|virtio] prints what each shape gives.
 """
 import argparse
 import json
@@ -50,8 +50,12 @@ class Failed(RuntimeError):
 
 
 class Ground:
-    """`driver`: memif or vhost (vhost-user; sluiced is the host side). Each run() is one sluice-pktgen against the one
-    sluiced, which stays up in between."""
+    """Each run() is one sluice-pktgen against the one sluiced, which stays up in between. `driver`:
+    memif;
+    vhost: vhost-user, with sluiced as the host side;
+    virtio: the same with sluiced as the guest side, as on a virtual machine's ENI: its port has checksum offload and TSO, and
+    the copying is the host's, which is sluice-pktgen. Such a port waits for its host when it is opened, and for no second
+    one: sluiced begins with each run(), and serves until the next."""
 
     def __init__(self, driver="memif", build=None, core="1", generator_core=0, huge_pages=True, memory_mb=512, idle="adaptive",
                  share_core=False, key="ecdsa"):
@@ -61,10 +65,12 @@ class Ground:
         self.api_port = next(API_PORTS)
         self.folder = Path(tempfile.mkdtemp(prefix=f"sluice-ground{os.environ.get('SLUICE_LAB_TAG', '')}-"))
         self.sluiced = None
+        self.certificate = self._certificate(key)
         self.pages = HugePages(2 * memory_mb) if huge_pages else None  # of sluiced and of one generator
         try:
-            self._start()
-            self.configure(key)
+            if self.driver != "virtio":
+                self._start()
+                self._take_up()
         except BaseException:
             self.close()
             raise
@@ -77,14 +83,15 @@ class Ground:
         if self.driver == "memif":
             role = "server" if ours else "client"
             return f"net_memif{index},role={role},socket={socket},socket-abstract=no"
-        if ours:
-            return f"net_vhost{index},iface={socket}"
-        return f"net_virtio_user{index},path={socket},queue_size=1024"
+        guest = f"net_virtio_user{index},path={socket},queue_size=1024"
+        if self.driver == "virtio":
+            return f"{guest},server=1,mrg_rxbuf=1" if ours else f"net_vhost{index},iface={socket},client=1,tso=1"
+        return f"net_vhost{index},iface={socket}" if ours else guest
 
     @property
     def eal(self):
         # virtio-user hands its memory over as a handful of files.
-        return ["--single-file-segments"] if self.driver == "vhost" else []
+        return [] if self.driver == "memif" else ["--single-file-segments"]
 
     def _start(self):
         conf = self.folder / "sluice.conf"
@@ -95,13 +102,23 @@ class Ground:
         self.log = open(self.folder / "sluiced.log", "wb")
         self.sluiced = subprocess.Popen([self.build / "mgmt/daemon/sluiced", "--config", conf], stdout=self.log,
                                         stderr=subprocess.STDOUT, start_new_session=True)
+
+    def _take_up(self, host=None):
+        """As soon as sluiced serves: what it balances. It never does when its ports' host has ended."""
         end = time.monotonic() + 30
         while not self._serving():
             if self.sluiced.poll() is not None:
                 raise RuntimeError(f"sluiced ended with status {self.sluiced.returncode}:\n{self.log_text()}")
+            if host is not None and host.poll() is not None:
+                return
             if time.monotonic() > end:
                 raise TimeoutError(f"sluiced does not serve its API:\n{self.log_text()}")
             time.sleep(0.05)
+        self.serving(self.sluiced.pid)
+        self.configure()
+
+    def serving(self, pid):
+        """For those who have something to do with a process that has just begun to serve."""
 
     def _serving(self):
         try:
@@ -122,19 +139,19 @@ class Ground:
             raise RuntimeError(f"{method} {path}: {refusal.code} {refusal.read().decode()}") from refusal
         return json.loads(text) if text.startswith("{") else text
 
-    def configure(self, key="ecdsa", **listener):
+    def configure(self, **listener):
         """HTTP on 80 and HTTPS on 443 of both VIPs, to the generator's backends. Left out: access logs, bounds that a load
         would meet."""
-        certificate, private_key = self._certificate(key)
+        certificate, private_key = self.certificate
         common = {"load_balancer": "lb", "access_log": False, "max_requests_per_connection": 100000000,
                   "header_timeout_ms": 3600000, "idle_timeout_ms": 3600000,
                   "default_action": {"type": "forward", "server_groups": [{"server_group": "pktgen"}]}, **listener}
         self.api("PUT", "/api/v1/config", {
             "load_balancers": [{"id": "lb", "addresses": [VIP4, VIP6]}],
             "server_groups": [{"id": "pktgen", "members": [{"address": "10.78.0.2", "port": 80}]}],
-            "certificates": [{"id": key, "certificate": certificate, "private_key": private_key}],
+            "certificates": [{"id": "pktgen", "certificate": certificate, "private_key": private_key}],
             "listeners": [{"id": "http", "port": 80, **common},
-                          {"id": "https", "port": 443, "protocol": "https", "certificates": [key], **common}]})
+                          {"id": "https", "port": 443, "protocol": "https", "certificates": ["pktgen"], **common}]})
 
     def _certificate(self, key):
         kind = {"ecdsa": ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"], "rsa": ["rsa:2048"]}[key]
@@ -177,13 +194,30 @@ class Ground:
         """The JSON of one run, or Failed. `show`: lets its progress through."""
         result = self.folder / "result.json"
         result.unlink(missing_ok=True)
-        done = subprocess.run(self.command(shape, *arguments, "--json", result, target=target), timeout=timeout, text=True,
-                              check=False, stdout=subprocess.PIPE, stderr=None if show else subprocess.PIPE)
+        done = self.generate(self.command(shape, *arguments, "--json", result, target=target), timeout, stdout=subprocess.PIPE,
+                             stderr=None if show else subprocess.PIPE)
         if done.returncode != 0:
             raise Failed(done.returncode, (done.stderr or "").strip().rpartition("sluice-pktgen: ")[2])
         if self.sluiced.poll() is not None:
             raise RuntimeError(f"sluiced ended with status {self.sluiced.returncode}:\n{self.log_text()}")
         return json.loads(result.read_text())
+
+    def generate(self, command, timeout=None, **streams):
+        """One sluice-pktgen from its beginning to its end: the process, which has ended."""
+        guest = self.driver == "virtio"
+        if guest:
+            if self.sluiced is not None:
+                self.stop()
+            self._start()
+        with subprocess.Popen(command, text=True, **streams) as generator:
+            try:
+                if guest:
+                    self._take_up(generator)
+                out, err = generator.communicate(timeout=timeout)
+            except BaseException:
+                generator.kill()
+                raise
+        return subprocess.CompletedProcess(command, generator.returncode, out, err)
 
     def stop(self, seconds=20):
         """Ends sluiced in good order; its exit status."""
@@ -209,7 +243,7 @@ class Ground:
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shapes", nargs="+", metavar="SHAPE", help="name or file; sluice-pktgen --list names them")
-    parser.add_argument("--driver", choices=["memif", "vhost"], default="memif")
+    parser.add_argument("--driver", choices=["memif", "vhost", "virtio"], default="memif")
     parser.add_argument("--no-huge", action="store_true", help="without hugepages")
     parser.add_argument("--key", choices=["ecdsa", "rsa"], default="ecdsa", help="of the appliance's certificate")
     parser.add_argument("--memory", type=int, default=512, help="MB for packets, of each side")
@@ -217,7 +251,7 @@ def main():
     options, passed_on = parser.parse_known_args()
     with Ground(options.driver, options.build, huge_pages=not options.no_huge, key=options.key, memory_mb=options.memory) as ground:
         for shape in options.shapes:
-            done = subprocess.run(ground.command(shape, *passed_on), check=False)
+            done = ground.generate(ground.command(shape, *passed_on))
             if done.returncode != 0:
                 return done.returncode
     return 0

@@ -96,7 +96,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shapes", nargs="+", metavar="SHAPE")
     parser.add_argument("--seconds", type=int, default=5)
-    parser.add_argument("--driver", choices=["memif", "vhost"], default="memif")
+    parser.add_argument("--driver", choices=["memif", "vhost", "virtio"], default="memif")
     parser.add_argument("--functions", type=int, default=0, metavar="N", help="the N functions with most samples as well")
     options = parser.parse_args()
     program = ROOT / "build/release/mgmt/daemon/sluiced"

@@ -52,6 +52,7 @@ std::string listening_socket(std::string_view device) {
   }
   if (device.starts_with("net_vhost") && vdev_argument(device, "client") != "1")
     return vdev_argument(device, "iface");
+  if (device.starts_with("net_virtio_user") && vdev_argument(device, "server") == "1") return vdev_argument(device, "path");
   return {};
 }
 

@@ -33,6 +33,14 @@ struct PoolFree {
 };
 using Pool = std::unique_ptr<rte_mempool, PoolFree>;
 
+/// What is given back last is given out first: a worker's buffers stay in its caches, where a ring would lead it through
+/// all of the memory. The lock of "stack" is taken for each half of a worker's own cache (hundreds of buffers), not for each.
+const char* pool_operations() {
+  if (const char* chosen = rte_mbuf_user_mempool_ops()) return chosen;  // --mbuf-pool-ops-name
+  if (const char* hardware = rte_mbuf_platform_mempool_ops()) return hardware;
+  return "stack";
+}
+
 /// Segments with `room` bytes each. `dense`: no device reads them by physical address, so they may lie across
 /// pages. Otherwise DPDK puts none over a page's border, which with 4 KB pages wastes half the memory; and
 /// AF_XDP, which registers the pool as its UMEM, takes for granted that there are no gaps.
@@ -43,7 +51,7 @@ Pool make_pool(const char* name, unsigned count, std::uint16_t room, bool dense)
   if (!pool) return nullptr;
   rte_pktmbuf_pool_private sizes{};
   sizes.mbuf_data_room_size = room;
-  if (rte_mempool_set_ops_byname(pool.get(), rte_mbuf_best_mempool_ops(), nullptr) != 0) return nullptr;
+  if (rte_mempool_set_ops_byname(pool.get(), pool_operations(), nullptr) != 0) return nullptr;
   rte_pktmbuf_pool_init(pool.get(), &sizes);
   const int populated = rte_mempool_populate_default(pool.get());
   if (populated < 0) {

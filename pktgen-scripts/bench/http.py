@@ -6,7 +6,7 @@ import statistics
 from bench.distance import PROGRAM as DISTANCE
 from bench.distance import at_one_distance
 from bench.figures import BenchError, amount, compare, spread
-from bench.ground_side import PKTGEN, GroundSide
+from bench.ground_side import PKTGEN, GroundSide, GuestSide
 from bench.runner import DAEMON, benchmark
 from bench.sides import FILES, all_sides
 
@@ -31,15 +31,17 @@ def h2load(side, scheme, name, clients, seconds):
 
 
 def side_by_side(run, scheme, name, clients, shape, targets):
-    """All three over veth; and Sluice DPDK to DPDK, as it is meant to run, where its own busy cycles are all of its cost."""
-    ground = GroundSide.of(run)
+    """All three over veth; and Sluice DPDK to DPDK, as it is meant to run, where its own busy cycles are all of its cost: on
+    virtio ports, which like a NIC do checksums and segmentation, and on memif, which copies and does neither."""
+    grounds = {"virtio": GuestSide(run.anyway), "memif": GroundSide.of(run)}
     sides = all_sides(run)
     rates, apart = at_one_distance(
-        {"sluice, memif": lambda: ground.run(shape, run.seconds)["appliance"]["requests_per_busy_second"],
+        {**{f"sluice, {path}": lambda g=ground: g.run(shape, run.seconds)["appliance"]["requests_per_busy_second"]
+            for path, ground in grounds.items()},
          **{side.name: lambda s=side: h2load(s, scheme, name, clients, run.seconds) for side in sides.values()}}, run)
     for side, values in rates.items():
         run.note(f"{side:28} {amount(statistics.median(values))} {UNIT}, spread {spread(values):.0%}")
-    for own, path in (("sluice, memif", "memif"), ("sluice", "veth")):
+    for own, path in (*((f"sluice, {path}", path) for path in grounds), ("sluice", "veth")):
         for peer, target in targets.items():
             yield compare(f"{run.benchmark.name}.{path}", f"{UNIT}, cores {apart:.0f} apart", rates[own], peer, rates[peer], target, command=run.command)
 

@@ -160,6 +160,20 @@ def test_vhost_user():
         assert ground.stop() == 0, ground.log_text()
 
 
+def test_virtio_user():
+    """Ports with checksum offload and TSO. The second run finds the sockets of the first."""
+    try:
+        ground = Ground("virtio", share_core=True, memory_mb=256)
+    except NoHugePages as none:
+        pytest.skip(str(none))
+    with ground:
+        for shape in ("http-1k", "https-1m"):
+            check(ground.run(shape, *QUICK, "--connections", 16), "requests")
+            assert "checksums in hardware" in ground.log_text()
+            assert ground.metric("sluice_http_requests_total") > 0
+        assert ground.stop() == 0, ground.log_text()
+
+
 # ---- What is wrong is told in one line, with a status that is not 0
 
 def refusal(ground, *arguments, shape="http-1k", drop=(), status=None, target=VIP4):
