@@ -5,7 +5,6 @@
 #include <rte_ethdev.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
-#include <rte_mbuf_pool_ops.h>
 #include <rte_mempool.h>
 
 #include <algorithm>
@@ -16,51 +15,17 @@
 #include "dataplane/net/wire.h"
 #include "dataplane/port/eal.h"
 #include "dataplane/port/pci.h"
+#include "dataplane/port/pool.h"
 #include "dataplane/worker/worker.h"
 
 namespace sluice {
 namespace {
 
-constexpr unsigned kPoolCache = 512;  // RTE_MEMPOOL_CACHE_MAX_SIZE
 constexpr std::size_t kSmallPage = 4096;
 
 struct EalSession {
   ~EalSession() { port::stop_eal(); }
 };
-
-struct PoolFree {
-  void operator()(rte_mempool* p) const { rte_mempool_free(p); }
-};
-using Pool = std::unique_ptr<rte_mempool, PoolFree>;
-
-/// What is given back last is given out first: a worker's buffers stay in its caches, where a ring would lead it through
-/// all of the memory. The lock of "stack" is taken for each half of a worker's own cache (hundreds of buffers), not for each.
-const char* pool_operations() {
-  if (const char* chosen = rte_mbuf_user_mempool_ops()) return chosen;  // --mbuf-pool-ops-name
-  if (const char* hardware = rte_mbuf_platform_mempool_ops()) return hardware;
-  return "stack";
-}
-
-/// Segments with `room` bytes each. `dense`: no device reads them by physical address, so they may lie across
-/// pages. Otherwise DPDK puts none over a page's border, which with 4 KB pages wastes half the memory; and
-/// AF_XDP, which registers the pool as its UMEM, takes for granted that there are no gaps.
-Pool make_pool(const char* name, unsigned count, std::uint16_t room, bool dense) {
-  Pool pool(rte_mempool_create_empty(name, count, sizeof(rte_mbuf) + room, kPoolCache,
-                                     sizeof(rte_pktmbuf_pool_private), SOCKET_ID_ANY,
-                                     dense ? RTE_MEMPOOL_F_NO_IOVA_CONTIG : 0));
-  if (!pool) return nullptr;
-  rte_pktmbuf_pool_private sizes{};
-  sizes.mbuf_data_room_size = room;
-  if (rte_mempool_set_ops_byname(pool.get(), pool_operations(), nullptr) != 0) return nullptr;
-  rte_pktmbuf_pool_init(pool.get(), &sizes);
-  const int populated = rte_mempool_populate_default(pool.get());
-  if (populated < 0) {
-    rte_errno = -populated;
-    return nullptr;
-  }
-  rte_mempool_obj_iter(pool.get(), rte_pktmbuf_init, nullptr);
-  return pool;
-}
 
 bool is_pci(const PortConfig& p) { return port::is_pci_address(p.device.substr(0, p.device.find(','))); }
 
@@ -76,7 +41,7 @@ int worker_main(void* worker) {
 struct Runtime::Impl {
   RuntimeConfig config;
   std::unique_ptr<EalSession> eal;
-  Pool data, refs;
+  port::Pool data, refs;
   std::optional<BufPool> buffers;
   std::vector<std::unique_ptr<port::Port>> ports;
   std::vector<net::Interface> interfaces;
@@ -147,15 +112,15 @@ Status Runtime::Impl::make_pools() {
   const std::size_t reference = sizeof(rte_mbuf) + 2 * RTE_CACHE_LINE_SIZE;
   std::size_t count = config.mbufs;
   if (count == 0) count = std::size_t{config.memory_mb} * 1024 * 1024 / 10 * 7 / (element + reference);
-  const std::size_t least = rings_need + config.worker_cores.size() * (2 * kPoolCache + 1024);
+  const std::size_t least = rings_need + config.worker_cores.size() * (2 * port::kPoolCache + 1024);
   if (count < least) {
     return Error{"memory: " + std::to_string(count) +
                  " packet buffers fit, the ports' rings and the workers need " + std::to_string(least) +
                  "; raise the memory size or lower the descriptors"};
   }
   const auto n = static_cast<unsigned>(count);
-  data = make_pool("sluice_data", n, static_cast<std::uint16_t>(room), dense);
-  refs = make_pool("sluice_refs", n, 0, dense);
+  data = port::make_pool("sluice_data", n, static_cast<std::uint16_t>(room), dense);
+  refs = port::make_pool("sluice_refs", n, 0, dense);
   if (!data || !refs) {
     return Error{"memory: " + std::to_string(count) + " packet buffers of " + std::to_string(element) +
                  " bytes: " + rte_strerror(rte_errno) +

@@ -2,12 +2,14 @@
 #include "pktgen-scripts/micro/host.h"
 
 #include <rte_eal.h>
+#include <rte_mbuf.h>
 
 #include <cstdio>
 #include <cstdlib>
 #include <utility>
 
 #include "dataplane/net/wire.h"
+#include "dataplane/port/pool.h"
 
 namespace sluice::bench {
 namespace {
@@ -31,12 +33,10 @@ BufPool make_buffers(unsigned count) {
   char* argv[std::size(args) + 1] = {};
   for (std::size_t i = 0; i < std::size(args); ++i) argv[i] = args[i].data();
   if (rte_eal_init(static_cast<int>(std::size(args)), argv) < 0) std::abort();
-  constexpr unsigned kCache = 512;
-  rte_mempool* data =
-      rte_pktmbuf_pool_create("data", count, kCache, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
-  rte_mempool* refs = rte_pktmbuf_pool_create("refs", count, kCache, 0, 0, SOCKET_ID_ANY);
+  static const port::Pool data = port::make_pool("data", count, RTE_MBUF_DEFAULT_BUF_SIZE, true);
+  static const port::Pool refs = port::make_pool("refs", count, 0, true);
   if (data == nullptr || refs == nullptr) std::abort();
-  return BufPool(data, refs);
+  return BufPool(data.get(), refs.get());
 }
 
 Host::Host(BufPool& buffers, std::string_view wan, std::string_view lan, std::uint8_t mac,

@@ -2,10 +2,11 @@
 #include "pktgen-scripts/primitives/memory_tls.h"
 
 #include <rte_eal.h>
-#include <rte_mempool.h>
+#include <rte_mbuf.h>
 
 #include <utility>
 
+#include "dataplane/port/pool.h"
 #include "l7/tls/certificate.h"
 
 namespace sluice::primitives {
@@ -13,6 +14,7 @@ namespace sluice::primitives {
 using l7::tls::SslCtxPtr;
 
 BufPool& start_buffers() {
+  static port::Pool data, refs;
   static BufPool pool = [] {
     std::string args[] = {"sluice-primitives", "--no-huge", "--no-shconf", "--no-pci",
                           "--no-telemetry",    "-m",        "128",         "--lcores=0",
@@ -20,11 +22,10 @@ BufPool& start_buffers() {
     char* argv[std::size(args) + 1] = {};
     for (std::size_t i = 0; i < std::size(args); ++i) argv[i] = args[i].data();
     if (rte_eal_init(static_cast<int>(std::size(args)), argv) < 0) throw Failure("DPDK's EAL does not start");
-    rte_mempool* data =
-        rte_pktmbuf_pool_create("data", 8191, 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
-    rte_mempool* refs = rte_pktmbuf_pool_create("refs", 8191, 256, 0, 0, SOCKET_ID_ANY);
+    data = port::make_pool("data", 8191, RTE_MBUF_DEFAULT_BUF_SIZE, true);
+    refs = port::make_pool("refs", 8191, 0, true);
     if (data == nullptr || refs == nullptr) throw Failure("no memory for packet buffers");
-    return BufPool(data, refs);
+    return BufPool(data.get(), refs.get());
   }();
   return pool;
 }
