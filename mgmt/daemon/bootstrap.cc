@@ -257,6 +257,7 @@ void read_all(SettingGroup& g, Bootstrap& out) {
     out.data_folder = s;
     return !s.empty() && s.front() == '/';
   });
+  g.boolean("core_dumps", out.core_dumps);
   g.group("ocsp", [&](SettingGroup& inner) { read_ocsp(inner, out.ocsp); });
   g.group("log", [&](SettingGroup& inner) { read_log(inner, out.log); });
   g.finish();

@@ -42,6 +42,7 @@ struct Bootstrap {
   l4::tcp::Config tcp;  ///< `secret` is drawn at the start.
   l7::tls::CryptoEngineConfig tls_engine;
   std::string data_folder = "/var/lib/sluice";
+  bool core_dumps = false;
   Management management;
   Ocsp ocsp;
   Log log;

@@ -3,6 +3,8 @@
 #include <malloc.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <CLI/CLI.hpp>
 
@@ -54,6 +56,13 @@ void tune_heap() {
   mallopt(M_MXFAST, 0);
 }
 
+/// Private keys and what clients sent are in our memory: no copy of it for the disk, nor for a debugger of the same user.
+void keep_memory_private() {
+  constexpr rlimit kNone{0, 0};
+  setrlimit(RLIMIT_CORE, &kNone);
+  prctl(PR_SET_DUMPABLE, 0);  // where core_pattern is a program, the limit alone does not hold
+}
+
 [[noreturn]] void stop_at_once(Daemon& daemon) {
   spdlog::warn("stopped at once: running requests are cut off");
   daemon.flush_records();
@@ -72,6 +81,7 @@ bool drain_or_stop(Daemon& daemon, const sigset_t& set) {
 }
 
 int run(const Bootstrap& config) {
+  if (!config.core_dumps) keep_memory_private();
   tune_heap();
   const sigset_t set = watched_signals();
   sigprocmask(SIG_BLOCK, &set, nullptr);  // threads inherit it: signals come to sigwait() and nowhere else

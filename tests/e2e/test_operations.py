@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import threading
@@ -200,6 +201,26 @@ def test_a_certificate_near_its_end_is_told_of_in_events_log_and_metrics(ops):
     assert left and f"certificate soon {left[0]}" in ops.log_text()
     assert 4 * 86400 < ops.api.metric("sluice_certificate_expires_in_seconds", certificate="soon") <= 5 * 86400
     ops.api.ok("DELETE", "/api/v1/certificates/soon")
+
+
+def core_limit(process):
+    return re.search(r"Max core file size +(\S+) +(\S+)", Path(f"/proc/{process.pid}/limits").read_text()).groups()
+
+
+def test_no_core_dump_has_its_keys_unless_it_is_asked_for():
+    with Lab("slq") as lab:
+        lab.start()
+        assert core_limit(lab.sluiced) == ("0", "0")
+        assert lab.stop() == 0
+        lab.extra_config = "core_dumps = true;"
+        before = resource.getrlimit(resource.RLIMIT_CORE)
+        resource.setrlimit(resource.RLIMIT_CORE, (4096, before[1]))
+        try:
+            lab.start()
+        finally:
+            resource.setrlimit(resource.RLIMIT_CORE, before)
+        assert core_limit(lab.sluiced)[0] == "4096"
+        assert lab.stop() == 0
 
 
 def test_huge_pages_are_used_when_they_are_there():

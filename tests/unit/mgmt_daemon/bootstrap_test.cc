@@ -32,6 +32,7 @@ TEST(Bootstrap, the_least_file_gets_the_documented_defaults) {
   EXPECT_EQ(b.management.port, 8443);
   EXPECT_TRUE(b.management.tls);
   EXPECT_TRUE(b.management.metrics_auth);
+  EXPECT_FALSE(b.core_dumps);
   EXPECT_EQ(b.log.level, "info");
   EXPECT_EQ(b.log.access_log, "-");
   EXPECT_TRUE(b.ocsp.stapling);
@@ -61,6 +62,7 @@ TEST(Bootstrap, every_field_arrives) {
       "tls = { engine = \"qatengine\"; engine_commands = [ \"ENABLE_SW_FALLBACK\", \"SW_ALGO_BITMAP=0x1\" ]; "
       "engine_jobs = 256; };\n"
       "data_folder = \"/srv/sluice\";\n"
+      "core_dumps = true;\n"
       "ocsp = { stapling = false; responder = \"http://127.0.0.1:8888/\"; proxy = \"socks5h://10.0.0.9:1080\"; };\n"
       "log = { level = \"debug\"; format = \"json\"; file = \"/l\"; access_log = \"\"; };\n",
       "s.conf");
@@ -92,6 +94,7 @@ TEST(Bootstrap, every_field_arrives) {
   EXPECT_FALSE(b.management.metrics_auth);
   EXPECT_EQ(b.management.token_file, "/etc/t");
   EXPECT_EQ(b.tls_engine.name, "qatengine");
+  EXPECT_TRUE(b.core_dumps);
   EXPECT_THAT(b.tls_engine.commands, ElementsAre("ENABLE_SW_FALLBACK", "SW_ALGO_BITMAP=0x1"));
   EXPECT_EQ(b.tls_engine.jobs, 256u);
   EXPECT_EQ(b.log.format, Bootstrap::LogFormat::kJson);
