@@ -21,9 +21,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// Of a refused request's body this much is read away, so that the client gets to see the answer and not a
-/// reset.
-constexpr std::size_t kDiscard = 1u << 20;
+/// Of a refused request's body this much is read away before the answer: what is left unread when the
+/// connection is closed makes the kernel send RST, which may overtake the answer.
+constexpr std::size_t kDiscard = 1u << 20;       ///< Of somebody who may not send any.
+constexpr std::size_t kDiscardLong = 64u << 20;  ///< Of a body that is too long.
 
 constexpr std::size_t kMaxPath = 1024;
 
@@ -158,13 +159,15 @@ void Server::Impl::without_body(const httplib::Request& req, httplib::Response& 
 std::optional<Reply> Server::Impl::read_body(Call& call, const httplib::ContentReader& read,
                                              int& library_status) const {
   const Clock::time_point end = Clock::now() + std::chrono::seconds(options.request_timeout_s);
+  std::size_t seen = 0;
   bool too_big = false, too_slow = false;
   const bool whole = read([&](const char* data, std::size_t n) {
-    too_big = call.body.size() + n > options.max_body;
+    seen += n;
+    too_big = seen > options.max_body;
     too_slow = Clock::now() > end;
-    if (too_big || too_slow) return false;
-    call.body.append(data, n);
-    return true;
+    if (too_slow) return false;
+    if (!too_big) call.body.append(data, n);
+    return seen <= options.max_body + kDiscardLong;
   });
   if (too_big) return problem(413, fmt::format("the body may hold {} bytes at most", options.max_body));
   if (too_slow)
@@ -184,16 +187,18 @@ void Server::Impl::with_body(const httplib::Request& req, httplib::Response& res
   const bool multipart = req.is_multipart_form_data();
   auto admitted = admit(call, routes, tokens, host_check);
   std::optional<Reply> refused;
+  std::size_t discard = kDiscard;
   if (auto* r = std::get_if<Reply>(&admitted)) refused = std::move(*r);
   if (!refused && multipart)
     refused = problem(415, "the body must be application/json, not multipart/form-data");
   if (!refused && length.value_or(0) > options.max_body) {
     refused = problem(413, fmt::format("the body may hold {} bytes at most", options.max_body));
+    discard = options.max_body + kDiscardLong;
   }
   if (refused) {
     std::size_t seen = 0;
-    if (has_body && !multipart && length.value_or(0) <= kDiscard) {
-      read([&](const char*, std::size_t n) { return (seen += n) < kDiscard; });
+    if (has_body && !multipart && length.value_or(0) <= discard) {
+      read([&](const char*, std::size_t n) { return (seen += n) < discard; });
     }
     return write(*refused, res);
   }
