@@ -27,6 +27,7 @@ void Exchange::pass_through(ClientSession& session, const Listener* listener, co
   request_done_ = true;
   request_.host = request_.authority = server_name_.view();
   if (hello.result != Hello::kDone) {
+    worker_.stats.passthrough_refused.add();
     record_.error.assign("bad_client_hello");
     if (tls::look_at_first_bytes(session.input()) == tls::FirstBytes::kHttp) {
       BufChain answer;
@@ -35,7 +36,6 @@ void Exchange::pass_through(ClientSession& session, const Listener* listener, co
     } else {
       send_alert(alert_of(hello.result), now);
     }
-    worker_.stats.passthrough_refused.add();
     return finish(false, now);
   }
   if (listener == nullptr) return reply_error(503, "listener_removed", now);
