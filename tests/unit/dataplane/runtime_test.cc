@@ -267,7 +267,7 @@ TEST(Runtime, FeedsEachFlowToTheOneWorkerThatOwnsItAndStopsClean) {
     ASSERT_TRUE(runtime) << runtime.error().message;
     EXPECT_EQ((*runtime)->ports().at(0).mac, kPort);
     EXPECT_EQ((*runtime)->workers(), c.worker_cores.size());
-    for (int i = 0; i < 3000 && factory.seen.packets < 210; ++i) std::this_thread::sleep_for(1ms);
+    for (int i = 0; i < 60'000 && factory.seen.packets < 210; ++i) std::this_thread::sleep_for(1ms);
     (*runtime)->rcu().synchronize();
     EXPECT_TRUE((*runtime)->stop());
     std::uint64_t bad = 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <atomic>
-#include <chrono>
+#include <ctime>
 #include <thread>
 
 #include "tests/unit/l7_route/rules.h"
@@ -253,11 +253,10 @@ TEST(Match, AHundredThousandRulesAreFoundEach) {
                                          : string_prefix(path(i));
     rules.push_back(rule(std::to_string(i), name(i), p));
   }
-  const auto start = std::chrono::steady_clock::now();
+  const std::clock_t start = std::clock();  // of the processor, which others may have for long
   Routed r(std::move(rules));
-  const auto took = std::chrono::steady_clock::now() - start;
   // Generous, for sanitizers and busy machines; the benchmark says how fast it really is.
-  EXPECT_LT(std::chrono::duration<double>(took).count(), 20.0);
+  EXPECT_LT(static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC, 20.0);
   for (int i = 0; i < 100000; i += 7) ASSERT_EQ(r(name(i), path(i)), std::to_string(i));
 }
 

@@ -109,7 +109,8 @@ class Engine : public testing::Test {
   }
   template <class Done>
   bool loop_until(Done done) {
-    for (int i = 0; i < 20'000 && !done(); ++i) loop();
+    const auto end = std::chrono::steady_clock::now() + seconds(threaded() ? 60 : 0);  // its thread may wait for a core
+    for (int i = 0; (i < 20'000 || std::chrono::steady_clock::now() < end) && !done(); ++i) loop();
     return done();
   }
   bool all_open() const {

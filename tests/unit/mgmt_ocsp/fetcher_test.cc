@@ -139,7 +139,7 @@ TEST(OcspFetcher, is_cancelled_from_another_thread) {
   });
   EXPECT_EQ(reason(fetcher.post(silent.url(), "question")), "connect");
   other.join();
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(9)) << "it gives up by itself after 10 s";
 }
 
 }  // namespace
