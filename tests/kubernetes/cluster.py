@@ -2,6 +2,7 @@
 """A real kube-apiserver on a real etcd, on the loopback: no kubelet and no controllers, so that tests play those: pods are
 processes in the lab's backend namespaces, and their EndpointSlices are written here."""
 import base64
+import contextlib
 import http.client
 import json
 import os
@@ -19,7 +20,7 @@ from tests.support.lab import ROOT, run, samples, stop, wait_for
 
 ADMIN = "admin-token"
 # Seconds after which a thing will not happen any more. Far more than any of them takes on a machine that has other work, too.
-PATIENCE = 60
+PATIENCE = 120
 MANIFESTS = ROOT / "mgmt/ingress/manifests"
 PLURALS = {"Ingress": "ingresses", "IngressClass": "ingressclasses", "EndpointSlice": "endpointslices",
            "Endpoints": "endpoints", "CustomResourceDefinition": "customresourcedefinitions"}
@@ -31,10 +32,19 @@ def eventually(condition, what):
     return wait_for(condition, PATIENCE, what)
 
 
+_given = set()
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Of those that the kernel gives to no outgoing connection, which could be there before whoever shall listen."""
+    last = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = secrets.choice(range(min(20000, last - 1), last))
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.bind(("127.0.0.1", port))
+            if port not in _given:
+                _given.add(port)
+                return port
 
 
 def apiserver_program():

@@ -210,6 +210,15 @@ class FakeAppliance:
         with self.changed:
             return {r["hosts"][0]["value"] for r in self.config["rules"].values()}
 
+    def held(self, kind):
+        """Objects of that kind, as they are now."""
+        with self.changed:
+            return list(self.config[kind].values())
+
+    def text(self):
+        with self.changed:
+            return json.dumps(self.config)
+
 
 @contextlib.contextmanager
 def running(folder, api, appliance, *arguments, netns=None, port=None):

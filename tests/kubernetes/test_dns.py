@@ -27,7 +27,7 @@ class Dns:
         self.hosts = folder / "hosts"
         self.resolv = Path("/etc/netns") / self.netns.name  # `ip netns exec` puts it in the place of /etc
         self.resolv.mkdir(parents=True, exist_ok=True)
-        (self.resolv / "resolv.conf").write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
+        (self.resolv / "resolv.conf").write_text("nameserver 127.0.0.1\noptions timeout:4 attempts:1\n")
         self.process = None
 
     def start(self, *addresses):
@@ -80,9 +80,7 @@ def test_an_external_name_follows_the_dns_and_stays_when_that_is_away(dns, tmp_p
     port = kube.free_port()
 
     def members():
-        with appliance.changed:
-            groups = appliance.config["server_groups"].values()
-            return {m["address"] for g in groups for m in g["members"] if not m.get("drain")}
+        return {m["address"] for g in appliance.held("server_groups") for m in g["members"] if not m.get("drain")}
 
     def metric(name, **labels):
         page = subprocess.run(dns.netns.command("curl", "-s", f"http://127.0.0.1:{port}/metrics"), stdout=subprocess.PIPE, text=True,
