@@ -77,7 +77,7 @@ class VmLab(Lab):
         return ["-netdev", f"tap,id={name},vhost=off,{'fds' if queues else 'fd'}={':'.join(map(str, fds))}",
                 "-device", f"virtio-net-pci,netdev={name},addr={slot},disable-legacy=on{queues}{options}"]
 
-    def start(self, seconds=90):
+    def start(self, seconds=200):
         """Boots, and waits until the guest's API answers."""
         kernel = Kernel()
         image = self.folder / "initramfs"
@@ -105,7 +105,7 @@ class VmLab(Lab):
         self.admin_token = self.sh("cat /var/lib/sluice/admin.token")[1].split()[-1]
         return self
 
-    def sh(self, command, seconds=30):
+    def sh(self, command, seconds=90):
         """Runs a shell command in the guest: (exit status, what it wrote)."""
         mark = f"mark-{time.monotonic_ns()}"
         self.sluiced.stdin.write(f"{{ {command}\n}} </dev/null 2>&1; echo {mark} $?\n".encode())
@@ -128,11 +128,11 @@ class VmLab(Lab):
         """curl over HTTPS that verifies the certificate; an address stands for the name."""
         where = f"[{vip}]" if ":" in vip else vip
         return self.curl("--cacert", self.folder / "cert.pem", "--connect-to", f"{HOST}:443:{where}:443", *args,
-                         f"https://{HOST}{path}", timeout=30)
+                         f"https://{HOST}{path}", timeout=90)
 
     # -- the appliance in the machine
 
-    def serve(self, edit="", seconds=40):
+    def serve(self, edit="", seconds=120):
         """Starts it, with the sample configuration after a sed script, and waits until its API answers."""
         self._launch(edit)
         wait_for(lambda: self._ended() or self._serving(), seconds, "the appliance's start")
@@ -140,13 +140,13 @@ class VmLab(Lab):
             raise RuntimeError(f"sluiced ended with status {self._ended()}")
         self.running = True
 
-    def end(self, seconds=40):
+    def end(self, seconds=120):
         """Asks it to stop: (exit status, its log)."""
         self.running = False
         self.sh("kill -TERM $(pidof sluiced)")
         return self._result(seconds)
 
-    def fail_to_serve(self, edit="", seconds=40):
+    def fail_to_serve(self, edit="", seconds=120):
         """(exit status, its log) of a start that must not come to serving."""
         self._launch(edit)
         return self._result(seconds)
@@ -168,7 +168,7 @@ class VmLab(Lab):
     def monitor(self, command):
         """A command of QEMU's monitor."""
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(10)
+            connection.settimeout(60)
             connection.connect(str(self.folder / "monitor"))
             for words in ("", command + "\n"):
                 connection.sendall(words.encode())
