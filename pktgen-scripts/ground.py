@@ -105,7 +105,7 @@ class Ground:
 
     def _take_up(self, host=None):
         """As soon as sluiced serves: what it balances. It never does when its ports' host has ended."""
-        end = time.monotonic() + 30
+        end = time.monotonic() + 90
         while not self._serving():
             if self.sluiced.poll() is not None:
                 raise RuntimeError(f"sluiced ended with status {self.sluiced.returncode}:\n{self.log_text()}")
