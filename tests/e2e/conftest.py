@@ -33,20 +33,20 @@ def start_faulty(lab, name="b3"):
     def listening():
         with lab.namespaces[name].entered(), socket.socket() as probe:
             return probe.connect_ex((address, FAULTY_PORT)) == 0
-    wait_for(listening, 10, "the faulty backend")
+    wait_for(listening, 30, "the faulty backend")
     return process
 
 
 def config_with_faulty(**listener):
-    """basic_config, and host faulty.test on the faulty backend with short timeouts."""
+    """basic_config, and hosts faulty.test and hasty.test on the faulty backend, for which the second waits a second only."""
     config = basic_config(**listener)
-    config["server_groups"].append({
-        "id": "faulty", "members": [{"address": BACKENDS["b3"][0], "port": FAULTY_PORT}],
-        "connect_timeout_ms": 500, "request_timeout_ms": 1000})
-    for entry in ("http", "https"):
-        config["rules"].append({"id": f"{entry}-faulty", "listener": entry, "hosts": ["faulty.test"],
-                                "paths": [{"type": "prefix", "value": "/"}],
-                                "action": {"type": "forward", "server_groups": [{"server_group": "faulty"}]}})
+    members = [{"address": BACKENDS["b3"][0], "port": FAULTY_PORT}]
+    for name, timeouts in (("faulty", {}), ("hasty", {"request_timeout_ms": 1000})):
+        config["server_groups"].append({"id": name, "members": members, **timeouts})
+        for entry in ("http", "https"):
+            config["rules"].append({"id": f"{entry}-{name}", "listener": entry, "hosts": [f"{name}.test"],
+                                    "paths": [{"type": "prefix", "value": "/"}],
+                                    "action": {"type": "forward", "server_groups": [{"server_group": name}]}})
     return config
 
 
@@ -80,7 +80,7 @@ def config(lab):
 class RawClient:
     """A kernel TCP connection from the client's namespace, for bytes that no HTTP library would send."""
 
-    def __init__(self, lab, address=VIP4, port=80, timeout=10, rcvbuf=None):
+    def __init__(self, lab, address=VIP4, port=80, timeout=30, rcvbuf=None):
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         with lab.client.entered():
             self.sock = socket.socket(family)

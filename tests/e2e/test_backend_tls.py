@@ -60,7 +60,7 @@ def serve(site):
     def apply(*members, tls=None, **group):
         config = copy.deepcopy(site.config)
         how = {"certificate_authority": "inner", "server_name": "web.test", **(tls or {})}
-        config["server_groups"][0] = {"id": "all", "protocol": "https", "tls": how, "connect_timeout_ms": 2000,
+        config["server_groups"][0] = {"id": "all", "protocol": "https", "tls": how, "connect_timeout_ms": 20000,
                                       "members": [{"address": BACKENDS[m][0], "port": 443} for m in members or ("b1",)], **group}
         site.api.apply(config)
         return site
@@ -81,7 +81,7 @@ def told(lab, path="/"):
 
 
 def last_error(lab, path):
-    lines = wait_for(lambda: [x for x in lab.access_log() if x.get("path") == path], 5, "the access log")
+    lines = wait_for(lambda: [x for x in lab.access_log() if x.get("path") == path], 30, "the access log")
     return lines[-1].get("error", "")
 
 
@@ -165,7 +165,7 @@ def test_no_request_is_lost_while_settings_change(serve):
     lab = serve("b1", "b2")
     lab.static_file("live", 100_000, ("b1", "b2"))
     with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(lab.curl, "-o", "/dev/null", "-w", "%{http_code}\n", f"http://{VIP4}/static/live?[1-400]")
+        asked = pool.submit(lab.curl, "-o", "/dev/null", "-w", "%{http_code}\n", f"http://{VIP4}/static/live?[1-400]", timeout=240)
         while not asked.done():
             for tls in ({"min_version": "1.3"}, {"max_version": "1.2"}, {"certificate": "gateway"}, {"verify": False}):
                 serve("b1", "b2", tls=tls)
@@ -179,18 +179,18 @@ def test_a_client_certificate_is_shown_to_who_asks(serve):
 
 
 def test_health_checks_are_over_tls(serve):
-    check = {"type": "http", "interval_ms": 200, "timeout_ms": 1000, "unhealthy_threshold": 1, "healthy_threshold": 1}
+    check = {"type": "http", "interval_ms": 200, "timeout_ms": 10000, "unhealthy_threshold": 1, "healthy_threshold": 1}
 
     def states(lab):
         groups = {g["id"]: g for g in lab.api.ok("GET", "/api/v1/health")["server_groups"]}
         assert groups["all"]["protocol"] == "https"
         return [m["state"] for m in groups["all"]["members"]]
     lab = serve("b1", "b2", health_check=check)
-    wait_for(lambda: states(lab) == ["up", "up"], 10, "both to be up")
+    wait_for(lambda: states(lab) == ["up", "up"], 30, "both to be up")
     lab = serve("b1", "b2", tls={"server_name": ""}, health_check=check)
-    wait_for(lambda: states(lab) == ["up", "down"], 10, "b2 to be down")
+    wait_for(lambda: states(lab) == ["up", "down"], 30, "b2 to be down")
     why = "TLS: certificate verify failed: IP address mismatch"
-    wait_for(lambda: why in json.dumps(lab.api.ok("GET", "/api/v1/events")), 5, "the event")
+    wait_for(lambda: why in json.dumps(lab.api.ok("GET", "/api/v1/events")), 30, "the event")
 
 
 def test_explain_says_what_members_have_to_prove(serve):

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Backends that fail in each way a backend can, and come back."""
+import socket
+import struct
 import threading
 import time
 
@@ -10,22 +12,21 @@ from tests.support.lab import BACKENDS, VIP4, wait_for
 pytestmark = pytest.mark.sanitizer
 
 
-def ask(lab, path, *args):
-    return lab.curl("-o", "/dev/null", "-w", "%{http_code}", "-H", "Host: faulty.test", *args, f"http://{VIP4}{path}",
-                    check=False, timeout=15)
+def ask(lab, path, *args, host="faulty.test"):
+    return lab.curl("-o", "/dev/null", "-w", "%{http_code}", "-H", f"Host: {host}", *args, f"http://{VIP4}{path}", check=False)
 
 
 @pytest.mark.parametrize("path,status", [("/hang", "504"), ("/reset", "502"), ("/garbage", "502"), ("/smuggle", "502"),
                                          ("/big-head", "502")])
 def test_a_backend_that_fails_before_its_answer_is_told_by_status(lab, path, status):
-    assert ask(lab, path).stdout == status
+    assert ask(lab, path, host="hasty.test" if status == "504" else "faulty.test").stdout == status
 
 
 @pytest.mark.parametrize("path", ["/reset-body", "/close-body"])
 def test_a_backend_that_fails_within_its_answer_is_never_taken_for_a_whole_one(lab, path):
     done = ask(lab, path)
-    # Where its end comes with its beginning, or all of it too late, nothing was passed on yet, and the answer is an error of ours.
-    assert done.returncode in (18, 56) or done.stdout in ("502", "504"), f"curl status {done.returncode}, {done.stdout}"
+    # Where its end comes with its beginning, nothing was passed on yet, and the answer is an error of ours.
+    assert done.returncode in (18, 56) or done.stdout == "502", f"curl status {done.returncode}, {done.stdout}"
 
 
 def test_a_refused_connection_goes_to_the_next_member(restored, config):
@@ -46,7 +47,7 @@ def test_only_dead_members_are_answered_502_when_refused(restored, config):
 def test_a_silent_member_is_given_up_after_the_connect_timeout_and_the_next_is_tried(restored, config):
     group = next(g for g in config["server_groups"] if g["id"] == "all")
     group["members"] = [{"address": "10.78.0.99", "port": 80}, {"address": BACKENDS["b2"][0], "port": 80}]
-    group["connect_timeout_ms"] = 300
+    group["connect_timeout_ms"] = 1000
     restored.api.apply(config)
     out = restored.curl("-w", " %{http_code}\n", *[f"http://{VIP4}/{i}" for i in range(4)])
     assert out.count("backend=b2") == 4
@@ -61,7 +62,8 @@ def test_an_early_final_answer_reaches_a_client_that_still_uploads(lab):
 
 def test_a_killed_backend_costs_no_request_and_is_used_again_when_it_returns(restored, config):
     group = next(g for g in config["server_groups"] if g["id"] == "all")
-    group["health_check"] = {"type": "http", "interval_ms": 200, "timeout_ms": 200, "healthy_threshold": 2,
+    # A dead one refuses at once; one that gets no time from a busy machine must not be taken for dead.
+    group["health_check"] = {"type": "http", "interval_ms": 200, "timeout_ms": 10000, "healthy_threshold": 2,
                              "unhealthy_threshold": 2}
     restored.api.apply(config)
     statuses, stop = [], threading.Event()
@@ -70,19 +72,24 @@ def test_a_killed_backend_costs_no_request_and_is_used_again_when_it_returns(res
         while not stop.is_set():
             statuses.append(restored.curl("-o", "/dev/null", "-w", "%{http_code}", f"http://{VIP4}/", check=False).stdout)
 
+    def some_more():
+        enough = len(statuses) + 12
+        wait_for(lambda: len(statuses) >= enough, 60, "more requests")
+
     thread = threading.Thread(target=load)
     thread.start()
     try:
-        time.sleep(0.5)
+        some_more()
         restored.kill_nginx("b2")
-        wait_for(lambda: state(restored, BACKENDS["b2"][0]) == "down", 10, "b2 seen down")
-        time.sleep(0.5)
+        wait_for(lambda: state(restored, BACKENDS["b2"][0]) == "down", 30, "b2 seen down")
+        some_more()
         restored.start_nginx("b2")
-        wait_for(lambda: state(restored, BACKENDS["b2"][0]) == "up", 10, "b2 seen up")
+        wait_for(lambda: state(restored, BACKENDS["b2"][0]) == "up", 30, "b2 seen up")
+        some_more()
     finally:
         stop.set()
         thread.join()
-    assert set(statuses) == {"200"} and len(statuses) > 20
+    assert set(statuses) == {"200"}
     assert "backend=b2" in restored.curl(*[f"http://{VIP4}/{i}" for i in range(6)])
 
 
@@ -97,7 +104,7 @@ def state(lab, address):
 
 def test_tcp_health_checks_see_a_closed_port(restored, config):
     group = next(g for g in config["server_groups"] if g["id"] == "all")
-    group["health_check"] = {"type": "tcp", "interval_ms": 200, "timeout_ms": 200, "unhealthy_threshold": 1,
+    group["health_check"] = {"type": "tcp", "interval_ms": 200, "timeout_ms": 10000, "unhealthy_threshold": 1,
                              "healthy_threshold": 1}
     group["members"].append({"address": BACKENDS["b3"][0], "port": 81, "id": "closed"})
     restored.api.apply(config)
@@ -105,7 +112,7 @@ def test_tcp_health_checks_see_a_closed_port(restored, config):
     def seen():
         members = next(g for g in restored.api.ok("GET", "/api/v1/health")["server_groups"] if g["id"] == "all")["members"]
         return {m["id"]: m["state"] for m in members}
-    wait_for(lambda: seen()["closed"] == "down" and list(seen().values()).count("up") == 3, 10, "the states")
+    wait_for(lambda: seen()["closed"] == "down" and list(seen().values()).count("up") == 3, 30, "the states")
 
 
 def test_a_slow_client_does_not_grow_memory_on_a_one_gigabyte_download(lab, raw):
@@ -122,10 +129,12 @@ def test_a_slow_client_does_not_grow_memory_on_a_one_gigabyte_download(lab, raw)
 
 def test_a_slow_backend_does_not_grow_memory_on_a_one_gigabyte_upload(lab, raw):
     free = lab.api.metric("sluice_buffers_free")
-    client = raw(timeout=0.5).send(b"POST /stall HTTP/1.1\r\nHost: faulty.test\r\nContent-Length: 1000000000\r\n\r\n")
+    client = raw().send(b"POST /stall HTTP/1.1\r\nHost: faulty.test\r\nContent-Length: 1000000000\r\n\r\n")
+    client.sock.settimeout(1)
     sent = 0
     with pytest.raises(OSError):  # the window closes, and the kernel's own buffer is full: send() times out
         while sent < 1_000_000_000:
             sent += client.sock.send(bytes(65536))
     assert sent < 100_000_000
     assert free - lab.api.metric("sluice_buffers_free") < 3_000
+    client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # what is queued will not be taken

@@ -98,7 +98,7 @@ def test_uploads_are_byte_exact_with_length_and_chunked(lab, scheme, chunked, si
 def test_expect_100_continue_sends_the_body_after_the_go_ahead(lab):
     source = lab.folder / "up"
     source.write_bytes(b"x" * 100_000)
-    done = lab.curl("-v", "-H", "Expect: 100-continue", "--expect100-timeout", "5", "--data-binary", f"@{source}",
+    done = lab.curl("-v", "-H", "Expect: 100-continue", "--expect100-timeout", "30", "--data-binary", f"@{source}",
                     *faulty("/sha"), check=False)
     assert "100 Continue" in done.stderr and " 100000 " in done.stdout
 
@@ -178,7 +178,7 @@ def test_redirects_and_fixed_responses_come_from_the_appliance(restored, config)
 def test_the_access_log_tells_the_request(lab):
     mark = "find-me-in-the-log"
     lab.curl("-k", "-H", f"X-Request-ID: {mark}", f"https://{VIP4}/logged?q=1")
-    record = wait_for(lambda: [r for r in lab.access_log() if r.get("request_id") == mark], 5, "the record")[0]
+    record = wait_for(lambda: [r for r in lab.access_log() if r.get("request_id") == mark], 30, "the record")[0]
     assert record["status"] == 200 and record["method"] == "GET" and record["path"] == "/logged?q=1"
     assert record["client"].startswith("10.77.0.2:") and record["upstream"].startswith("10.78.0.1")
     assert record["listener"] == "https" and record["rule"] == "https-all"
@@ -206,6 +206,6 @@ def test_sni_picks_the_certificate(restored, config):
 
 
 def test_wrk_sees_no_error_over_many_connections(lab):
-    out = lab.client.run("wrk", "-t1", "-c64", "-d2s", "-H", "Host: one.test", f"http://{VIP4}/")
+    out = lab.client.run("wrk", "-t1", "-c64", "-d4s", "--timeout", "60s", "-H", "Host: one.test", f"http://{VIP4}/")
     assert "Socket errors" not in out and "Non-2xx" not in out, out
     assert int(re.search(r"(\d+) requests in", out)[1]) > 200

@@ -18,10 +18,7 @@ def loss_lab():
         lab.static_file("big", SIZE, ("b1",))
         start_faulty(lab)
         lab.start()
-        config = config_with_faulty()
-        for group in config["server_groups"]:
-            group["request_timeout_ms"] = 60000
-        lab.api.apply(config)
+        lab.api.apply(config_with_faulty())
         yield lab
         assert lab.stop() == 0, lab.log_text()[-4000:]
 

@@ -74,8 +74,15 @@ def event_types(lab, name):
     return [e["type"] for e in lab.api.ok("GET", "/api/v1/events?limit=1000")["items"] if e["subject"] == name]
 
 
+def wait_for_events(lab, name, wanted):
+    """They come after what they tell of is shown."""
+    wait_for(lambda: wanted <= set(event_types(lab, name)), 10, f"the events {wanted}")
+
+
 def wait_for_staple(lab, name="shop"):
+    """Until it is kept, and handed out: the status is shown first."""
     wait_for(lambda: status(lab, name)["state"] == "stapled", 20, f"a staple of {name}")
+    wait_for(lambda: stapled(lab, name), 10, f"the staple of {name} to be handed out")
 
 
 @pytest.mark.sanitizer
@@ -114,7 +121,7 @@ def test_no_certificate_sends_the_appliance_to_its_own_loopback(lab, authority, 
     assert shown["must_staple"]
     assert stapled(lab, "sly") is None
     assert lab.api.metric("sluice_ocsp_failures_total", reason="address_refused") >= 1
-    assert set(event_types(lab, "sly")) >= {"ocsp_failing", "must_staple_missing"}
+    wait_for_events(lab, "sly", {"ocsp_failing", "must_staple_missing"})
 
 
 @pytest.mark.sanitizer
@@ -146,13 +153,14 @@ def test_it_is_asked_again_in_time_told_of_revocation_and_serves_nothing_that_ha
     wait_for(lambda: status(lab, "doomed")["certificate_status"] == "revoked", 10, "the revocation to be shown")
     second = status(lab, "doomed")
     assert second["this_update"] > first["this_update"]
-    assert "certificate_revoked" in event_types(lab, "doomed")
+    wait_for_events(lab, "doomed", {"certificate_revoked"})
 
     stop(second_responder)
     wait_for(lambda: status(lab, "doomed")["failures"], 45, "a failure")
     assert stapled(lab, "doomed") == "revoked", "the old one serves to its end"
     wait_for(lambda: status(lab, "doomed")["state"] == "missing", 60, "its end")
     assert stapled(lab, "doomed") is None
+    wait_for_events(lab, "doomed", {"ocsp_expired"})
     assert event_types(lab, "doomed")[-2:] == ["ocsp_failing", "ocsp_expired"]
     third_responder = start_responder(lab, authority)
     wait_for(lambda: stapled(lab, "doomed") == "revoked", 60, "the responder's return")

@@ -7,7 +7,6 @@ import resource
 import signal
 import subprocess
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -29,7 +28,7 @@ def ops():
 
 
 def code(lab, url=f"http://{VIP4}/"):
-    return lab.curl("-o", "/dev/null", "-w", "%{http_code}", url, check=False, timeout=10).stdout
+    return lab.curl("-o", "/dev/null", "-w", "%{http_code}", url, check=False, timeout=30).stdout
 
 
 def test_a_restart_serves_the_last_revision(ops):
@@ -53,14 +52,15 @@ def test_kill_9_loses_no_revision(ops):
 
 def test_a_graceful_stop_finishes_requests(ops):
     ops.static_file("10m", 10_000_000, ("b1", "b2", "b3"))
-    result = {}
+    result, got = {}, ops.folder / "got"
+    got.unlink(missing_ok=True)
 
     def download():
-        result["done"] = ops.curl("--limit-rate", "5M", "-o", "/dev/null", "-w", "%{http_code} %{size_download}",
+        result["done"] = ops.curl("--limit-rate", "2M", "-o", got, "-w", "%{http_code} %{size_download}",
                                   f"http://{VIP4}/static/10m", check=False)
     thread = threading.Thread(target=download)
     thread.start()
-    time.sleep(0.5)
+    wait_for(lambda: got.exists() and got.stat().st_size, 30, "the download's first bytes")
     assert ops.stop() == 0, ops.log_text()[-3000:]
     thread.join()
     assert result["done"].stdout == "200 10000000", result["done"].stderr
@@ -74,7 +74,7 @@ def test_a_second_instance_on_the_same_data_is_refused_and_the_first_goes_on(ops
     conf = ops.folder / "second.conf"
     conf.write_text(text)
     done = subprocess.run(ops.lb_command(ops.build / "mgmt/daemon/sluiced", "--config", conf), stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, timeout=30, check=False)
+                          stderr=subprocess.STDOUT, text=True, timeout=90, check=False)
     assert done.returncode not in (0, 99) and re.search(r"(?i)another|in use|lock", done.stdout), done.stdout
     assert code(ops) == "200"
 
@@ -123,7 +123,7 @@ def test_a_wrong_file_is_refused_with_line_and_field(ops, name):
     conf = ops.folder / "wrong.conf"
     conf.write_text("# first line\n" + text + "\n")
     done = subprocess.run([ops.build / "mgmt/daemon/sluiced", "--config", conf], stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, timeout=30, check=False)
+                          stderr=subprocess.STDOUT, text=True, timeout=90, check=False)
     assert done.returncode == 2, done.stdout
     assert re.search(rf"wrong\.conf:\d+: .*{field}", done.stdout), done.stdout
 
@@ -136,7 +136,7 @@ def test_a_missing_device_or_core_is_named(ops, device, core, said):
                     f'workers = {{ cores = [ {core} ]; idle = "adaptive"; }};\nmemory = {{ huge_pages = "off"; }};\n'
                     f'management = {{ listen = "127.0.0.1:8445"; }};\ndata_folder = "{ops.folder}/other";\n')
     done = subprocess.run(ops.lb_command(ops.build / "mgmt/daemon/sluiced", "--config", conf), stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
+                          stderr=subprocess.STDOUT, text=True, timeout=90, check=False)
     assert done.returncode not in (0, 99) and re.search(said, done.stdout), done.stdout
 
 
@@ -170,12 +170,13 @@ def test_sluicectl_applies_gets_explains_and_deletes(ops):
 
 def test_sighup_reopens_the_access_log(ops):
     path = ops.folder / "access.log"
+    code(ops, f"http://{VIP4}/before-the-rotation")
+    wait_for(lambda: [r for r in ops.access_log() if r["path"] == "/before-the-rotation"], 30, "the last record in the old file")
     path.rename(ops.folder / "access.log.1")
     ops.sluiced.send_signal(signal.SIGHUP)
-    time.sleep(0.3)
-    code(ops)
-    wait_for(path.exists, 5, "a new file")
-    wait_for(lambda: len(ops.access_log()) == 1, 5, "the record in it")
+    wait_for(path.exists, 30, "a new file")
+    code(ops, f"http://{VIP4}/after-the-rotation")
+    wait_for(lambda: [r["path"] for r in ops.access_log()] == ["/after-the-rotation"], 30, "its record, and no other, in it")
 
 
 def test_metrics_are_valid_for_prometheus(ops):
@@ -195,10 +196,11 @@ def test_a_certificate_near_its_end_is_told_of_in_events_log_and_metrics(ops):
 
     def told():
         return [e for e in ops.api.ok("GET", f"/api/v1/events?after={last}")["items"] if e["type"] == "certificate_expiring"]
-    wait_for(told, 10, "the event")
+    wait_for(told, 30, "the event")
     assert [e["subject"] for e in told()] == ["soon"]
     left = re.search(r"expires in [45] days, at ", told()[0]["message"])  # 5, and all told within one second.
-    assert left and f"certificate soon {left[0]}" in ops.log_text()
+    assert left
+    wait_for(lambda: f"certificate soon {left[0]}" in ops.log_text(), 30, "the line of the log")
     assert 4 * 86400 < ops.api.metric("sluice_certificate_expires_in_seconds", certificate="soon") <= 5 * 86400
     ops.api.ok("DELETE", "/api/v1/certificates/soon")
 
@@ -226,16 +228,19 @@ def test_no_core_dump_has_its_keys_unless_it_is_asked_for():
 def test_huge_pages_are_used_when_they_are_there():
     knob = Path("/proc/sys/vm/nr_hugepages")
     before = knob.read_text()
-    knob.write_text("320")
+
+    def free():
+        return int(re.search(r"HugePages_Free: *(\d+)", Path("/proc/meminfo").read_text())[1])
+    knob.write_text(str(int(before) + 320))  # those that are there may be others'
     try:
-        if int(knob.read_text()) < 320:
+        had = free()
+        if had < 320:
             pytest.skip("the kernel has no 320 huge pages of 2 MB to give")
         with Lab("slg", huge_pages="on") as lab:
             lab.start_nginx("b1")
             lab.start()
             lab.api.apply(basic_config())
-            free = int(re.search(r"HugePages_Free: *(\d+)", Path("/proc/meminfo").read_text())[1])
-            assert free < 100
+            assert free() < had - 220
             assert lab.curl("-H", "Host: one.test", "-o", "/dev/null", "-w", "%{http_code}", f"http://{VIP4}/") == "200"
             assert lab.stop() == 0, lab.log_text()[-3000:]
     finally:

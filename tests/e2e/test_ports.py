@@ -27,7 +27,7 @@ def port_lab(request):
 
 @pytest.mark.parametrize("address", [VIP4, "10.77.0.1", VIP6, "fd77::1"])
 def test_echo_is_answered_for_vips_and_own_addresses(port_lab, address):
-    port_lab.client.run("ping", "-c3", "-i0.2", "-W2", address)
+    port_lab.client.run("ping", "-c3", "-i0.2", "-W20", address)
 
 
 @pytest.mark.parametrize("scheme,vip", [("http", f"{VIP4}:80"), ("https", f"[{VIP6}]:443")])
@@ -51,10 +51,12 @@ def test_both_workers_serve_when_there_are_two(port_lab):
 
 
 GARBAGE = r"""
-import random, sys
+import random, time
 from scapy.all import *
 random.seed(7)
-mac = getmacbyip("10.77.0.100")
+for _ in range(20):  # each waits for some seconds
+    if mac := getmacbyip("10.77.0.100"):
+        break
 e = Ether(dst=mac)
 good = e/IP(src="10.77.0.2", dst="10.77.0.100")/TCP(sport=1234, dport=80, flags="S")
 frames = [
@@ -85,8 +87,10 @@ for _ in range(400):
         b[random.randrange(12, len(b))] = random.randrange(256)
     frames.append(Raw(bytes(b)))
 s = conf.L2socket(iface="eth0")
-for f in frames:
+for i, f in enumerate(frames):
     s.send(bytes(f))
+    if i % 8 == 0:
+        time.sleep(0.005)  # a worker that gets no time for long finds its ring full
 print(len(frames))
 """
 
@@ -94,13 +98,13 @@ print(len(frames))
 def test_garbage_on_the_wire_is_dropped_with_a_reason_and_hurts_nobody(port_lab):
     before = port_lab.api.metric("sluice_drops_total")
     port_lab.client.run("/usr/bin/python3", "-c", GARBAGE)
-    time.sleep(0.3)
     # What the kernel does on the way: the bridge before a TAP drops broken IP headers itself, and AF_PACKET's fan-out
     # reassembles fragments.
-    assert port_lab.api.metric("sluice_drops_total") - before > (100 if port_lab.driver == "tap" else 500)
+    least = before + (100 if port_lab.driver == "tap" else 500)
+    wait_for(lambda: port_lab.api.metric("sluice_drops_total") > least, 20, "the drops to be counted")
     reasons = {"af_packet": ["ip_checksum"], "af_xdp": ["ip_checksum", "ip_fragment"], "tap": ["ip_fragment"]}
     for reason in ["tcp_checksum", "ethertype_unknown", *reasons[port_lab.driver]]:
-        assert port_lab.api.metric("sluice_drops_total", reason=reason) > 0, reason
+        wait_for(lambda r=reason: port_lab.api.metric("sluice_drops_total", reason=r) > 0, 20, f"drops for {reason}")
     assert port_lab.curl("-o", "/dev/null", "-w", "%{http_code}", f"http://{VIP4}/") == "200"
 
 
@@ -109,5 +113,5 @@ def test_a_cable_pulled_and_put_back_is_survived(port_lab):
     time.sleep(1.5)
     port_lab.client.ip("link", "set", "eth0", "up")
     port_lab.client.ip("address", "replace", "fd77::2/64", "dev", "eth0", "nodad")
-    wait_for(lambda: port_lab.curl("-o", "/dev/null", "-w", "%{http_code}", "--connect-timeout", "2", f"http://{VIP4}/",
-                                   check=False).stdout == "200", 15, "service after the link is back")
+    wait_for(lambda: port_lab.curl("-o", "/dev/null", "-w", "%{http_code}", "--connect-timeout", "5", f"http://{VIP4}/",
+                                   check=False).stdout == "200", 60, "service after the link is back")

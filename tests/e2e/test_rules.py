@@ -15,7 +15,7 @@ pytestmark = pytest.mark.sanitizer
 
 def hammer(lab, url, seconds, connections=16):
     """h2load over HTTP/1.1 in the client's namespace; (succeeded, failed)."""
-    done = subprocess.run(lab.client.command("h2load", "--h1", "-c", connections, "-D", seconds, "-T", "5s", url),
+    done = subprocess.run(lab.client.command("h2load", "--h1", "-c", connections, "-D", seconds, "-T", "60s", url),
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True)
     line = next(x for x in done.stdout.splitlines() if x.startswith("requests:"))
     numbers = dict((name, int(n)) for n, name in (part.strip().split(" ")[:2] for part in line[len("requests:"):].split(",")))
@@ -44,30 +44,35 @@ def test_twenty_rule_updates_a_second_under_load_lose_no_request(restored, confi
 
     thread = threading.Thread(target=update)
     thread.start()
+    succeeded, end = 0, time.monotonic() + 100
     try:
-        numbers, status = hammer(restored, f"{scheme}://{VIP4}/", 5)
+        while not succeeded or ((len(updates) < 20 or succeeded < 200) and time.monotonic() < end):  # a slow machine needs more time
+            numbers, status = hammer(restored, f"{scheme}://{VIP4}/", 5)
+            succeeded += numbers["succeeded"]
+            assert numbers["succeeded"] > 0 and numbers["failed"] == 0 and numbers["errored"] == 0, (numbers, status)
+            assert "0 3xx, 0 4xx, 0 5xx" in status
     finally:
         stop.set()
         thread.join()
     assert len(updates) >= 20, f"only {len(updates)} updates under load"
-    assert numbers["succeeded"] > 200 and numbers["failed"] == 0 and numbers["errored"] == 0, (numbers, status)
-    assert "0 3xx, 0 4xx, 0 5xx" in status
+    assert succeeded >= 200
 
 
 def test_members_that_leave_finish_what_they_serve(restored, config):
-    slow = {}
+    slow, got = {}, restored.folder / "slow"
+    got.unlink(missing_ok=True)
 
     def download():
-        slow["out"] = restored.curl("-H", "Host: faulty.test", f"http://{VIP4}/slow/200")
+        slow["out"] = restored.curl("-N", "-o", got, "-w", "%{http_code}", "-H", "Host: faulty.test", f"http://{VIP4}/slow/300")
 
     thread = threading.Thread(target=download)
     thread.start()
-    time.sleep(0.5)
+    wait_for(lambda: got.exists() and got.stat().st_size, 30, "the download's first bytes")
     config["server_groups"] = [g for g in config["server_groups"] if g["id"] != "faulty"]
     config["rules"] = [r for r in config["rules"] if not r["id"].endswith("-faulty")]
     restored.api.apply(config)
     thread.join()
-    assert slow["out"] == "s" * 200
+    assert slow["out"] == "200" and got.read_text() == "s" * 300
 
 
 BAD = {
@@ -109,7 +114,7 @@ def test_a_new_vip_is_announced_and_answers_and_a_removed_one_is_silent(restored
                             "action": {"type": "forward", "server_groups": [{"server_group": "all"}]}})
     restored.api.apply(config)
     assert restored.curl("-o", "/dev/null", "-w", "%{http_code}", "http://10.77.0.150:8080/") == "200"
-    done = restored.curl("http://10.77.0.150:80/", check=False, timeout=5)
+    done = restored.curl("http://10.77.0.150:80/", check=False, timeout=30)
     assert done.returncode == 7, "a port without listener must refuse at once"
     restored.api.apply(restored.config)
     restored.client.ip("neigh", "flush", "all")
@@ -149,8 +154,8 @@ def test_a_cookie_of_the_members_is_marked_and_they_do_not_see_the_mark(restored
 
 @pytest.mark.parametrize("url", [f"http://{VIP4}/", f"http://[{VIP6}]/", f"https://{VIP4}/"])
 def test_sources_that_a_list_keeps_out_are_dropped_and_counted(restored, config, url):
-    def status():
-        return restored.curl("-k", "-m", "2", "-o", "/dev/null", "-w", "%{http_code}", url, check=False).stdout
+    def status(patience=30):
+        return restored.curl("-k", "-o", "/dev/null", "-w", "%{http_code}", url, check=False, timeout=patience).stdout
 
     def access(kind, *lists):
         changed = copy.deepcopy(config)
@@ -170,8 +175,8 @@ def test_sources_that_a_list_keeps_out_are_dropped_and_counted(restored, config,
     assert status() == "200" and denied() == before
     for kind, name in (("deny", "client"), ("allow", "others")):
         access(kind, name)
-        assert status() == "000"
-        assert denied() > before
+        assert status(patience=2) == "000"
+        wait_for(lambda b=before: denied() > b, 30, "the drop to be counted")
         before = denied()
     restored.api.apply(config)
     assert status() == "200"

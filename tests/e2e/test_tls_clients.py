@@ -2,6 +2,7 @@
 """TLS as the libraries of others speak it: OpenSSL, GnuTLS, NSS, BoringSSL (Chromium), Go's and Java's own. All of them verify
 the certificate's chain and name. Then testssl.sh, which looks for what is weak or broken."""
 import hashlib
+import itertools
 import json
 import os
 import subprocess
@@ -16,7 +17,7 @@ from tests.support.pki import Authority
 CLIENTS = Path(__file__).parent / "clients"
 NAME = "faulty.test"
 VERSIONS = ("1.2", "1.3")
-REQUEST = f"GET /static/page HTTP/1.1\r\nHost: {NAME}\r\nConnection: close\r\n\r\n"
+COUNT = itertools.count()
 
 
 @pytest.fixture(scope="module")
@@ -45,18 +46,18 @@ def run(lab, *command, timeout=120, **environment):
 def talk(lab, page, version, *command):
     """A program for terminals gets a request for the page as input, and shows it."""
     notes = lab.folder / "notes"
-    before = len(lab.access_log())
-    with open(notes, "wb") as err, subprocess.Popen(lab.client.command("timeout", 20, *command), stdin=subprocess.PIPE,
+    path = f"/static/page?{next(COUNT)}"
+    with open(notes, "wb") as err, subprocess.Popen(lab.client.command("timeout", 90, *command), stdin=subprocess.PIPE,
                                                     stdout=subprocess.PIPE, stderr=err) as process:
-        process.stdin.write(REQUEST.encode())
+        process.stdin.write(f"GET {path} HTTP/1.1\r\nHost: {NAME}\r\nConnection: close\r\n\r\n".encode())
         process.stdin.flush()  # and stays open, as that of a user who waits
         out = b""
         while page.read_bytes() not in out and (more := process.stdout.read1()):
             out += more
         process.terminate()
     assert page.read_bytes() in out, (out[:2000], notes.read_text())
-    wait_for(lambda: len(lab.access_log()) > before, 5, "the record of it")
-    assert lab.access_log()[-1]["tls_version"] == f"TLSv{version}"
+    (record,) = wait_for(lambda: [r for r in lab.access_log() if r.get("path") == path], 30, "the record of it")
+    assert record["tls_version"] == f"TLSv{version}"
     return out
 
 
@@ -113,7 +114,7 @@ def test_chromium(site):
     store.mkdir(parents=True)
     subprocess.run(["certutil", "-N", "-d", f"sql:{store}", "--empty-password"], check=True)
     subprocess.run(["certutil", "-A", "-d", f"sql:{store}", "-n", "ca", "-t", "C,,", "-i", ca], check=True)
-    status, out = run(lab, "timeout", 60, "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+    status, out = run(lab, "timeout", 110, "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
                       f"--user-data-dir={home}/profile", f"--host-resolver-rules=MAP * {VIP4}", "--dump-dom",
                       f"https://{NAME}/head", HOME=str(home))
     page = out.decode(errors="replace")

@@ -3,6 +3,7 @@
 import socket
 import struct
 import subprocess
+import time
 
 import pytest
 
@@ -59,7 +60,7 @@ def test_requests_of_many_clients_are_answered_while_others_leave(engine, rsa):
         leaving = []
         for _ in range(60):
             with lab.client.entered():
-                sock = socket.create_connection((VIP4, 443), timeout=10)
+                sock = socket.create_connection((VIP4, 443), timeout=30)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             sock.sendall(hello)
             leaving.append(sock)
@@ -67,31 +68,34 @@ def test_requests_of_many_clients_are_answered_while_others_leave(engine, rsa):
                                                    f"https://{VIP4}/"), stdout=subprocess.PIPE, text=True)
         for sock in leaving:
             sock.close()
-        out = load.communicate(timeout=60)[0]
+        out = load.communicate(timeout=200)[0]
         assert f"{CONNECTIONS} succeeded, 0 failed, 0 errored, 0 timeout" in out, out
         for version in ("--tlsv1.3", "--tls-max"):
             assert "backend=" in lab.curl("-k", version, *(["1.2"] if version == "--tls-max" else []), f"https://{VIP4}/")
-        wait_for(lambda: engine_metric(lab, "jobs_in_flight") == 0, 10, "the engine to have ended all jobs")
+        wait_for(lambda: engine_metric(lab, "jobs_in_flight") == 0, 60, "the engine to have ended all jobs")
         assert engine_metric(lab, "jobs_total") == engine_metric(lab, "jobs_finished_total") >= CONNECTIONS
         assert engine_metric(lab, "failures_total") > 0
         assert engine_metric(lab, "suspended") == 0
-        wait_for(lambda: lab.api.metric("sluice_tls_sessions") == 0, 10, "all connections to be gone")
+        wait_for(lambda: lab.api.metric("sluice_tls_sessions") == 0, 60, "all connections to be gone")
         assert lab.stop() == 0, lab.log_text()[-4000:]
 
 
 def test_an_engine_that_fails_is_told_of_and_done_without(engine, rsa):
     with Lab("sle", extra_config=setting(engine, "FAIL_PERCENT=100")) as lab:
         serve(lab, rsa)
+        begin = time.monotonic()
         for _ in range(20):
             assert "backend=" in lab.curl("-k", f"https://{VIP4}/")
-        assert engine_metric(lab, "failures_total") == 8
+        trials = (time.monotonic() - begin) // 10  # one every 10 s
+        failures = engine_metric(lab, "failures_total")
+        assert 8 <= failures <= 8 + trials
         assert engine_metric(lab, "suspended") == 1
-        assert engine_metric(lab, "bypassed_total") == 12
+        assert engine_metric(lab, "bypassed_total") == 20 - failures
         assert lab.api.metric("sluice_tls_handshakes_failed_total") == 0
 
         def told():
             return [e for e in lab.api.ok("GET", "/api/v1/events?after=0")["items"] if e["type"] == "tls_engine_failing"]
-        wait_for(told, 5, "an event")
+        wait_for(told, 30, "an event")
         assert told()[0]["subject"] == str(engine)
         assert "operation(s) failed and were done in software" in told()[0]["message"]
         assert lab.stop() == 0, lab.log_text()[-4000:]
@@ -103,5 +107,5 @@ def test_an_engine_that_fails_is_told_of_and_done_without(engine, rsa):
 def test_an_engine_that_cannot_be_had_as_configured_ends_the_start(engine, name, commands, why):
     with Lab("sle", extra_config=setting(name or engine, *commands)) as lab:
         lab.launch()
-        assert lab.sluiced.wait(20) == 1
+        assert lab.sluiced.wait(90) == 1
         assert why in lab.log_text()

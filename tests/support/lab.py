@@ -170,7 +170,7 @@ class Lab:
                                               stderr=subprocess.DEVNULL)
         self.backend_pids[name] = process
         wait_for(lambda: subprocess.run(self.namespaces[name].command("curl", "-sfo", "/dev/null", "http://127.0.0.1/"),
-                                        check=False).returncode == 0, 10, f"nginx on {name}")
+                                        check=False).returncode == 0, 30, f"nginx on {name}")
         return process
 
     def kill_nginx(self, name):
@@ -209,7 +209,7 @@ class Lab:
                           "data": self.folder / "data", "log": self.folder / "access.log", "api": self.api_port,
                           "prefix": f"{self.prefix}{os.getpid()}", "extra": self.extra_config, "huge": self.huge_pages}
 
-    def start(self, seconds=30):
+    def start(self, seconds=60):
         """Starts sluiced and waits until its API answers."""
         self.launch()
         wait_for(self._serving, seconds, f"sluiced; its log:\n{self.log_text()[-3000:]}")
@@ -272,8 +272,10 @@ class Lab:
         return (self.folder / "sluiced.log").read_text(errors="replace")
 
     def access_log(self):
+        """Its records so far. The last line may still be on its way into the file."""
         path = self.folder / "access.log"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        whole = path.read_text().rpartition("\n")[0] if path.exists() else ""
+        return [json.loads(line) for line in whole.splitlines()]
 
     # -- client
 

@@ -17,7 +17,7 @@ def client_context(version="1.3"):
 def get(lab, context, session=None, host="one.test", path="/"):
     """(whether it was resumed, the session for the next time, the answer), which must be 200."""
     with lab.client.entered():
-        connection = socket.create_connection((VIP4, 443), timeout=10)
+        connection = socket.create_connection((VIP4, 443), timeout=30)
     with context.wrap_socket(connection, server_hostname=host, session=session) as tls:
         tls.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
         answer = b""
