@@ -105,7 +105,9 @@ def test_only_noise_of_the_segment_and_late_segments_were_dropped(vm):
     noise = {"arp_ignored", "nd_ignored", "icmp_ignored", "ip_not_local"}
     late = {"tcp_out_of_window", "tcp_no_connection"}  # sent again, or sent to a connection that was reset
     provoked = {"tcp_checksum", "link_down"}  # by the tests above
-    assert dropped <= noise | late | provoked
+    full = {"tx_queue_full"}  # while the host had no time to empty its ring
+    assert dropped <= noise | late | provoked | full
+    assert vm.api.metric("sluice_drops_total", reason="tx_queue_full") <= 0.02 * vm.api.metric("sluice_port_tx_packets_total")
     for what in ("rx_missed", "rx_nombuf"):
         assert vm.api.metric(f"sluice_port_{what}_total") == 0
 
