@@ -220,7 +220,7 @@ class Lab:
         conf = self.folder / "sluice.conf"
         conf.write_text(self.config_text())
         self.log = open(self.folder / "sluiced.log", "ab")
-        env = dict(os.environ, ASAN_OPTIONS="detect_leaks=1:exitcode=99:detect_stack_use_after_return=0",
+        env = dict(os.environ, ASAN_OPTIONS="detect_leaks=1:exitcode=99:disable_coredump=0:detect_stack_use_after_return=0",
                    LSAN_OPTIONS=f"suppressions={ROOT}/tests/support/lsan.supp:print_suppressions=0",
                    UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1:exitcode=99")
         self.sluiced = subprocess.Popen(self.lb_command(self.build / "mgmt/daemon/sluiced", "--config", conf),
