@@ -40,8 +40,9 @@ bool pacing_waits(Connection& c, Instant now) {
   if (c.pacer.next <= now) return false;
   const std::uint32_t in_network = pipe(c);
   if (!paced(c, in_network)) return false;
-  // With half of the window out it is the window, not the user, that bounds the rate: it may grow.
-  if (2 * in_network >= c.congestion.cwnd) c.window_limited = true;
+  // With half of the window out it is the window, not the user, that bounds the rate: it may grow. So it may where half
+  // was out a moment ago: ACKs that come faster than the pace leave the flight low until this has caught up.
+  if (2 * std::max(in_network, c.pacer.flight) >= c.congestion.cwnd) c.window_limited = true;
   c.deadlines.resume = c.pacer.next;
   return true;
 }
@@ -59,6 +60,13 @@ void pacing_sent(Connection& c, std::uint32_t n, Instant now) {
   if (!paced(c, pipe(c))) return;
   const auto takes = static_cast<std::uint64_t>(c.rtt.srtt().count()) * n / rate(c);
   c.pacer.next = due(c, now) + Duration(static_cast<std::int64_t>(takes));
+}
+
+void pacing_notes_flight(Connection& c) {
+  const std::uint32_t flight = c.outstanding();
+  if (flight < c.pacer.flight && c.snd_una < c.pacer.flight_until) return;
+  c.pacer.flight = flight;
+  c.pacer.flight_until = c.snd_nxt;
 }
 
 }  // namespace sluice::l4::tcp

@@ -54,6 +54,7 @@ void leave(Connection& c) {
   r.dup_acks = 0;
   r.arrived = 0;
   c.undo.until = c.snd_nxt;
+  c.undo.over = true;
   c.undo.frto = Undo::Frto::kNone;
 }
 

@@ -192,6 +192,7 @@ void output(Connection& c, Instant now) {
     note_stall(c, r, now);
   }
   c.flight_size = c.outstanding();
+  pacing_notes_flight(c);
   if (c.ack_debt.now && !transmit_ack(c, now)) r = SendResult::kNoBuffer;
   if (r == SendResult::kNoBuffer) c.deadlines.resume = now + kRetryAfter;
   arm_after_output(c, r, now);

@@ -57,7 +57,7 @@ bool by_frto(Connection& c, const AckNews& news) {
 void undo_arm(Connection& c) {
   Undo& u = c.undo;
   u.armed = true;
-  u.until.reset();
+  u.over = false;
   u.frto = Undo::Frto::kNone;
   u.cwnd = c.congestion.cwnd;
   u.ssthresh = c.congestion.ssthresh;
@@ -76,7 +76,7 @@ void undo_sent_again(Connection& c, std::uint32_t bytes, Instant now) {
 
 bool undo_proven(Connection& c, const AckNews& news) {
   Undo& u = c.undo;
-  if (u.until && c.snd_una > *u.until) u.armed = false;
+  if (u.over && c.snd_una > u.until) u.armed = false;
   if (!u.armed) return false;
   const bool frto = by_frto(c, news), duplicates = by_duplicates(c, news);
   if (by_timestamp(c, news) || frto || duplicates) return true;

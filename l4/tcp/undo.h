@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 
 #include "l4/tcp/congestion.h"
 
@@ -22,7 +21,8 @@ struct Undo {
   std::uint32_t first_again = 0;         ///< Our timestamp clock at the first retransmission; 0: none yet.
   /// Bytes sent again of which no D-SACK has told that they came twice.
   std::uint32_t unproven = 0;
-  std::optional<SeqNum> until;  ///< The recovery is over; D-SACKs of its retransmissions come up to here.
+  SeqNum until;       ///< D-SACKs of its retransmissions come up to here,
+  bool over = false;  ///< once the recovery is over.
   bool armed = false;
   bool any_again = false;
   Frto frto = Frto::kNone;

@@ -36,6 +36,25 @@ TEST_F(TcpPacing, the_first_window_goes_out_at_once_and_what_is_beyond_at_twice_
   discard_sent();
 }
 
+TEST_F(TcpPacing, slow_start_doubles_though_acks_come_faster_than_the_pace) {
+  config.congestion = l4::tcp::Algorithm::kNewReno;  // HyStart++ would see round trips that grow
+  establish("<mss 600>", 60000, 100ms);
+  user_sends(120000);
+  std::uint32_t acked = 0;
+  for (const std::uint32_t flight : {10, 20, 40}) {
+    at(now() - started() + 100ms);
+    ASSERT_EQ(last_end(), 1 + 600 * (acked + flight));
+    for (std::uint32_t i = 0; i < flight; i += 2) {
+      acked += 2;
+      send(". 1:1(0) ack " + std::to_string(1 + 600 * acked));
+    }
+  }
+  at(now() - started() + 100ms);
+  EXPECT_EQ(last_end(), 1 + 600 * (acked + 80));
+  user_aborts();
+  discard_sent();
+}
+
 TEST_F(TcpPacing, what_fits_into_the_first_window_is_not_held_however_large_the_window_is) {
   establish("<mss 1000>", 60000, 100ms);
   user_sends(20000);
