@@ -28,17 +28,21 @@ void ecn_segment_arrives(Connection& c, const Segment& s) {
   if (!std::exchange(c.ecn.echo, true)) owe_at_once(c);  // the sooner the peer knows, the better
 }
 
-void ecn_congestion_reported(Connection& c, std::uint32_t flight) {
+bool ecn_congestion_reported(Connection& c, std::uint32_t flight) {
   // For that window it has come down already.
-  if (c.snd_una <= c.ecn.point || c.recovery.phase != Recovery::Phase::kOpen) return;
+  if (c.snd_una <= c.ecn.point || c.recovery.phase != Recovery::Phase::kOpen) return false;
   c.env.stats.ecn_reductions.add();
   CongestionWindow& w = c.congestion;
   w.ssthresh = c.congestion_control.on_loss(w, c.window_limited ? w.cwnd : flight);
-  w.cwnd = std::min(w.cwnd, w.ssthresh);
   c.undo.armed = false;
   c.ecn.reduced = true;
   c.ecn.point = c.snd_nxt;
   c.ecn.cwr_due = true;
+  return true;
+}
+
+void ecn_end_reduction(Connection& c) {
+  if (std::exchange(c.ecn.coming_down, false)) c.congestion.cwnd = c.congestion.ssthresh;
 }
 
 std::uint8_t ecn_flags_of_new_data(Connection& c) {

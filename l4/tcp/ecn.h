@@ -21,6 +21,7 @@ struct Ecn {
   bool marks = true;     ///< New data is ECT(0).
   bool proven = false;   ///< Such data has arrived.
   bool reduced = false;  ///< The peer's ECE brought the window down, not yet acknowledged beyond `point`.
+  bool coming_down = false;  ///< That, by PRR: what was in flight then is not acknowledged yet.
   SeqNum point;          ///< What was sent when the window last came down, for a loss or for ECE.
 };
 
@@ -31,9 +32,11 @@ std::uint8_t ecn_syn_flags(Connection& c);
 void ecn_take_syn(Connection& c, const Segment& s);
 /// An acceptable segment (6.1.3): CE of its text, and CWR.
 void ecn_segment_arrives(Connection& c, const Segment& s);
-/// An acknowledgement with ECE (6.1.2): the window comes down as after a loss, once for each window.
-/// `flight`: FlightSize before it.
-void ecn_congestion_reported(Connection& c, std::uint32_t flight);
+/// An acknowledgement with ECE (6.1.2): ssthresh comes down as after a loss, once for each window.
+/// `flight`: FlightSize before it. False: it has come down already.
+bool ecn_congestion_reported(Connection& c, std::uint32_t flight);
+/// Ends PRR once what was in flight is acknowledged, or something else takes over.
+void ecn_end_reduction(Connection& c);
 /// New data: its CWR, if due, and the codepoint of its packet.
 std::uint8_t ecn_flags_of_new_data(Connection& c);
 inline std::uint8_t ecn_codepoint(const Ecn& e) { return e.on && e.marks ? kEct0 : kNotEct; }

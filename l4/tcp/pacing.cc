@@ -20,7 +20,7 @@ std::uint64_t rate(const Connection& c) {
   const CongestionWindow& w = c.congestion;
   std::uint64_t window = std::max(w.cwnd, c.flight.in_flight());
   // PRR leaves the window where the pipe is; what it comes down to is ssthresh.
-  if (c.recovery.phase == Recovery::Phase::kFast) window = std::max<std::uint64_t>(window, w.ssthresh);
+  if (comes_down(c)) window = std::max<std::uint64_t>(window, w.ssthresh);
   return w.cwnd < w.ssthresh ? 2 * window : window + window / 4;
 }
 

@@ -30,10 +30,14 @@ void reduce(Connection& c, std::uint32_t flight) {
   c.congestion.ssthresh = c.congestion_control.on_loss(c.congestion, c.window_limited ? c.congestion.cwnd : flight);
 }
 
+void begin_prr(Connection& c, const AckNews& news) {
+  const std::uint32_t known = c.flight.sacked() - std::min(c.flight.sacked(), news.delivered);
+  c.recovery.prr.begin(c.outstanding() + news.acked - known);
+}
+
 void enter_fast_recovery(Connection& c, const AckNews& news) {
   c.env.stats.fast_retransmits.add();
-  const std::uint32_t known = c.flight.sacked() - std::min(c.flight.sacked(), news.delivered);
-  const std::uint32_t flight = c.outstanding() + news.acked;
+  ecn_end_reduction(c);
   if (mtu_probe_alone_is_lost(c)) {
     c.undo.armed = false;
     c.congestion.ssthresh = c.congestion.cwnd;
@@ -42,7 +46,7 @@ void enter_fast_recovery(Connection& c, const AckNews& news) {
   }
   c.recovery.phase = Phase::kFast;
   c.recovery.point = c.snd_nxt;
-  c.recovery.prr.begin(flight - known);
+  begin_prr(c, news);
   c.tlp.end.reset();
   c.deadlines.retransmit = kNever;  // output() starts it anew
 }
@@ -56,6 +60,16 @@ void leave(Connection& c) {
   c.undo.until = c.snd_nxt;
   c.undo.over = true;
   c.undo.frto = Undo::Frto::kNone;
+}
+
+/// ECE: what is in flight comes down by PRR, as after a loss. A pause until it has would be a hole in the ACK clock from then
+/// on.
+void come_down(Connection& c, const AckNews& news) {
+  if (!ecn_congestion_reported(c, flight_before(c, news))) return;
+  CongestionWindow& w = c.congestion;
+  c.ecn.coming_down = pipe(c) > w.ssthresh;
+  if (c.ecn.coming_down) return begin_prr(c, news);
+  w.cwnd = std::min(w.cwnd, w.ssthresh);
 }
 
 /// Whether the window was in full use, so that growing it means something (RFC 7661 in short).
@@ -138,12 +152,13 @@ void on_acknowledgement(Connection& c, const AckNews& ack, Instant now) {
   if (recovered) leave(c);
   // It follows, or it would seem to lie ahead after 2 GiB.
   if (r.phase == Phase::kOpen) r.point = max(r.point, c.snd_una);
+  if (c.snd_una >= c.ecn.point) ecn_end_reduction(c);
   if (c.snd_una > c.ecn.point) {
     c.ecn.reduced = false;
     c.ecn.point = c.snd_una - 1;  // it follows, as recovery's does
   }
   c.ecn.proven |= news.original;
-  if (news.congestion) ecn_congestion_reported(c, flight_before(c, news));
+  if (news.congestion) come_down(c, news);
   std::uint32_t newly_lost = 0;
   if (c.sack) {
     rack_adapt_window(c, news.duplicate.has_value(), recovered);
@@ -156,10 +171,11 @@ void on_acknowledgement(Connection& c, const AckNews& ack, Instant now) {
   } else if (probe_lost && r.phase == Phase::kOpen) {
     reduce(c, flight_before(c, news));  // RFC 8985, 7.4.2: repaired already
     c.undo.armed = false;                     // so nothing sent again later says anything of it
+    c.ecn.coming_down = false;
     w.cwnd = w.ssthresh;
     return;
   }
-  if (r.phase == Phase::kFast) {
+  if (comes_down(c)) {
     if (news.delivered > 0)
       w.cwnd = r.prr.on_ack(news.delivered, pipe(c), w.ssthresh, w.mss, news.acked > 0 && newly_lost == 0);
   } else if (!recovered && !frto_waits(c.undo)) {
@@ -182,6 +198,7 @@ void on_timeout_loss(Connection& c, Instant now) {
   const bool open = r.phase == Phase::kOpen;
   if (first && r.phase != Phase::kFast) reduce(c, c.outstanding());
   r.phase = Phase::kTimeout;
+  c.ecn.coming_down = false;
   // Where no marked packet has come through yet, it may be the mark that they are dropped for.
   c.ecn.marks = c.ecn.marks && c.ecn.proven;
   r.dup_acks = 0;
@@ -200,6 +217,8 @@ void on_timeout_loss(Connection& c, Instant now) {
   }
   c.congestion.cwnd = c.flight.in_flight() + c.congestion.mss;  // the loss window: one segment goes
 }
+
+bool comes_down(const Connection& c) { return c.recovery.phase == Phase::kFast || c.ecn.coming_down; }
 
 std::uint32_t pipe(const Connection& c) {
   const std::uint32_t n = c.flight.in_flight();

@@ -19,6 +19,8 @@ void on_reorder_timer(Connection& c, Instant now);
 /// The retransmission timer ran out.
 void on_timeout_loss(Connection& c, Instant now);
 
+/// PRR brings the window down to ssthresh, after a loss or ECE.
+bool comes_down(const Connection& c);
 /// Bytes in the network.
 std::uint32_t pipe(const Connection& c);
 /// Bytes that may be added to it now.

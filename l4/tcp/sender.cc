@@ -51,7 +51,7 @@ void sent_new(Connection& c, std::uint32_t n, std::uint32_t most, Instant now) {
     c.flight.sent(c.snd_nxt, next, now);
     c.snd_nxt = next;
   }
-  if (c.recovery.phase == Recovery::Phase::kFast) c.recovery.prr.sent(n);
+  if (comes_down(c)) c.recovery.prr.sent(n);
   c.tlp.restart = true;
 }
 
@@ -154,7 +154,7 @@ bool resend(Connection& c, SentSegment& s, SeqNum from, SeqNum to, Instant now) 
   const std::uint32_t n = distance(from, text_end);
   if (!send_range(c, from, n, to > text_end, now)) return false;
   undo_sent_again(c, static_cast<std::uint32_t>(to - from), now);
-  if (c.recovery.phase == Recovery::Phase::kFast) c.recovery.prr.sent(n);
+  if (comes_down(c)) c.recovery.prr.sent(n);
   c.flight.sent_again(s, now);
   return true;
 }

@@ -121,16 +121,36 @@ TEST_F(TcpEcn, an_echo_brings_the_window_down_once_for_each_window_and_the_next_
   for (int i = 0; i < 10; ++i)
     expect(". " + std::to_string(1 + 1000 * i) + ":" + std::to_string(1001 + 1000 * i) +
            "(1000) ack 1 ip ect0");
-  send("E. 1:1(0) ack 1001");  // 7 segments from now on: 2 have to go first
-  send("E. 1:1(0) ack 2001");
-  send("E. 1:1(0) ack 3001");
+  // 7 segments in place of 10, spread over the ACKs of these (PRR).
+  std::uint32_t sent = 10;
+  for (const std::uint32_t acked : {1, 2, 3, 4, 5, 6, 7, 8, 9, 10}) {
+    send((acked < 5 ? "E. 1:1(0) ack " : ". 1:1(0) ack ") + std::to_string(1 + 1000 * acked));
+    if (acked == 2 || acked == 4 || acked == 5) {
+      expect_nothing();
+    } else {
+      expect((sent == 10 ? "W. " : ". ") + std::to_string(1 + 1000 * sent) + ":" + std::to_string(1001 + 1000 * sent) +
+             "(1000) ack 1 ip ect0");
+      ++sent;
+    }
+  }
   expect_nothing();
-  send("E. 1:1(0) ack 4001");
-  expect("W. 10001:11001(1000) ack 1 ip ect0");
-  send(". 1:1(0) ack 5001");
-  expect(". 11001:12001(1000) ack 1 ip ect0");
   EXPECT_EQ(stack().stats().ecn_reductions.get(), 1u);
   EXPECT_EQ(stack().stats().retransmits.get(), 0u);
+  user_aborts();
+  discard_sent();
+}
+
+TEST_F(TcpEcn, a_reduction_that_finds_nothing_to_send_leaves_the_window_at_its_end) {
+  establish_with_ecn();
+  user_sends(10000);
+  discard_sent();
+  send("E. 1:1(0) ack 5001");
+  send(". 1:1(0) ack 10001");
+  user_sends(20000);
+  expect("W. 10001:11001(1000) ack 1 ip ect0");
+  for (int i = 11; i < 17; ++i)
+    expect(". " + std::to_string(1 + 1000 * i) + ":" + std::to_string(1001 + 1000 * i) + "(1000) ack 1 ip ect0");
+  expect_nothing();
   user_aborts();
   discard_sent();
 }
