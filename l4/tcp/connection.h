@@ -179,7 +179,7 @@ struct Connection {
 
   Instant
       progress_at{};  ///< Last time the peer acknowledged something new, or there was nothing to acknowledge.
-  Instant stalled_at = kNever;  ///< Since when the peer's window holds less than a segment of what waits.
+  Instant stalled_at = kNever;  ///< Since when the peer's window holds less than a usual segment of what waits.
   Instant heard_at{};           ///< Last segment from the peer.
   Instant last_sent_at{};       ///< Last data.
   Instant next_challenge{Instant::min()};  ///< RFC 5961, 7: not earlier.

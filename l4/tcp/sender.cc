@@ -120,8 +120,11 @@ SendResult send_all(Connection& c, Instant now) {
   }
 }
 
+/// A peer of jumbo frames may well have less room than one of them takes.
+constexpr std::uint16_t kUsualSegment = 1460;
+
 void note_stall(Connection& c, SendResult r, Instant now) {
-  if (r != SendResult::kPeerWindow || c.snd_wnd >= c.snd_mss) {
+  if (r != SendResult::kPeerWindow || c.snd_wnd >= std::min(c.snd_mss, kUsualSegment)) {
     c.stalled_at = kNever;
   } else if (!stalled(c)) {
     c.stalled_at = now;

@@ -156,6 +156,22 @@ TEST_F(TcpAttack, a_reader_that_is_only_slow_is_not_ended) {
   discard_sent();
 }
 
+TEST_F(TcpAttack, nor_is_one_whose_buffer_is_smaller_than_its_jumbo_frames) {
+  config.persist_limit = 2s;
+  path_mtu = 9000;
+  establish("<mss 8960>", 3000);
+  user_sends(100'000);
+  for (std::uint32_t acked = 3001; acked < 90'000; acked += 3000) {
+    ASSERT_EQ(last_end(), acked);
+    discard_sent();
+    at(now() - started() + 100ms);
+    send(". 1:1(0) ack " + std::to_string(acked) + " win 3000");
+  }
+  expect_events({});
+  user_aborts();
+  discard_sent();
+}
+
 TEST_F(TcpAttack, when_connections_run_out_the_stalled_one_that_holds_most_makes_room) {
   config.max_connections = 4;
   next_client_with(60000, 0);
