@@ -206,14 +206,15 @@ class Cell:
                     self.samples[d, who].append(self.transfer(d, who, program, echo, words, n))
 
     def transfer(self, direction, who, program, echo, words, n):
-        """Over a link of its own, so that both stacks lose the same packets of a kernel that sends."""
-        with Link(program, *words) as link:
-            server = OurServer(echo) if who == "ours" else KernelServer()
-            try:
+        """Over a link of its own, so that both stacks lose the same packets of a kernel that sends. It comes after the server:
+        what a stack announces when it starts must not shift which packets of the transfer are lost."""
+        server = OurServer(echo) if who == "ours" else KernelServer()
+        try:
+            with Link(program, *words) as link:
                 sh(f"ip -n {CLIENT} neigh flush dev c0")
                 rate = (download if direction == "down" else upload)(n, self.peer)
-            finally:
-                server.stop()
+        finally:
+            server.stop()
         if words[0].startswith("mark="):
             marked = sum(int(line.split()[-1]) for line in link.report.splitlines() if "marked" in line)
             assert marked > 0, "no packet could be marked: ECN was not agreed upon"
