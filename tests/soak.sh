@@ -1,19 +1,48 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# What is too long for CI: each fuzzer for minutes or hours on its kept corpus, the whole table of goodput against the kernel's
-# TCP, thousands of simulated links, then the end-to-end suites again and again.
-#   tests/soak.sh [FUZZ_SECONDS_PER_TARGET] [E2E_ROUNDS]        default 1800 3
-set -euo pipefail
-cd "$(dirname "$0")/.."
-seconds=${1:-1800}
-rounds=${2:-3}
+# What is too long for CI. All parts run, whatever becomes of the others; in the end there is a list of them, and failure if one failed.
+#   tests/soak.sh [NAME=NUMBER...]     0 leaves a part out
+#     fuzz=1800      seconds for each fuzzer, on its kept corpus
+#     sim=20000      seeds of the simulated link between two stacks of ours
+#     goodput=1      the whole table of goodput against the kernel's TCP, over an emulated link: an hour
+#     e2e=3          rounds of the end-to-end suites, without and with sanitizers
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit
+declare -A much=([fuzz]=1800 [sim]=20000 [goodput]=1 [e2e]=3)
+for word in "$@"; do
+  if [[ ! $word =~ ^([a-z0-9]+)=([0-9]+)$ ]] || [ -z "${much[${BASH_REMATCH[1]}]:-}" ]; then
+    sed -n '3,8s/^# \{0,1\}//p' "$0" >&2
+    exit 2
+  fi
+  much[${BASH_REMATCH[1]}]=${BASH_REMATCH[2]}
+done
 [ "$(id -u)" -eq 0 ] || exec sudo -- "$0" "$@"
 
-SLUICE_FUZZ_SECONDS=$seconds ./test.sh fuzz
-./test.sh kernel packet
-nice -n -5 tests/packet/kernel/goodput.py build/check/tests/packet/tcp_echo build/check/tests/support/link/link
-SLUICE_SIM_SEEDS=20000 build/check/tests/packet/packet_tcp --gtest_filter='TcpSim.*'
-for round in $(seq "$rounds"); do
-  echo "round $round of $rounds"
-  ./test.sh e2e sanitizer
-done
+done_parts=()
+failed=0
+part() {  # WHAT COMMAND...
+  local what=$1 started=$SECONDS verdict=passed
+  shift
+  printf '\n== %s\n' "$what"
+  "$@" || { verdict=FAILED failed=1; }
+  done_parts+=("$verdict  $what, $((SECONDS - started)) s")
+}
+
+# shellcheck disable=SC2317  # called by part
+goodput() {  # at real-time priority: what else runs here must not decide
+  chrt -r 10 tests/packet/kernel/goodput.py build/check/tests/packet/tcp_echo build/check/tests/support/link/link
+}
+
+if ((much[fuzz])); then part "fuzzers, ${much[fuzz]} s each" env SLUICE_FUZZ_SECONDS="${much[fuzz]}" ./test.sh fuzz; fi
+if ((much[sim] + much[goodput])); then
+  part "building" tests/support/build.sh check tests/packet/packet_tcp tests/packet/tcp_echo tests/support/link/link
+fi
+if ((much[goodput])); then part "goodput" goodput; fi
+if ((much[sim])); then
+  part "${much[sim]} simulated links" env SLUICE_SIM_SEEDS="${much[sim]}" build/check/tests/packet/packet_tcp --gtest_filter='TcpSim.*'
+fi
+for ((round = 1; round <= much[e2e]; ++round)); do part "round $round of ${much[e2e]}: e2e, sanitizer" ./test.sh e2e sanitizer; done
+
+printf '\n'
+printf '%s\n' "${done_parts[@]-nothing was to be done}"
+exit $failed
