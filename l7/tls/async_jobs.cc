@@ -75,6 +75,7 @@ Session* AsyncJobs::take_ready() {
       job->ready_.store(false, std::memory_order_relaxed);
       ready_.fetch_sub(1, std::memory_order_relaxed);
       if (state_ != State::kSuspended) since_ = now_;
+      if (!engine_.watched() && !job->lost_) ended(true);
       return take(*job);
     }
   }

@@ -37,7 +37,7 @@ bool believe(SSL_CTX* c, const TrustStore& authorities) {
 Result<SslCtxPtr> make_context(const BackendConfig& config, const TrustStore* authorities) {
   const auto failed = [](const char* what) { return Error{std::string(what) + ": " + take_error_text("refused")}; };
   const char* wrong = nullptr;
-  SslCtxPtr made = make_ssl_context(TLS_client_method(), config.policy, &wrong);
+  SslCtxPtr made = make_ssl_context(TLS_client_method(), config.policy, "", &wrong);
   if (!made) return failed(wrong);
   SSL_CTX* c = made.get();
   // Sessions go to a cache of the worker's; the context's own has a lock and does not tell servers apart.

@@ -2,113 +2,25 @@
 #define OPENSSL_SUPPRESS_DEPRECATED  // engines, and the methods of keys
 #include "l7/tls/crypto_engine.h"
 
-#include <openssl/async.h>
-#include <openssl/ec.h>
 #include <openssl/engine.h>
-#include <openssl/rsa.h>
+#include <openssl/provider.h>
 
+#include <algorithm>
+#include <array>
 #include <memory>
-#include <string_view>
+#include <utility>
 
+#include "l7/tls/engine_key_exchange.h"
+#include "l7/tls/engine_methods.h"
 #include "l7/tls/openssl_util.h"
 
 namespace sluice::l7::tls {
 namespace {
 
-using RsaOperation = int (*)(int, const unsigned char*, unsigned char*, RSA*, int);
-using EcSign = int (*)(int, const unsigned char*, int, unsigned char*, unsigned*, const BIGNUM*, const BIGNUM*, EC_KEY*);
-using EcSetup = int (*)(EC_KEY*, BN_CTX*, BIGNUM**, BIGNUM**);
-using EcSignature = ECDSA_SIG* (*)(const unsigned char*, int, const BIGNUM*, const BIGNUM*, EC_KEY*);
+constexpr std::array<std::pair<EngineAlgorithm, std::string_view>, 3> kAlgorithms{{
+    {EngineAlgorithm::kRsa, "rsa"}, {EngineAlgorithm::kEcdsa, "ecdsa"}, {EngineAlgorithm::kX25519, "x25519"}}};
 
-/// What the engine offers and what stands in for it; written by load() alone.
-struct Operations {
-  RsaOperation encrypt = nullptr, decrypt = nullptr, soft_encrypt = nullptr, soft_decrypt = nullptr;
-  EcSignature sign = nullptr, soft_sign = nullptr;
-};
-Operations g_operations;  // NOLINT: OpenSSL hands no context to methods
-
-thread_local EngineOperations* t_watch = nullptr;
-
-template <class Engine, class Software>
-auto attempt(Engine engine, Software software) {
-  if (t_watch == nullptr || !t_watch->in_service() || ASYNC_get_current_job() == nullptr) return software();
-  const auto failed = [](auto result) {
-    if constexpr (std::is_pointer_v<decltype(result)>) return result == nullptr;
-    else return result <= 0;
-  };
-  auto out = engine();  // pauses the handshake
-  if (!failed(out)) {
-    t_watch->ended(true);
-    return out;
-  }
-  ERR_clear_error();
-  out = software();
-  // What fails here as well is the fault of the input, which may be the client's.
-  if (!failed(out)) t_watch->ended(false);
-  return out;
-}
-
-int private_encrypt(int n, const unsigned char* from, unsigned char* to, RSA* key, int padding) {
-  return attempt([=] { return g_operations.encrypt(n, from, to, key, padding); },
-                 [=] { return g_operations.soft_encrypt(n, from, to, key, padding); });
-}
-
-int private_decrypt(int n, const unsigned char* from, unsigned char* to, RSA* key, int padding) {
-  return attempt([=] { return g_operations.decrypt(n, from, to, key, padding); },
-                 [=] { return g_operations.soft_decrypt(n, from, to, key, padding); });
-}
-
-ECDSA_SIG* sign(const unsigned char* digest, int n, const BIGNUM* inverse, const BIGNUM* r, EC_KEY* key) {
-  return attempt([=] { return g_operations.sign(digest, n, inverse, r, key); },
-                 [=] { return g_operations.soft_sign(digest, n, inverse, r, key); });
-}
-
-EcSignature signature_of(const EC_KEY_METHOD* method) {
-  EcSign unused = nullptr;
-  EcSetup setup = nullptr;
-  EcSignature out = nullptr;
-  if (method != nullptr) EC_KEY_METHOD_get_sign(method, &unused, &setup, &out);
-  return out;
-}
-
-/// OpenSSL's own method with ours for private keys. Null: the engine has none of these.
-RSA_METHOD* rsa_method(const RSA_METHOD* engine) {
-  if (engine == nullptr) return nullptr;
-  const RSA_METHOD* soft = RSA_PKCS1_OpenSSL();
-  g_operations.encrypt = RSA_meth_get_priv_enc(engine);
-  g_operations.decrypt = RSA_meth_get_priv_dec(engine);
-  g_operations.soft_encrypt = RSA_meth_get_priv_enc(soft);
-  g_operations.soft_decrypt = RSA_meth_get_priv_dec(soft);
-  RSA_METHOD* out = RSA_meth_dup(soft);
-  if (out == nullptr) return nullptr;
-  if (g_operations.encrypt != nullptr) RSA_meth_set_priv_enc(out, private_encrypt);
-  if (g_operations.decrypt != nullptr) RSA_meth_set_priv_dec(out, private_decrypt);
-  return out;
-}
-
-EC_KEY_METHOD* ec_method(const EC_KEY_METHOD* engine) {
-  g_operations.sign = signature_of(engine);
-  g_operations.soft_sign = signature_of(EC_KEY_OpenSSL());
-  if (g_operations.sign == nullptr) return nullptr;
-  EC_KEY_METHOD* out = EC_KEY_METHOD_new(EC_KEY_OpenSSL());
-  if (out == nullptr) return nullptr;
-  EcSign whole = nullptr;
-  EcSetup setup = nullptr;
-  EcSignature unused = nullptr;
-  EC_KEY_METHOD_get_sign(EC_KEY_OpenSSL(), &whole, &setup, &unused);
-  EC_KEY_METHOD_set_sign(out, whole, setup, sign);  // `whole` encodes what `sign` makes
-  return out;
-}
-
-/// Makes new keys have our methods.
-bool put_in_front(ENGINE* engine) {
-  RSA_METHOD* rsa = rsa_method(ENGINE_get_RSA(engine));
-  EC_KEY_METHOD* ec = ec_method(ENGINE_get_EC(engine));
-  ENGINE* ours = ENGINE_new();
-  return ours != nullptr && ENGINE_set_id(ours, "sluice") == 1 && ENGINE_set_name(ours, "an engine, or else software") == 1 &&
-         (rsa == nullptr || (ENGINE_set_RSA(ours, rsa) == 1 && ENGINE_set_default_RSA(ours) == 1)) &&
-         (ec == nullptr || (ENGINE_set_EC(ours, ec) == 1 && ENGINE_set_default_EC(ours) == 1));
-}
+std::string g_properties;  // NOLINT: written by CryptoEngine::load() alone
 
 /// The most telling entry of the error queue, which is emptied: one with data (which file, why not) before others.
 std::string why_not() {
@@ -143,6 +55,17 @@ int number_of(ENGINE* e, const char* command) {
 
 }  // namespace
 
+std::optional<EngineAlgorithm> engine_algorithm(std::string_view name) {
+  const auto at = std::ranges::find(kAlgorithms, name, &decltype(kAlgorithms)::value_type::second);
+  return at == kAlgorithms.end() ? std::nullopt : std::optional(at->first);
+}
+
+std::string_view name_of(EngineAlgorithm a) {
+  return std::ranges::find(kAlgorithms, a, &decltype(kAlgorithms)::value_type::first)->second;
+}
+
+const std::string& server_properties() { return g_properties; }
+
 Status CryptoEngine::command(const std::string& text) const {
   const auto equals = text.find('=');
   const std::string name = text.substr(0, equals);
@@ -152,6 +75,7 @@ Status CryptoEngine::command(const std::string& text) const {
 }
 
 Status CryptoEngine::load_and_start() {
+  if (!config_.providers.empty()) return load_providers();
   const Status s = start();
   if (!s && engine_ != nullptr) ENGINE_free(static_cast<ENGINE*>(engine_));  // or it could not be loaded another time
   return s;
@@ -164,24 +88,52 @@ Status CryptoEngine::start() {
   ENGINE* e = find(config_.name);
   engine_ = e;
   if (e == nullptr) return failed("cannot be loaded");
-  if (ENGINE_get_RSA(e) == nullptr && signature_of(ENGINE_get_EC(e)) == nullptr) {
-    return Error{"engine \"" + config_.name + "\" does neither RSA nor ECDSA"};
-  }
   if (number_of(e, "ENABLE_EXTERNAL_POLLING") != 0 && (poll_ = number_of(e, "POLL")) != 0) {
     if (const Status s = command("ENABLE_EXTERNAL_POLLING"); !s) return s;
   }
   for (const std::string& text : config_.commands) {
     if (const Status s = command(text); !s) return s;
   }
+  const std::vector<EngineAlgorithm> has = algorithms_of(e);
+  if (has.empty()) return Error{"engine \"" + config_.name + "\" does none of RSA, ECDSA and X25519"};
+  for (const EngineAlgorithm a : config_.algorithms) {
+    if (std::ranges::find(has, a) == has.end()) return Error{"engine \"" + config_.name + "\" does not do " + std::string(name_of(a))};
+  }
+  if (config_.algorithms.empty()) config_.algorithms = has;
   if (ENGINE_init(e) != 1) return failed("does not start");
-  if (!put_in_front(e)) return failed("cannot be used");
+  if (const Status s = put_in_front(e, config_.algorithms); !s) {
+    return Error{"engine \"" + config_.name + "\" cannot be used: " + s.error().message};
+  }
+  if (std::ranges::find(config_.algorithms, EngineAlgorithm::kX25519) != config_.algorithms.end()) g_properties = kEngineKeyExchange;
   ERR_clear_error();
   return Ok{};
 }
 
+Status CryptoEngine::load_providers() {
+  ERR_clear_error();
+  // "default" goes where another is loaded by name, and is asked first where nobody prefers another.
+  std::vector<std::string> names = {"default"};
+  names.insert(names.end(), config_.providers.begin(), config_.providers.end());
+  for (const std::string& name : names) {
+    if (OSSL_PROVIDER_load(nullptr, name.c_str()) == nullptr) return Error{"provider \"" + name + "\" cannot be loaded: " + why_not()};
+  }
+  if (!config_.properties.empty() && SslCtxPtr(SSL_CTX_new_ex(nullptr, config_.properties.c_str(), TLS_server_method())) == nullptr) {
+    return Error{"properties \"" + config_.properties + "\" leave nothing to make a TLS context of: " + why_not()};
+  }
+  g_properties = config_.properties;
+  ERR_clear_error();
+  return Ok{};
+}
+
+std::string CryptoEngine::title() const {
+  std::string out = config_.name;
+  for (const std::string& name : config_.providers) out += (out.empty() ? "" : ", ") + name;
+  return out;
+}
+
 Result<const CryptoEngine*> CryptoEngine::load(const CryptoEngineConfig& config) {
   static CryptoEngine* loaded = nullptr;  // never freed: keys anywhere may have its methods
-  if (loaded != nullptr) return Error{"engine \"" + loaded->config_.name + "\" is loaded already"};
+  if (loaded != nullptr) return Error{"engine \"" + loaded->title() + "\" is loaded already"};
   std::unique_ptr<CryptoEngine> out(new CryptoEngine());
   out->config_ = config;
   if (const Status s = out->load_and_start(); !s) return s.error();
@@ -195,8 +147,5 @@ void CryptoEngine::poll() const {
   int status = 0;
   if (poll_ != 0) ENGINE_get_ctrl_function(e)(e, poll_, 0, &status, nullptr);
 }
-
-OperationsScope::OperationsScope(EngineOperations* operations) { t_watch = operations; }
-OperationsScope::~OperationsScope() { t_watch = nullptr; }
 
 }  // namespace sluice::l7::tls

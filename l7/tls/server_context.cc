@@ -7,6 +7,7 @@
 #include "l7/tls/certificate.h"
 #include "l7/tls/certificate_table.h"
 #include "l7/tls/client_verifier.h"
+#include "l7/tls/crypto_engine.h"
 #include "l7/tls/ssl_context.h"
 #include "l7/tls/status_request.h"
 #include "l7/tls/ticket_sealer.h"
@@ -83,7 +84,7 @@ struct ServerContext::Impl {
 Result<SslCtxPtr> ServerContext::Impl::make_context(const ServerConfig& config) {
   const auto failed = [](const char* what) { return Error{std::string(what) + ": " + take_error_text("refused")}; };
   const char* wrong = nullptr;
-  SslCtxPtr made = make_ssl_context(TLS_server_method(), config.policy, &wrong);
+  SslCtxPtr made = make_ssl_context(TLS_server_method(), config.policy, server_properties(), &wrong);
   if (!made) return failed(wrong);
   SSL_CTX* c = made.get();
   SSL_CTX_set_options(c, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);

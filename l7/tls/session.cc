@@ -365,7 +365,7 @@ void Session::fail(std::string why, CloseReason reason, Instant now) {
 void Session::outlast() {
   deadline_.disarm();
   in_ready.unlink();
-  queues_.in.clear();  // so that its next step is the last one
+  queues_.in.clear();  // so that it comes no further than this flight
 }
 
 void Session::finish(CloseReason reason, Instant now) {

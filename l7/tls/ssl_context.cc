@@ -30,8 +30,8 @@ const char* set_policy(SSL_CTX* c, const Policy& p) {
 
 }  // namespace
 
-SslCtxPtr make_ssl_context(const SSL_METHOD* method, const Policy& policy, const char** wrong) {
-  SslCtxPtr made(SSL_CTX_new(method));
+SslCtxPtr make_ssl_context(const SSL_METHOD* method, const Policy& policy, const std::string& properties, const char** wrong) {
+  SslCtxPtr made(SSL_CTX_new_ex(nullptr, properties.empty() ? nullptr : properties.c_str(), method));
   *wrong = "TLS context";
   if (!made) return made;
   SSL_CTX* c = made.get();

@@ -126,19 +126,38 @@ void read_tcp(SettingGroup& g, l4::tcp::Config& out) {
   g.number("max_mss", 88, 65535, out.max_mss);
 }
 
+/// An id, or a path.
+bool names_module(const std::string& s) { return !s.empty() && s.size() < 256 && s.find_first_of(" \t\r\n") == std::string::npos; }
+
 void read_tls(SettingGroup& g, l7::tls::CryptoEngineConfig& out) {
   g.parsed("engine", "the id of an OpenSSL engine (\"qatengine\"), or the absolute path of one", [&](const std::string& s) {
     out.name = s;
-    return !s.empty() && s.size() < 256 && s.find_first_of(" \t\r\n") == std::string::npos;
+    return names_module(s);
   });
   g.texts("engine_commands", "a control command of the engine (\"NAME\", \"NAME=VALUE\")", [&](const std::string& s) {
     out.commands.push_back(s);
     return !s.empty() && s.front() != '=';
   });
+  g.texts("engine_algorithms", "\"rsa\", \"ecdsa\" or \"x25519\"", [&](const std::string& s) {
+    const auto a = l7::tls::engine_algorithm(s);
+    if (a) out.algorithms.push_back(*a);
+    return a.has_value();
+  });
   g.number("engine_jobs", 1, 1024, out.jobs);
-  for (const char* name : {"engine_commands", "engine_jobs"}) {
+  g.texts("providers", "the name of an OpenSSL provider (\"qatprovider\"), or the absolute path of one", [&](const std::string& s) {
+    out.providers.push_back(s);
+    return names_module(s);
+  });
+  g.parsed("properties", "a property query (\"?provider=qatprovider\")", [&](const std::string& s) {
+    out.properties = s;
+    return !s.empty() && s.size() < 256;
+  });
+  for (const char* name : {"engine_commands", "engine_algorithms"}) {
     if (g.has(name) && !g.has("engine")) g.error(name, "expected an engine as well");
   }
+  if (g.has("engine_jobs") && !out.any()) g.error("engine_jobs", "expected an engine or providers as well");
+  if (g.has("properties") && !g.has("providers")) g.error("properties", "expected providers as well");
+  if (g.has("providers") && g.has("engine")) g.error("providers", "expected no engine beside them");
 }
 
 void read_memory(SettingGroup& g, Bootstrap& out) {

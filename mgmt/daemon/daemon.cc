@@ -44,11 +44,18 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Bootstrap& config) {
 
 /// Before any key is read.
 Status Daemon::load_tls_engine() {
-  if (config_.tls_engine.name.empty()) return Ok{};
+  if (!config_.tls_engine.any()) return Ok{};
   auto loaded = l7::tls::CryptoEngine::load(config_.tls_engine);
   if (!loaded) return Error{"tls." + loaded.error().message};
   shared_.tls_engine = *loaded;
-  spdlog::info("handshakes: private keys are used by engine {}, {}", config_.tls_engine.name,
+  if (!config_.tls_engine.providers.empty()) {
+    spdlog::info("handshakes: OpenSSL's providers are default, {}; preferred: {}", shared_.tls_engine->title(),
+                 config_.tls_engine.properties.empty() ? "none" : config_.tls_engine.properties);
+    return Ok{};
+  }
+  std::string algorithms;
+  for (const l7::tls::EngineAlgorithm a : shared_.tls_engine->config().algorithms) algorithms.append(" ").append(name_of(a));
+  spdlog::info("handshakes:{} by engine {}, {}", algorithms, shared_.tls_engine->title(),
                shared_.tls_engine->polled() ? "which the workers poll" : "which has threads of its own");
   return Ok{};
 }
@@ -129,7 +136,7 @@ Status Daemon::start_management() {
   events_.add("started", "sluiced", fmt::format("revision {}", engine_->revision()));
   housekeeper_ = std::make_unique<Housekeeper>(*engine_, events_);
   if (shared_.tls_engine != nullptr) {
-    housekeeper_->watch_tls_engine(config_.tls_engine.name, [this] { return appliance_->tls_engine(); });
+    housekeeper_->watch_tls_engine(shared_.tls_engine->title(), [this] { return appliance_->tls_engine(); });
   }
   housekeeper_->start();
   keeper_->start();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// An engine whose private-key operations are asynchronous jobs: README.md.
+// An engine whose operations are asynchronous jobs: README.md.
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/async.h>
 #include <openssl/ec.h>
@@ -143,6 +143,43 @@ ECDSA_SIG* sign(const unsigned char* digest, int n, const BIGNUM* inverse, const
   return nullptr;
 }
 
+using Generate = int (*)(EVP_PKEY_CTX*, EVP_PKEY*);
+using Derive = int (*)(EVP_PKEY_CTX*, unsigned char*, std::size_t*);
+
+int generate(EVP_PKEY_CTX* context, EVP_PKEY* key) {
+  int (*init)(EVP_PKEY_CTX*) = nullptr;
+  Generate soft = nullptr;
+  EVP_PKEY_meth_get_keygen(EVP_PKEY_meth_find(NID_X25519), &init, &soft);
+  int out = -1;
+  return run([&] { out = soft(context, key); }) ? out : -1;
+}
+
+int derive(EVP_PKEY_CTX* context, unsigned char* secret, std::size_t* n) {
+  int (*init)(EVP_PKEY_CTX*) = nullptr;
+  Derive soft = nullptr;
+  EVP_PKEY_meth_get_derive(EVP_PKEY_meth_find(NID_X25519), &init, &soft);
+  int out = -1;
+  return run([&] { out = soft(context, secret, n); }) ? out : -1;
+}
+
+EVP_PKEY_METHOD* g_x25519 = nullptr;  // of the engine that was bound last, which frees it at its end
+
+bool make_x25519() {
+  g_x25519 = EVP_PKEY_meth_new(NID_X25519, 0);
+  if (g_x25519 == nullptr) return false;
+  EVP_PKEY_meth_copy(g_x25519, EVP_PKEY_meth_find(NID_X25519));
+  EVP_PKEY_meth_set_keygen(g_x25519, nullptr, generate);
+  EVP_PKEY_meth_set_derive(g_x25519, nullptr, derive);
+  return true;
+}
+
+int key_methods(ENGINE*, EVP_PKEY_METHOD** out, const int** kinds, int) {
+  static const int offered[] = {NID_X25519};
+  if (out != nullptr) *out = g_x25519;
+  else *kinds = offered;
+  return 1;
+}
+
 int control(ENGINE*, int command, long i, void* p, void (*)()) {
   Engine& e = engine();
   switch (command) {
@@ -193,6 +230,7 @@ int bind(ENGINE* e, const char*) {
   RSA_meth_set_priv_dec(rsa, decrypt);
   EC_KEY_METHOD_set_sign(ec, nullptr, nullptr, sign);
   const bool threaded = std::getenv("SLUICE_TEST_ENGINE_THREAD") != nullptr;
+  if (std::getenv("SLUICE_TEST_ENGINE_NO_X25519") == nullptr && (!make_x25519() || ENGINE_set_pkey_meths(e, key_methods) != 1)) return 0;
   return ENGINE_set_id(e, "sluice-test-engine") && ENGINE_set_name(e, "asynchronous, for tests") && ENGINE_set_RSA(e, rsa) &&
          ENGINE_set_EC(e, ec) && ENGINE_set_ctrl_function(e, control) && ENGINE_set_init_function(e, start) &&
          ENGINE_set_cmd_defns(e, threaded ? kCommands + 2 : kCommands) && ENGINE_set_finish_function(e, finish);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Handshakes whose private-key operations an engine does, asynchronously: tests/support/async_engine.
+// Handshakes whose operations an engine does, asynchronously: tests/support/async_engine.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <openssl/provider.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -23,6 +24,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr unsigned kJobs = 32;
+constexpr unsigned kOperations = 3;  ///< Of a full handshake: a fresh key, the secret, the signature.
 
 constexpr bool threaded() { return SLUICE_TEST_ENGINE_THREAD != 0; }
 
@@ -37,6 +39,9 @@ const CryptoEngine& engine() {
     EXPECT_THAT(error({"qatengnie", {}}), HasSubstr("engine \"qatengnie\" cannot be loaded: "));
     EXPECT_THAT(error({"/nowhere/engine.so", {}}), HasSubstr("/nowhere/engine.so: cannot open shared object file"));
     EXPECT_THAT(error({SLUICE_TEST_ENGINE, {"SEDE=1"}}), HasSubstr("refuses the command \"SEDE=1\": "));
+    setenv("SLUICE_TEST_ENGINE_NO_X25519", "1", 1);
+    EXPECT_THAT(error({SLUICE_TEST_ENGINE, {}, kJobs, {EngineAlgorithm::kRsa, EngineAlgorithm::kX25519}}), HasSubstr("does not do x25519"));
+    unsetenv("SLUICE_TEST_ENGINE_NO_X25519");
     EXPECT_THAT(error({SLUICE_TEST_ENGINE, {"SEED=one"}}), HasSubstr("refuses the command \"SEED=one\": "));
     auto r = CryptoEngine::load({SLUICE_TEST_ENGINE, {"SEED=7"}, kJobs});
     EXPECT_TRUE(r.ok()) << (r.ok() ? "" : r.error().message);
@@ -64,7 +69,7 @@ class Engine : public testing::Test {
     layer_ = std::make_unique<TlsLayer>(WorkerId{0}, buffers(), timers_, 1024, nullptr, &engine());
   }
   ~Engine() override {
-    set({"RELEASE"});
+    set({"HOLD=0", "RELEASE"});
     layer_.reset();
     peers_.clear();
     EXPECT_EQ(free_buffers(), before_);
@@ -77,6 +82,7 @@ class Engine : public testing::Test {
     Client::Options o;
     o.min_version = o.max_version = version;
     o.server_name = name;
+    o.groups = "X25519:P-256";  // of TLS 1.2, the curve of an ECDSA key as well
     return o;
   }
   Peer& peer(const Client::Options& o) {
@@ -140,8 +146,8 @@ TEST_F(Engine, HundredsOfHandshakesEndInWhateverOrderItFinishes) {
     return all_open();
   }));
   EXPECT_EQ(stats().handshakes.get(), 300u);
-  EXPECT_EQ(stats().engine_jobs.get(), 300u);
-  EXPECT_EQ(stats().engine_jobs_finished.get(), 300u);
+  EXPECT_EQ(stats().engine_jobs.get(), 300 * kOperations);
+  EXPECT_EQ(stats().engine_jobs_finished.get(), 300 * kOperations);
   EXPECT_EQ(stats().engine_jobs_in_flight.get(), 0u);
   if (!threaded()) { EXPECT_GE(most, AsyncJobs::kBatch); }
   EXPECT_EQ(stats().engine_failures.get(), 0u);
@@ -171,6 +177,51 @@ TEST_F(Engine, AnOperationThatItFailsIsDoneInSoftwareInTheSameHandshake) {
   EXPECT_EQ(stats().handshakes.get(), 120u);
   EXPECT_EQ(stats().handshakes_failed.get(), 0u);
   EXPECT_GT(stats().engine_failures.get(), 20u);
+}
+
+TEST_F(Engine, AKeyExchangeThatItFailsIsDoneInSoftwareInTheSameHandshake) {
+  set({"FAIL_PERCENT=100"});
+  for (const int version : {TLS1_3_VERSION, TLS1_2_VERSION}) {
+    Peer& p = peer(options(version));
+    speak(p, now_);
+    ASSERT_TRUE(loop_until([&] { return p.user.open; }));
+  }
+  EXPECT_EQ(stats().engine_failures.get(), 2 * kOperations);
+}
+
+TEST_F(Engine, AnotherGroupThanItHasIsSoftwares) {
+  for (const int version : {TLS1_3_VERSION, TLS1_2_VERSION}) {
+    Client::Options o = options(version);
+    o.groups = "P-256";
+    speak(peer(o), now_);
+  }
+  ASSERT_TRUE(loop_until([&] { return all_open(); }));
+  EXPECT_EQ(stats().engine_jobs.get(), 2u) << "the signatures";
+}
+
+TEST_F(Engine, AClientsShareThatYieldsNoSecretIsNotItsFault) {
+  Peer& p = peer();
+  p.client.handshake();
+  std::string hello = p.client.output();
+  const auto share = hello.find(std::string("\x00\x1d\x00\x20", 4));  // X25519, 32 bytes (RFC 8446, 4.2.8)
+  ASSERT_NE(share, std::string::npos);
+  hello.replace(share + 4, 32, 32, '\0');
+  p.tcp.deliver(hello, 1400, now_);
+  ASSERT_TRUE(loop_until([&] { return p.user.ended; }));
+  EXPECT_EQ(stats().handshakes_failed.get(), 1u);
+  EXPECT_EQ(stats().engine_failures.get(), 0u);
+}
+
+TEST_F(Engine, WhoDoesNotAskForItGetsOpensslsOwnKeyExchange) {
+  const auto provider = [](const char* properties) {
+    EVP_KEYMGMT* keys = EVP_KEYMGMT_fetch(nullptr, "X25519", properties);
+    const std::string out = OSSL_PROVIDER_get0_name(EVP_KEYMGMT_get0_provider(keys));
+    EVP_KEYMGMT_free(keys);
+    return out;
+  };
+  EXPECT_EQ(provider(nullptr), "default");
+  EXPECT_EQ(provider(server_properties().c_str()), "sluice");
+  EXPECT_EQ(provider(nullptr), "default");
 }
 
 TEST_F(Engine, OneThatHasNoRoomIsAskedAgain) {
@@ -213,11 +264,11 @@ TEST_F(Engine, AfterFailuresInARowItIsLeftAloneAndTriedAgainLater) {
   const std::uint64_t jobs = stats().engine_jobs.get();
   speak(peer(), now_);
   ASSERT_TRUE(loop_until([&] { return all_open(); }));
-  EXPECT_EQ(stats().engine_jobs.get(), jobs + 1);
+  EXPECT_EQ(stats().engine_jobs.get(), jobs + kOperations);
   EXPECT_EQ(stats().engine_suspended.get(), 0u);
   speak(peer(), now_);
   ASSERT_TRUE(loop_until([&] { return all_open(); }));
-  EXPECT_EQ(stats().engine_jobs.get(), jobs + 2);
+  EXPECT_EQ(stats().engine_jobs.get(), jobs + 2 * kOperations);
 }
 
 TEST_F(Engine, ATrialThatNeedsNoPrivateKeyIsFollowedByAnother) {
@@ -264,7 +315,7 @@ TEST_F(Engine, WhenItStallsItIsDoneWithoutAndHoldsUpNobodyElse) {
   loop_for(seconds(30));
   EXPECT_EQ(stats().engine_stalls.get(), 1u) << "what is lost is told of once";
 
-  set({"RELEASE"});
+  set({"HOLD=0", "RELEASE"});
   ASSERT_TRUE(loop_until([&] { return stats().engine_jobs_in_flight.get() == 0; }));
   EXPECT_EQ(stats().sessions.get(), 2u);
 }
@@ -325,7 +376,7 @@ TEST_F(Engine, AHandshakeThatTakesTooLongTimesOutAndGoesWhenTheEngineIsDone) {
   EXPECT_EQ(p.user.closed, CloseReason::kTimeout);
   EXPECT_TRUE(p.tcp.aborted);
   EXPECT_EQ(stats().sessions.get(), 1u);
-  set({"RELEASE"});
+  set({"HOLD=0", "RELEASE"});
   ASSERT_TRUE(loop_until([&] { return stats().sessions.get() == 0; }));
 }
 
@@ -337,7 +388,7 @@ TEST_F(Engine, AFinMeanwhileIsSeenWhenItIsDone) {
   ASSERT_EQ(stats().engine_jobs_in_flight.get(), 1u);
   p.tcp.peer_fin(now_);
   EXPECT_FALSE(p.user.ended);
-  set({"RELEASE"});
+  set({"HOLD=0", "RELEASE"});
   ASSERT_TRUE(loop_until([&] { return p.user.ended; }));
   EXPECT_EQ(p.user.error, "connection closed in the handshake");
   EXPECT_EQ(p.user.closed, CloseReason::kProtocolError);
@@ -356,7 +407,7 @@ TEST_F(Engine, RecordsThatStayWithOpensslAreNoJobs) {
   speak(p, now_);
   ASSERT_TRUE(loop_until([&] { return p.user.open; }));
   ASSERT_EQ(stats().left_with_openssl.get(), 1u);
-  EXPECT_EQ(stats().engine_jobs.get(), 1u);
+  EXPECT_EQ(stats().engine_jobs.get(), kOperations);
   p.client.write("ping");
   p.tcp.deliver(p.client.output(), 1400, now_);
   EXPECT_EQ(p.user.received, "ping");

@@ -184,6 +184,7 @@ Client::Client(const Options& o) : context(SSL_CTX_new(TLS_client_method())) {
   SSL_set_ex_data(ssl.get(), client_index(), this);
   if (!o.server_name.empty()) SSL_set_tlsext_host_name(ssl.get(), o.server_name.c_str());
   if (!o.sigalgs.empty()) { EXPECT_EQ(SSL_set1_sigalgs_list(ssl.get(), o.sigalgs.c_str()), 1); }
+  if (!o.groups.empty()) { EXPECT_EQ(SSL_set1_groups_list(ssl.get(), o.groups.c_str()), 1); }
   if (!o.ciphers.empty()) { EXPECT_EQ(SSL_set_cipher_list(ssl.get(), o.ciphers.c_str()), 1); }
   if (!o.ciphersuites.empty()) { EXPECT_EQ(SSL_set_ciphersuites(ssl.get(), o.ciphersuites.c_str()), 1); }
   if (!o.alpn.empty()) {

@@ -90,6 +90,7 @@ class Client {
     std::string server_name, alpn;  ///< alpn in wire format.
     int min_version = 0, max_version = 0;
     std::string sigalgs, ciphers, ciphersuites;  ///< Suites up to TLS 1.2, and of 1.3.
+    std::string groups;
     SSL_SESSION* session = nullptr;
     bool asks_status = false;  ///< status_request (RFC 6066, 8).
     std::string certificate, key;  ///< PEM, shown when it is asked for; a chain, leaf first.

@@ -60,7 +60,7 @@ TEST(Bootstrap, every_field_arrives) {
       "management = { listen = \"[::1]:9000\"; tls = false; token_file = \"/etc/t\"; metrics_auth = false; "
       "certificate = \"/c\"; private_key = \"/k\"; };\n"
       "tls = { engine = \"qatengine\"; engine_commands = [ \"ENABLE_SW_FALLBACK\", \"SW_ALGO_BITMAP=0x1\" ]; "
-      "engine_jobs = 256; };\n"
+      "engine_algorithms = [ \"rsa\", \"x25519\" ]; engine_jobs = 256; };\n"
       "data_folder = \"/srv/sluice\";\n"
       "core_dumps = true;\n"
       "ocsp = { stapling = false; responder = \"http://127.0.0.1:8888/\"; proxy = \"socks5h://10.0.0.9:1080\"; };\n"
@@ -96,6 +96,7 @@ TEST(Bootstrap, every_field_arrives) {
   EXPECT_EQ(b.tls_engine.name, "qatengine");
   EXPECT_TRUE(b.core_dumps);
   EXPECT_THAT(b.tls_engine.commands, ElementsAre("ENABLE_SW_FALLBACK", "SW_ALGO_BITMAP=0x1"));
+  EXPECT_THAT(b.tls_engine.algorithms, ElementsAre(l7::tls::EngineAlgorithm::kRsa, l7::tls::EngineAlgorithm::kX25519));
   EXPECT_EQ(b.tls_engine.jobs, 256u);
   EXPECT_EQ(b.log.format, Bootstrap::LogFormat::kJson);
   EXPECT_EQ(b.log.access_log, "");
@@ -147,8 +148,17 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"engine_commands", with("tls = { engine = \"qatengine\"; engine_commands = [ \"=1\" ]; };"),
               "s.conf:3: tls.engine_commands[0]: expected a control command of the engine (\"NAME\", \"NAME=VALUE\"), "
               "not \"=1\""},
+        Wrong{"engine_algorithms", with("tls = { engine = \"qatengine\"; engine_algorithms = [ \"dsa\" ]; };"),
+              "s.conf:3: tls.engine_algorithms[0]: expected \"rsa\", \"ecdsa\" or \"x25519\", not \"dsa\""},
         Wrong{"no_engine", with("tls = { engine_jobs = 8; };"),
-              "s.conf:3: tls.engine_jobs: expected an engine as well"},
+              "s.conf:3: tls.engine_jobs: expected an engine or providers as well"},
+        Wrong{"properties", with("tls = { properties = \"?provider=base\"; };"),
+              "s.conf:3: tls.properties: expected providers as well"},
+        Wrong{"providers_and_engine", with("tls = { engine = \"qatengine\"; providers = [ \"base\" ]; };"),
+              "s.conf:3: tls.providers: expected no engine beside them"},
+        Wrong{"provider", with("tls = { providers = [ \"\" ]; };"),
+              "s.conf:3: tls.providers[0]: expected the name of an OpenSSL provider (\"qatprovider\"), or the absolute path of "
+              "one, not \"\""},
         Wrong{"no_device", port("name = \"a\"; addresses = [ \"10.0.0.1/8\" ];"),
               "s.conf:2: ports[0].device: is missing"},
         Wrong{"no_ports", kWorkers, "s.conf: ports: is missing"},
