@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The record layer of a connection that was taken over, from both sides of its AEAD: records that a client might seal,
-// whatever is in them, and bytes that nobody sealed. The first byte is the suite; then come steps of 4 bytes: what, and
-// three arguments; some take content behind them. What the server opens must be what was sealed, in order, and nothing
+// The record layer of a connection that was taken over, from both sides of its AEAD: records that its peer might seal,
+// whatever is in them, and bytes that nobody sealed. The first byte is the suite, and by its highest bit who is under test: our
+// server's end, or our client's end towards a backend. Then come steps of 4 bytes: what, and
+// three arguments; some take content behind them. What it opens must be what was sealed, in order, and nothing
 // else; what it seals must come out of the other end. At the end nothing may have leaked.
 #include <algorithm>
 #include <cstdio>
@@ -43,7 +44,7 @@ struct Input {
 
 class World {
  public:
-  explicit World(std::uint16_t suite) : link_(suite) {}
+  World(std::uint16_t suite, RecordLink::Under under) : link_(suite, under) {}
 
   void step(Input& in) {
     const std::uint8_t what = in.byte(), a = in.byte(), b = in.byte(), c = in.byte();
@@ -79,10 +80,10 @@ class World {
     require(sealed_.starts_with(link_.opened), "opened what was not sealed");
     require(r != Result::kNoBuffers, "no buffers");
     // What it answers takes a sequence number; the other end bears only so many warnings.
-    link_.client->queues.in.append(std::move(link_.server->queues.out));
+    link_.peer().queues.in.append(std::move(link_.tested().queues.out));
     BufChain nothing;
-    over_ = link_.client->records.open(nothing, 1) != Result::kNeedMore || r != Result::kNeedMore;
-    require(nothing.empty(), "the server sent data by itself");
+    over_ = link_.peer().records.open(nothing, 1) != Result::kNeedMore || r != Result::kNeedMore;
+    require(nothing.empty(), "it sent data by itself");
   }
   void key_update(std::uint8_t request, std::size_t segment) {
     const char message[] = {0x18, 0, 0, 1, static_cast<char>(request & 1)};
@@ -99,10 +100,10 @@ class World {
     const BufChain others = shared ? plain.share(0, plain.size(), sluice::test::buffers()) : BufChain();
     std::string back;
     while (!plain.empty()) {
-      if (link_.server->records.seal(plain, link_.now) != Result::kDone) return stop();
-      link_.client->queues.in.append(std::move(link_.server->queues.out));
+      if (link_.tested().records.seal(plain, link_.now) != Result::kDone) return stop();
+      link_.peer().queues.in.append(std::move(link_.tested().queues.out));
       BufChain opened;
-      require(link_.client->records.open(opened, 1 << 20) == Result::kNeedMore, "sealed what does not open");
+      require(link_.peer().records.open(opened, 1 << 20) == Result::kNeedMore, "sealed what does not open");
       back += opened.to_string();
     }
     require(back == pattern(n), "sealed something else");
@@ -122,7 +123,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::size_t before = sluice::test::free_buffers();
   {
     Input in{{reinterpret_cast<const char*>(data), size}};
-    World w(kSuites[in.byte() % std::size(kSuites)]);
+    const std::uint8_t first = in.byte();
+    World w(kSuites[(first & 0x7f) % std::size(kSuites)], (first & 0x80) != 0 ? RecordLink::Under::kClient : RecordLink::Under::kServer);
     for (int steps = 0; !in.rest.empty() && !w.over() && steps < 64; ++steps) w.step(in);
   }
   require(sluice::test::free_buffers() == before, "buffers leaked");

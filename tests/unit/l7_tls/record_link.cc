@@ -43,12 +43,12 @@ Direction direction(KeySchedule& schedule, const Suite& suite, std::uint8_t fill
 
 }  // namespace
 
-RecordLink::RecordLink(std::uint16_t id) : suite(*find_suite(id)) {
+RecordLink::RecordLink(std::uint16_t id, Under under) : suite(*find_suite(id)), under_(under) {
   const Direction up = direction(tools->schedule, suite, 1), down = direction(tools->schedule, suite, 2);
-  forger = up;
+  forger = under == Under::kServer ? up : down;
   tools->aead.admit(forger.key);
   server = std::make_unique<End>(*tools, RecordKeys{&suite, up, down});
-  client = std::make_unique<End>(*tools, RecordKeys{&suite, down, up});
+  client = std::make_unique<End>(*tools, RecordKeys{&suite, down, up, true});
 }
 
 std::string RecordLink::forge(ContentType type, std::string_view content) {
@@ -76,9 +76,9 @@ std::string RecordLink::seal(End& end, BufChain plain) {
 }
 
 Records::Result RecordLink::receive(std::string_view wire, std::size_t segment) {
-  server->queues.in.append(chain_of(wire, segment));
+  tested().queues.in.append(chain_of(wire, segment));
   BufChain plain;
-  const Records::Result r = server->records.open(plain, 1 << 20);
+  const Records::Result r = tested().records.open(plain, 1 << 20);
   opened += plain.to_string();
   return r;
 }
