@@ -26,11 +26,12 @@ bool show(SSL_CTX* c, const Certificate& certificate) {
   return SSL_CTX_use_cert_and_key(c, h.leaf.get(), h.key.get(), h.chain.get(), 1) == 1;
 }
 
-bool believe(SSL_CTX* c, const TrustStore& authorities) {
+bool believe(SSL_CTX* c, const TrustStore& authorities, int depth) {
   StorePtr store = make_store(authorities);
   if (!store || SSL_CTX_set0_verify_cert_store(c, store.get()) != 1) return false;
   store.release();
   SSL_CTX_set_verify(c, SSL_VERIFY_PEER, nullptr);
+  SSL_CTX_set_verify_depth(c, depth);
   return true;
 }
 
@@ -47,7 +48,7 @@ Result<SslCtxPtr> make_context(const BackendConfig& config, const TrustStore* au
   if (SSL_CTX_set_alpn_protos(c, reinterpret_cast<const unsigned char*>(alpn.data()), static_cast<unsigned>(alpn.size())) != 0)
     return failed("alpn");
   if (config.certificate && !show(c, *config.certificate)) return failed("certificate");
-  if (authorities != nullptr && !believe(c, *authorities)) return failed("authorities");
+  if (authorities != nullptr && !believe(c, *authorities, config.depth)) return failed("authorities");
   return made;
 }
 

@@ -19,6 +19,10 @@ struct BackendConfig {
   std::shared_ptr<const TrustStore> authorities;  ///< Null: system_trust_store().
   std::shared_ptr<const Certificate> certificate; ///< Shown to a backend that asks for one; null: none.
   Policy policy = default_policy();
+  int depth = kDefaultDepth;  ///< Intermediate certificates between the backend's and one that is believed.
+
+  /// Chains of public authorities have one or two, and one more where a new root was signed by an older one.
+  static constexpr int kDefaultDepth = 4;
 };
 
 /// Ready to begin handshakes: one SSL_CTX a worker, so that workers share no lock or counter. Immutable. For any number

@@ -102,12 +102,13 @@ class Compilation {
     const auto* authorities = tls.verify ? find(program_->authorities, tls.certificate_authority) : nullptr;
     const auto* certificate = find(program_->certificates, tls.certificate);
     const BackendParts parts{tls.verify, authorities == nullptr ? nullptr : *authorities,
-                             certificate == nullptr ? nullptr : *certificate, config::tls_policy_of(tls, config_).policy};
+                             certificate == nullptr ? nullptr : *certificate, config::tls_policy_of(tls, config_).policy,
+                             static_cast<int>(tls.verify_depth)};
     auto& context = program_->backend_contexts[parts];
     if (context != nullptr) return context;
     if (const auto* before = find(before_.backend_contexts, parts)) return context = *before;
     if (!errors_.empty()) return nullptr;  // What it would be made of is wrong already.
-    auto made = l7::tls::BackendContext::create({parts.verify, parts.authorities, parts.certificate, parts.policy}, input_.workers);
+    auto made = l7::tls::BackendContext::create({parts.verify, parts.authorities, parts.certificate, parts.policy, parts.depth}, input_.workers);
     if (made) return context = std::move(made).value();
     const Pointer kind_at = root_ / KindOf<config::ServerGroup>::kMember, at = kind_at / group, tls_at = at / "tls";
     const std::string& why = made.error().message;

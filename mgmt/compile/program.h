@@ -30,6 +30,7 @@ struct BackendParts {
   std::shared_ptr<const l7::tls::TrustStore> authorities;    ///< Null: those of the system, or not to be verified.
   std::shared_ptr<const l7::tls::Certificate> certificate;  ///< Null: none.
   l7::tls::Policy policy;
+  int depth = 0;
   friend auto operator<=>(const BackendParts&, const BackendParts&) = default;
 };
 

@@ -77,6 +77,7 @@ void check_tls(ErrorList& errors, const Pointer& at, const BackendTls& tls, cons
     check_reference(errors, at / "certificate_authority", config.certificate_authorities, tls.certificate_authority,
                     "certificate authority");
   }
+  check_range(errors, at / "verify_depth", tls.verify_depth, 0, 16);
   if (!tls.certificate.empty()) check_reference(errors, at / "certificate", config.certificates, tls.certificate, "certificate");
   // An address is no name (RFC 6066, 3); that of the member is verified when there is none.
   if (!tls.server_name.empty() && (!is_host_name(tls.server_name) || IpAddr::parse(tls.server_name)))

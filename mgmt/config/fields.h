@@ -210,6 +210,7 @@ template <class V, Of<BackendTls> X>
 void fields(V& v, X& x) {
   v.optional("verify", x.verify);
   v.optional("certificate_authority", x.certificate_authority);
+  v.optional("verify_depth", x.verify_depth);
   v.optional("server_name", x.server_name);
   v.optional("certificate", x.certificate);
   v.optional("policy", x.policy);

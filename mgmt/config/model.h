@@ -203,6 +203,7 @@ struct Stickiness {
 struct BackendTls {
   bool verify = true;                 ///< Authority, time and name of a member's certificate.
   std::string certificate_authority;  ///< id. Empty: those of the appliance's system.
+  std::uint32_t verify_depth = 4;     ///< Intermediate certificates between a member's and a certificate of the authority.
   std::string server_name;            ///< Sent as SNI and verified. Empty: none is sent, and the member's address is verified.
   std::string certificate;            ///< id, shown to a member that asks for one. Empty: none.
   std::string policy = "default";     ///< As a listener's tls_policy,

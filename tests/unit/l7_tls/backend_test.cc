@@ -242,6 +242,20 @@ TEST_P(BackendTrust, StrangersAndExpiredCertificatesAreRefused) {
   EXPECT_THAT(attempt(make_pem(named("web.test")), tls_to("web.test", ca_.certificate())), HasSubstr("self-signed certificate"));
 }
 
+TEST_P(BackendTrust, AChainIsAsLongAsItMayBe) {
+  const Authority middle("Middle", ca_), last("Last", middle);
+  PemPair pem = last.issue(named("web.test"));
+  pem.certificate += last.certificate() + middle.certificate();
+  BackendConfig config;
+  EXPECT_EQ(attempt(pem, tls_to("web.test", ca_.certificate(), config)), "fine") << "by default";
+  config.depth = 2;
+  EXPECT_EQ(attempt(pem, tls_to("web.test", ca_.certificate(), config)), "fine");
+  config.depth = 1;
+  EXPECT_THAT(attempt(pem, tls_to("web.test", ca_.certificate(), config)), HasSubstr("certificate chain too long"));
+  EXPECT_EQ(refused, 1u);
+  EXPECT_EQ(attempt(pem, tls_to("web.test", middle.certificate(), config)), "fine") << "one that is believed ends it";
+}
+
 TEST_P(BackendTrust, TheSystemsAuthoritiesDoNotKnowOurs) {
   const auto context = BackendContext::create({}, 1);
   ASSERT_TRUE(context.ok()) << context.error().message;

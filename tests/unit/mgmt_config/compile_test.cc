@@ -335,6 +335,10 @@ TEST_F(CompileTest, groups_with_the_same_settings_share_a_context_and_keep_it) {
   run(c);
   EXPECT_NE(tls("api"), before);
   EXPECT_EQ(tls("api")->context, before->context);
+  c.server_groups["api"].tls->verify_depth = 0;
+  run(c);
+  EXPECT_NE(tls("api")->context, before->context);
+  EXPECT_EQ(tls("shop")->context, before->context);
   c.certificate_authorities["ca"].certificates += test::make_pem("other.example").certificate;
   run(c);
   EXPECT_NE(tls("api")->context, before->context);

@@ -384,6 +384,8 @@ const Wrong kGroups[] = {
      "must not be there unless protocol is \"https\""},
     {"tls_authority", [](Config& c) { backend_tls(c).certificate_authority = "gone"; },
      "/server_groups/api/tls/certificate_authority", "no certificate authority has the id \"gone\""},
+    {"tls_verify_depth", [](Config& c) { backend_tls(c).verify_depth = 17; }, "/server_groups/api/tls/verify_depth",
+     "must be between 0 and 16"},
     {"tls_certificate", [](Config& c) { backend_tls(c).certificate = "gone"; }, "/server_groups/api/tls/certificate",
      "no certificate has the id \"gone\""},
     {"tls_server_name", [](Config& c) { backend_tls(c).server_name = "*.example"; }, "/server_groups/api/tls/server_name",
