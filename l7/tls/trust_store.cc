@@ -3,10 +3,13 @@
 
 #include <openssl/pem.h>
 
+#include <algorithm>
 #include <climits>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <limits>
+#include <map>
 #include <mutex>
 
 #include "l7/tls/trust_store_handles.h"
@@ -42,6 +45,23 @@ std::string wrong_signature(X509_CRL* crl, const std::vector<X509Ptr>& authoriti
   }
   ERR_clear_error();
   return issuer_known ? "its signature is not that of its authority" : "its authority is not among the certificates";
+}
+
+struct NameLess {
+  bool operator()(const X509_NAME* a, const X509_NAME* b) const { return X509_NAME_cmp(a, b) < 0; }
+};
+
+std::int64_t first_end(const std::vector<CrlPtr>& lists) {
+  constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
+  std::map<const X509_NAME*, std::int64_t, NameLess> ends;  // of the newest, by authority
+  for (const CrlPtr& x : lists) {
+    const ASN1_TIME* next = X509_CRL_get0_nextUpdate(x.get());
+    std::int64_t& end = ends[X509_CRL_get_issuer(x.get())];
+    end = std::max(end, next == nullptr ? kNever : unix_time(next));
+  }
+  std::int64_t first = kNever;
+  for (const auto& [issuer, end] : ends) first = std::min(first, end);
+  return first == kNever ? 0 : first;
 }
 
 template <class T, class Encode>
@@ -125,6 +145,7 @@ Result<std::shared_ptr<const TrustStore>> TrustStore::parse(std::string_view cer
   out->handles_->certificates = std::move(*certificates);
   out->handles_->revocations = std::move(*revocations);
   out->digest_ = digest_of(*out->handles_);
+  out->revocations_end_ = first_end(out->handles_->revocations);
   if (out->digest_.empty()) return Error{"certificates: " + take_error_text("out of memory")};
   return std::shared_ptr<const TrustStore>(std::move(out));
 }

@@ -23,6 +23,9 @@ class TrustStore {
   ~TrustStore();
   /// SHA-256 over all of it, as bytes: equal ones judge equally.
   const std::string& digest() const { return digest_; }
+  /// When a list of revoked certificates is out of date (its nextUpdate; the newest of each authority counts), after which its
+  /// authority's certificates are refused. The first of all, Unix seconds; 0: no list, or none that ends.
+  std::int64_t revocations_end() const { return revocations_end_; }
 
   struct Handles;  ///< OpenSSL objects; l7/tls only.
   const Handles& handles() const { return *handles_; }
@@ -30,6 +33,7 @@ class TrustStore {
  private:
   TrustStore();
   std::string digest_;
+  std::int64_t revocations_end_ = 0;
   std::unique_ptr<Handles> handles_;
 };
 

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "mgmt/rest/certificate_facts.h"
@@ -12,22 +11,19 @@
 namespace sluice::mgmt::daemon {
 namespace {
 
-constexpr std::int64_t kDay = 86400;  // seconds
-constexpr std::array<std::int64_t, 5> kSteps = {30 * kDay, 14 * kDay, 7 * kDay, kDay, 0};
-
-/// How many steps lie behind a certificate with that many seconds left.
-std::size_t steps_behind(std::int64_t left) {
-  return static_cast<std::size_t>(std::count_if(kSteps.begin(), kSteps.end(), [=](std::int64_t s) { return left <= s; }));
-}
-
 std::string span_text(std::int64_t seconds) {
   const auto counted = [](std::int64_t n, const char* unit) { return fmt::format("{} {}{}", n, unit, n == 1 ? "" : "s"); };
-  if (seconds >= 2 * kDay) return counted(seconds / kDay, "day");
-  if (seconds >= 3600) return counted(seconds / 3600, "hour");
+  if (seconds >= 2 * ExpiryWatch::kDay) return counted(seconds / ExpiryWatch::kDay, "day");
+  if (seconds >= ExpiryWatch::kHour) return counted(seconds / ExpiryWatch::kHour, "hour");
   return counted(seconds / 60, "minute");
 }
 
 }  // namespace
+
+/// How many steps lie behind one with that many seconds left.
+std::size_t ExpiryWatch::steps_behind(std::int64_t left) const {
+  return static_cast<std::size_t>(std::ranges::count_if(steps_, [=](std::int64_t s) { return left <= s; }));
+}
 
 std::vector<ExpiryWatch::Notice> ExpiryWatch::look(std::span<const CertificateExpiry> all, std::int64_t now) {
   std::vector<Notice> out;

@@ -65,13 +65,14 @@ void Housekeeper::look_at_certificates(std::int64_t now) {
   if (!due) return;
   revision_ = revision;
   looked_at_ = now;
-  for (ExpiryWatch::Notice& n : expiry_.look(engine_.certificate_expiries(), now)) {
-    if (n.expired) {
-      spdlog::error("certificate {} {}", n.certificate, n.message);
-    } else {
-      spdlog::warn("certificate {} {}", n.certificate, n.message);
-    }
-    events_.add(n.expired ? "certificate_expired" : "certificate_expiring", std::move(n.certificate), std::move(n.message));
+  tell(expiry_.look(engine_.certificate_expiries(), now), "certificate", "certificate");
+  tell(revocations_.look(engine_.revocation_expiries(), now), "list of revoked certificates of authority", "revocation_list");
+}
+
+void Housekeeper::tell(std::vector<ExpiryWatch::Notice> notices, const char* what, const std::string& event) {
+  for (ExpiryWatch::Notice& n : notices) {
+    spdlog::log(n.expired ? spdlog::level::err : spdlog::level::warn, "{} {} {}", what, n.certificate, n.message);
+    events_.add(event + (n.expired ? "_expired" : "_expiring"), std::move(n.certificate), std::move(n.message));
   }
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "mgmt/daemon/engine_watch.h"
 #include "mgmt/daemon/expiry_watch.h"
@@ -16,8 +17,8 @@
 
 namespace sluice::mgmt::daemon {
 
-/// The thread for what the clock brings about: certificates that come near their end, and a TLS engine that fails, become log
-/// lines and events; keys of session tickets are rotated.
+/// The thread for what the clock brings about: certificates and lists of revoked ones that come near their end, and a TLS engine that fails,
+/// become log lines and events; keys of session tickets are rotated.
 class Housekeeper {
  public:
   Housekeeper(Engine& engine, rest::EventLog& events) : engine_(engine), events_(events) {}
@@ -37,12 +38,13 @@ class Housekeeper {
  private:
   void loop();
   void look_at_certificates(std::int64_t now);
+  void tell(std::vector<ExpiryWatch::Notice> notices, const char* what, const std::string& event);
   void rotate_ticket_keys(std::int64_t now);
   void look_at_tls_engine(std::int64_t now);
 
   Engine& engine_;
   rest::EventLog& events_;
-  ExpiryWatch expiry_;
+  ExpiryWatch expiry_, revocations_{ExpiryWatch::kRevocations};
   EngineWatch engine_watch_;
   std::string tls_engine_;
   std::function<TlsEngineState()> tls_engine_state_;  ///< Empty: there is none.

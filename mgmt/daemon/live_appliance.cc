@@ -173,6 +173,11 @@ void LiveAppliance::visit_management(MetricSink& sink) const {
                "Until the certificate's notAfter; negative afterwards.", metric_label("certificate", c.id),
                static_cast<double>(c.not_after - now));
   }
+  for (const CertificateExpiry& c : engine_.revocation_expiries()) {
+    sink.gauge("sluice_revocation_list_expires_in_seconds",
+               "Until the first nextUpdate of a certificate authority's lists of revoked certificates; negative afterwards.",
+               metric_label("certificate_authority", c.id), static_cast<double>(c.not_after - now));
+  }
   visit_ocsp(sink, now);
 }
 

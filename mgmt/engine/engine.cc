@@ -65,6 +65,7 @@ class EngineImpl final : public Engine {
   Status set_ticket_keys(const std::vector<TicketSecret>& secrets, const ApplyOptions& options) override;
   Status rotate_ticket_keys(std::int64_t now) override;
   std::vector<CertificateExpiry> certificate_expiries() const override;
+  std::vector<CertificateExpiry> revocation_expiries() const override;
   std::vector<RunningCertificate> certificates() const override;
   void set_staples(std::shared_ptr<const l7::tls::Staples> staples) override;
   std::optional<l7::MeterSlot> meter_of_load_balancer(const std::string& id) const override;
@@ -375,6 +376,16 @@ std::vector<CertificateExpiry> EngineImpl::certificate_expiries() const {
   if (!now->program) return out;
   out.reserve(now->program->certificates.size());
   for (const auto& [id, certificate] : now->program->certificates) out.push_back({id, certificate->not_after()});
+  return out;
+}
+
+std::vector<CertificateExpiry> EngineImpl::revocation_expiries() const {
+  const auto now = state();
+  std::vector<CertificateExpiry> out;
+  if (!now->program) return out;
+  for (const auto& [id, authority] : now->program->authorities) {
+    if (authority->revocations_end() != 0) out.push_back({id, authority->revocations_end()});
+  }
   return out;
 }
 

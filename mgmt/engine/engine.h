@@ -121,6 +121,8 @@ class Engine {
 
   /// Of all certificates that run, by id. Nothing is parsed for it.
   virtual std::vector<CertificateExpiry> certificate_expiries() const = 0;
+  /// The same of certificate authorities' lists of revoked certificates, by the authority's id; those with lists alone.
+  virtual std::vector<CertificateExpiry> revocation_expiries() const = 0;
   virtual std::vector<RunningCertificate> certificates() const = 0;
   /// Published at once, and with each later revision. Not part of any: it changes without anybody's doing.
   virtual void set_staples(std::shared_ptr<const l7::tls::Staples> staples) = 0;

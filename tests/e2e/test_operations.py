@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.lab import BACKENDS, VIP4, Lab, basic_config, run, wait_for
-from tests.support.pki import Certificate
+from tests.support.pki import Authority, Certificate
 
 pytestmark = pytest.mark.sanitizer
 
@@ -223,6 +223,22 @@ def test_no_core_dump_has_its_keys_unless_it_is_asked_for():
             resource.setrlimit(resource.RLIMIT_CORE, before)
         assert core_limit(lab.sluiced)[0] == "4096"
         assert lab.stop() == 0
+
+
+def test_a_list_of_revoked_certificates_near_its_end_is_told_of_in_events_log_and_metrics(ops):
+    authority = Authority(ops.folder, "staff")
+    authority.list_until(hours=20)
+    last = ops.api.ok("GET", "/api/v1/events")["last"]
+    ops.api.ok("PUT", "/api/v1/certificate-authorities/staff", authority.resource())
+
+    def told():
+        return [e for e in ops.api.ok("GET", f"/api/v1/events?after={last}")["items"] if e["type"] == "revocation_list_expiring"]
+    wait_for(told, 10, "the event")
+    assert [e["subject"] for e in told()] == ["staff"]
+    left = re.search(r"expires in (20|19) hours, at ", told()[0]["message"])
+    assert left and f"list of revoked certificates of authority staff {left[0]}" in ops.log_text()
+    assert 19 * 3600 < ops.api.metric("sluice_revocation_list_expires_in_seconds", certificate_authority="staff") <= 20 * 3600
+    ops.api.ok("DELETE", "/api/v1/certificate-authorities/staff")
 
 
 def test_huge_pages_are_used_when_they_are_there():

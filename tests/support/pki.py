@@ -63,9 +63,13 @@ class Authority:
                 self.folder / f"{name}.pem")
         self._list()
 
-    def _list(self):
-        openssl("ca", "-config", self.config, "-cert", self.base / "ca.pem", "-keyfile", self.base / "ca.key", "-gencrl", "-out",
-                self.base / "crl.pem")
+    def list_until(self, hours):
+        """A fresh CRL that ends then."""
+        self._list("-crlhours", hours)
+
+    def _list(self, *more):
+        openssl("ca", "-config", self.config, "-cert", self.base / "ca.pem", "-keyfile", self.base / "ca.key", "-gencrl", *more,
+                "-out", self.base / "crl.pem")
 
     def start_responder(self, netns, port, minutes=1):
         """`openssl ocsp` in that namespace, for all that was issued; its answers are good for so long."""

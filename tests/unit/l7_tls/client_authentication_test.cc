@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <ctime>
 
 #include "tests/unit/l7_tls/harness.h"
 #include "tests/unit/l7_tls/test_certificates.h"
@@ -192,6 +193,21 @@ TEST_P(Clients, RevokedOnesAreRefusedAndOthersAreNot) {
   const Outcome stale = connect(context(Mode::kRequired, root_.revoke({}, -60)), root_.issue({.common_name = "bob"}, 19));
   EXPECT_FALSE(stale.open) << "a list that is out of date says nothing";
   EXPECT_THAT(stale.error, HasSubstr("CRL has expired"));
+}
+
+TEST(TrustStore, KnowsWhenTheFirstOfItsListsEndsAndTheNewestOfAnAuthorityCounts) {
+  const Authority one("One CA"), other("Other CA");
+  const auto ends_in = [&](const std::string& lists) {
+    const auto made = TrustStore::parse(one.certificate() + other.certificate(), lists);
+    EXPECT_TRUE(made.ok());
+    const std::int64_t end = (*made)->revocations_end();
+    return end == 0 ? 0 : (end - std::time(nullptr) + 1800) / 3600;  // hours
+  };
+  EXPECT_EQ(ends_in(""), 0);
+  EXPECT_EQ(ends_in(one.revoke({}, 5 * 3600)), 5);
+  EXPECT_EQ(ends_in(one.revoke({}, 5 * 3600) + other.revoke({}, 3 * 3600)), 3);
+  EXPECT_EQ(ends_in(one.revoke({}, 2 * 3600) + one.revoke({}, 9 * 3600) + other.revoke({}, 20 * 3600)), 9);
+  EXPECT_LT(ends_in(one.revoke({}, -7 * 3600)), 0) << "it is over";
 }
 
 TEST_P(Clients, KeepTheirVerdictOverAResumption) {

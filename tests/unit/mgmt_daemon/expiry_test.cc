@@ -36,6 +36,19 @@ TEST(ExpiryWatch, each_step_is_told_once_and_the_end_as_such) {
   }
 }
 
+TEST(ExpiryWatch, lists_of_revoked_certificates_have_steps_of_their_own) {
+  ExpiryWatch watch(ExpiryWatch::kRevocations);
+  const std::vector<CertificateExpiry> one = {{"staff", kNow + 30 * kDay}};
+  std::vector<std::int64_t> left;  // minutes
+  for (std::int64_t t = kNow; t <= kNow + 31 * kDay; t += 60) {
+    for (const auto& n : watch.look(one, t)) {
+      EXPECT_EQ(n.expired, t == kNow + 30 * kDay);
+      left.push_back((kNow + 30 * kDay - t) / 60);
+    }
+  }
+  EXPECT_THAT(left, testing::ElementsAre(24 * 60, 60, 0));
+}
+
 TEST(ExpiryWatch, what_is_first_seen_late_is_told_of_once_at_once) {
   ExpiryWatch watch;
   const std::vector<CertificateExpiry> some = {{"far", kNow + 31 * kDay}, {"gone", kNow - 1}, {"near", kNow + 5 * kDay}};
