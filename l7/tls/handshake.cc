@@ -37,10 +37,15 @@ void Handshake::begin(SSL_CTX* context) {
 }
 
 Handshake::Handshake(SSL_CTX* context, CipherQueues& queues, const TicketSource& tickets, const StapleSource& staples,
-                     std::unique_ptr<AsyncJob> job)
+                     std::unique_ptr<AsyncJob> job, const EarlyDataSource* early)
     : queues_(queues), job_(std::move(job)), server_(true) {
   begin(context);
   if (ssl_ == nullptr) return;
+  if (early != nullptr) {
+    use_early_data(ssl_.get(), *early);
+    early_room_ = queues.buffers.alloc();
+    reads_early_ = static_cast<bool>(early_room_);  // or else it is refused
+  }
   SSL_set_accept_state(ssl_.get());
   use_tickets(ssl_.get(), tickets);
   use_staples(ssl_.get(), staples);
@@ -58,15 +63,49 @@ Handshake::Handshake(SSL_CTX* context, CipherQueues& queues, const BackendTls& b
   }
 }
 
+/// As SSL_do_handshake.
+int Handshake::go_on() {
+  if (reads_early_) {
+    if (const int r = read_early(); r != 1) return r;
+  }
+  return SSL_do_handshake(ssl_.get());
+}
+
+/// Our part of the handshake up to Finished, and all early data behind the ClientHello. 1: the rest is a handshake as others.
+int Handshake::read_early() {
+  for (;;) {
+    if (!early_room_ || early_room_.tailroom() == 0) {
+      if (early_room_) early_.push_back(std::move(early_room_));
+      early_room_ = queues_.buffers.alloc();
+      starved_ = !early_room_;
+      if (starved_) return -1;
+    }
+    std::size_t got = 0;
+    switch (SSL_read_early_data(ssl_.get(), early_room_.data() + early_room_.size(), early_room_.tailroom(), &got)) {
+      case SSL_READ_EARLY_DATA_SUCCESS: early_room_.append(got); break;
+      case SSL_READ_EARLY_DATA_FINISH:
+        reads_early_ = false;
+        if (early_room_.size() == 0) early_room_.reset();
+        return 1;
+      default: return -1;
+    }
+  }
+}
+
+BufChain Handshake::take_early() {
+  if (early_room_ && early_room_.size() != 0) early_.push_back(std::move(early_room_));
+  return std::move(early_);
+}
+
 /// False: paused.
 bool Handshake::do_handshake(int& result) {
   const OperationsScope scope(job_ == nullptr ? nullptr : &job_->jobs());
-  result = SSL_do_handshake(ssl_.get());
+  result = go_on();
   if (job_ == nullptr) return true;
   if (SSL_want_async_job(ssl_.get())) {  // no stack for it
     ERR_clear_error();
     SSL_clear_mode(ssl_.get(), SSL_MODE_ASYNC);
-    result = SSL_do_handshake(ssl_.get());
+    result = go_on();
   }
   paused_ = SSL_waiting_for_async(ssl_.get()) == 1;
   int status = ASYNC_STATUS_OK;
@@ -78,27 +117,33 @@ Handshake::Result Handshake::step() {
   ERR_clear_error();
   const OSSL_HANDSHAKE_STATE before = SSL_get_state(ssl_.get());
   int r = 0;
+  starved_ = false;
   if (!do_handshake(r)) {
     stands_still_ = false;
     return Result::kPaused;
   }
-  const int error = r == 1 ? SSL_ERROR_NONE : SSL_get_error(ssl_.get(), r);
-  Result out = Result::kFailed;
-  if (r == 1) {
-    out = Result::kDone;
-  } else if (error == SSL_ERROR_WANT_READ) {
-    out = Result::kNeedMore;
-  } else if (error == SSL_ERROR_WANT_WRITE && queues_.out_of_buffers) {
-    out = Result::kNoBuffers;
-  } else {
-    peer_refused_ = peer_was_refused(ssl_.get());
-    error_ = take_error_text("handshake failed");
-    if (const long why = SSL_get_verify_result(ssl_.get()); peer_refused_ && why != X509_V_OK)
-      error_.append(": ").append(X509_verify_cert_error_string(why));
+  const Result out = outcome(r);
+  starved_ = out == Result::kNoBuffers;
+  if (out == Result::kNeedMore && !early_accepted_ && SSL_get_early_data_status(ssl_.get()) == SSL_EARLY_DATA_ACCEPTED) {
+    early_accepted_ = true;  // it reads on only when all that it had to send is sent
+    SSL_clear_mode(ssl_.get(), SSL_MODE_ASYNC);
   }
   stands_still_ = out == Result::kNeedMore && SSL_get_state(ssl_.get()) == before;
   ERR_clear_error();
   return out;
+}
+
+Handshake::Result Handshake::outcome(int returned) {
+  if (returned == 1) return Result::kDone;
+  if (starved_) return Result::kNoBuffers;
+  const int error = SSL_get_error(ssl_.get(), returned);
+  if (error == SSL_ERROR_WANT_READ) return Result::kNeedMore;
+  if (error == SSL_ERROR_WANT_WRITE && queues_.out_of_buffers) return Result::kNoBuffers;
+  peer_refused_ = peer_was_refused(ssl_.get());
+  error_ = take_error_text("handshake failed");
+  if (const long why = SSL_get_verify_result(ssl_.get()); peer_refused_ && why != X509_V_OK)
+    error_.append(": ").append(X509_verify_cert_error_string(why));
+  return Result::kFailed;
 }
 
 SslPtr Handshake::share_ssl() {
@@ -114,7 +159,7 @@ SslPtr Handshake::take_ssl() {
 
 SessionInfo describe(const SSL* ssl) {
   SessionInfo out;
-  if (ssl == nullptr || SSL_is_init_finished(ssl) == 0) return out;
+  if (ssl == nullptr || (SSL_is_init_finished(ssl) == 0 && SSL_get_early_data_status(ssl) != SSL_EARLY_DATA_ACCEPTED)) return out;
   out.version = SSL_get_version(ssl);
   out.cipher = SSL_CIPHER_get_name(SSL_get_current_cipher(ssl));
   if (const char* name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name); name != nullptr) out.server_name = name;

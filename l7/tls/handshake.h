@@ -9,6 +9,7 @@
 #include "l7/tls/async_jobs.h"
 #include "l7/tls/backend_context.h"
 #include "l7/tls/chain_bio.h"
+#include "l7/tls/early_data.h"
 #include "l7/tls/status_request.h"
 #include "l7/tls/takeover.h"
 #include "l7/tls/ticket_sealer.h"
@@ -29,9 +30,9 @@ class Handshake {
   };
 
   /// The server's. `context`: SSL_CTX. `tickets` and `staples` outlive the SSL. `job`: null: no
-  /// engine. Check ready(): false when out of memory.
+  /// engine. `early`: null: no early data. Check ready(): false when out of memory.
   Handshake(SSL_CTX* context, CipherQueues& queues, const TicketSource& tickets, const StapleSource& staples,
-            std::unique_ptr<AsyncJob> job = nullptr);
+            std::unique_ptr<AsyncJob> job = nullptr, const EarlyDataSource* early = nullptr);
   /// The client's, to the server at `address`. `resume`: null: a full handshake.
   Handshake(SSL_CTX* context, CipherQueues& queues, const BackendTls& backend, const IpAddr& address, SSL_SESSION* resume);
   bool ready() const { return ssl_ != nullptr; }
@@ -43,6 +44,12 @@ class Handshake {
   bool stands_still() const { return stands_still_; }
   /// The last step ended in kPaused.
   bool paused() const { return paused_; }
+  /// After kNeedMore: early data was accepted, and ours has been sent. The SSL may seal from now on.
+  bool early_accepted() const { return early_accepted_; }
+  /// What has come of it since the last call. At most kMaxEarlyData altogether.
+  BufChain take_early();
+  /// The last step ended in kNoBuffers: a message of its own may be halfway sent.
+  bool starved() const { return starved_; }
   const std::string& error() const { return error_; }
   /// After kFailed: for the peer's certificate, or its lack.
   bool peer_refused() const { return peer_refused_; }
@@ -57,13 +64,21 @@ class Handshake {
  private:
   void begin(SSL_CTX* context);
   bool do_handshake(int& result);
+  int go_on();
+  int read_early();
+  Result outcome(int returned);
 
   CipherQueues& queues_;
   SecretTap tap_;
   std::unique_ptr<AsyncJob> job_;  ///< Outlives `ssl_`.
   SslPtr ssl_;
   std::string error_;
+  BufChain early_;
+  Buf early_room_;  ///< While reads_early_: what comes next goes here. There at each step that may end a pause.
   const bool server_;
+  bool reads_early_ = false;  ///< Until its end, or it is known that there is none.
+  bool early_accepted_ = false;
+  bool starved_ = false;
   bool peer_refused_ = false;
   bool stands_still_ = false;
   bool paused_ = false;

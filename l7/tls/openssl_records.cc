@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "l7/tls/record_format.h"
+#include "l7/tls/own_records.h"
 
 namespace sluice::l7::tls {
 
@@ -71,7 +71,9 @@ Records::Result OpensslRecords::open(BufChain& plain, std::size_t limit) {
 }
 
 Records::Result OpensslRecords::seal(BufChain& plain, Instant) {
-  const std::size_t n = repeat_ > 0 ? repeat_ : std::min(plain.size(), kMaxRecord);
+  const bool early = reading_ == Reading::kNotYet;
+  // As OwnRecords: a packet each, as long as TCP's window is small.
+  const std::size_t n = repeat_ > 0 ? repeat_ : std::min(plain.size(), early ? kSmallRecord : kMaxRecord);
   std::span<const std::uint8_t> from = BufChain::view(plain.front());
   if (from.size() < n) {
     plain.copy_out(0, std::span(tools_.scratch).first(n));
@@ -79,7 +81,7 @@ Records::Result OpensslRecords::seal(BufChain& plain, Instant) {
   }
   ERR_clear_error();
   std::size_t written = 0;
-  const int r = SSL_write_ex(ssl_.get(), from.data(), n, &written);
+  const int r = (early ? SSL_write_early_data : SSL_write_ex)(ssl_.get(), from.data(), n, &written);
   if (r == 1) {
     repeat_ = 0;
     plain.drop_front(written);

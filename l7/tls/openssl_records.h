@@ -14,6 +14,7 @@ class OpensslRecords final : public Records {
   enum class Reading {
     kFreely,
     kWholeRecords,  ///< One by one, so that OpenSSL never holds a part of one that it does not tell of.
+    kNotYet,        ///< Until the handshake is complete, of which a server has sent its part: sealing only.
   };
 
   OpensslRecords(CipherQueues& queues, SslPtr ssl, RecordTools& tools, Reading reading = Reading::kFreely)
@@ -24,6 +25,8 @@ class OpensslRecords final : public Records {
   Result seal(BufChain& plain, Instant now) override;
   Result close() override;
 
+  /// seal() has to be repeated before the SSL may send anything else.
+  bool owes_record() const { return repeat_ != 0; }
   /// kWholeRecords: nothing of what came or goes is in the SSL, so that another may go on.
   bool at_rest() const {
     return repeat_ == 0 && !close_sent_ && SSL_pending(ssl_.get()) == 0 && SSL_in_init(ssl_.get()) == 0;

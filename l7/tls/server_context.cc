@@ -8,6 +8,7 @@
 #include "l7/tls/certificate_table.h"
 #include "l7/tls/client_verifier.h"
 #include "l7/tls/crypto_engine.h"
+#include "l7/tls/early_data.h"
 #include "l7/tls/ssl_context.h"
 #include "l7/tls/status_request.h"
 #include "l7/tls/ticket_sealer.h"
@@ -77,6 +78,7 @@ struct ServerContext::Impl {
   std::string alpn;
   std::vector<SslCtxPtr> contexts;  ///< By worker.
   bool keeps_client_certificates = false;
+  bool early_data = false;
 
   Result<SslCtxPtr> make_context(const ServerConfig& config);
 };
@@ -102,6 +104,7 @@ Result<SslCtxPtr> ServerContext::Impl::make_context(const ServerConfig& config) 
   SSL_CTX_set_tlsext_servername_callback(c, accept_server_name);
   SSL_CTX_set_tlsext_status_cb(c, answer_status_request);
   SSL_CTX_set_alpn_select_cb(c, select_alpn, &alpn);
+  if (early_data) offer_early_data(c);
   return made;
 }
 
@@ -114,6 +117,7 @@ Result<std::shared_ptr<const ServerContext>> ServerContext::create(const ServerC
   impl->alpn = alpn_wire(config.alpn);
   if (impl->alpn.empty() != config.alpn.empty()) return Error{"alpn: a protocol name has 1 to 255 bytes"};
   impl->keeps_client_certificates = config.clients.keep_certificate;
+  impl->early_data = config.early_data && config.clients.mode == ClientAuthentication::Mode::kOff;
 
   const auto& fallback = config.default_certificate ? config.default_certificate : fake_certificate();
   if (fallback == nullptr) return Error{"TLS context: the fake certificate could not be made"};
@@ -144,5 +148,6 @@ void* ServerContext::context(WorkerId worker) const {
 }
 
 bool ServerContext::keeps_client_certificates() const { return impl_->keeps_client_certificates; }
+bool ServerContext::early_data() const { return impl_->early_data; }
 
 }  // namespace sluice::l7::tls

@@ -35,6 +35,9 @@ struct ServerConfig {
   std::vector<OfferedCertificate> certificates;  ///< By names: exact, then wildcard; the first one for a name stays.
   Policy policy = default_policy();
   ClientAuthentication clients;
+  /// Of clients that resume a session (0-RTT). Never where `clients` show certificates: it is not theirs until they have
+  /// finished their handshake.
+  bool early_data = false;
   std::vector<std::string> alpn = {"http/1.1"};  ///< In our order of preference.
 };
 
@@ -47,6 +50,8 @@ class ServerContext {
   void* context(WorkerId worker) const;
   /// A client's certificate is told as a whole.
   bool keeps_client_certificates() const;
+  /// Early data may be taken.
+  bool early_data() const;
 
  private:
   struct Impl;

@@ -58,7 +58,7 @@ void Session::on_peer_closed(Instant now) {
 
 void Session::receive(Instant now) {
   if (state_ == State::kFirstBytes) look_at_first_bytes(now);
-  if (state_ == State::kHandshake) wait_for_turn(now);
+  if (state_ == State::kHandshake || state_ == State::kEarly) wait_for_turn(now);
   read_on(now);
 }
 
@@ -121,9 +121,15 @@ void Session::refuse(Instant now) {
 }
 
 void Session::shake_hands(Instant now) {
+  if (owes_record()) seal(1, now);
+  if (owes_record()) return host_.retry(*this, now);  // OpenSSL can send nothing else before
   const Handshake::Result r = handshake_->step();
+  BufChain early;
   switch (r) {
-    case Handshake::Result::kDone: return opened(now);
+    case Handshake::Result::kDone:
+      early = handshake_->take_early();
+      opened(now);
+      break;
     case Handshake::Result::kFailed:
       if (handshake_->peer_refused()) counts_.peers_refused.add();
       if (at_client()) host_.sessions.forget(cache_key());
@@ -131,20 +137,44 @@ void Session::shake_hands(Instant now) {
     case Handshake::Result::kNoBuffers: host_.retry(*this, now); break;
     case Handshake::Result::kNeedMore:
       if (fin_received_) return fail_handshake("connection closed in the handshake", now);
+      if (!handshake_->early_accepted()) break;
+      early = handshake_->take_early();
+      if (state_ == State::kHandshake) opened_early(now);
       break;
     case Handshake::Result::kPaused: break;
   }
   push(now);
+  deliver_early(std::move(early), now);
 }
 
 void Session::opened(Instant now) {
   deadline_.disarm();
+  const bool told = state_ == State::kEarly;
+  if (!told) note_agreed();
   start_records();
   state_ = State::kOpen;
   (info_.resumed ? counts_.handshakes_resumed : counts_.handshakes).add();
   push(now);
   if (!plain_out_.empty() || shut_) host_.schedule(*this, now);
+  told ? user_->on_writable(now) : user_->on_open(now);
+}
+
+/// The user may answer early data before the client's Finished has come (RFC 8446, 2.3); OpenSSL seals until then.
+void Session::opened_early(Instant now) {
+  note_agreed();
+  constexpr auto kReading = OpensslRecords::Reading::kNotYet;
+  records_ = &kinds_.emplace<OpensslRecords>(queues_, handshake_->share_ssl(), host_.tools, kReading);
+  state_ = State::kEarly;
+  push(now);
   user_->on_open(now);
+}
+
+void Session::deliver_early(BufChain data, Instant now) {
+  if (data.empty() || (state_ != State::kEarly && state_ != State::kOpen)) return;
+  unconsumed_ += data.size();
+  early_left_ += static_cast<std::uint16_t>(data.size());
+  credit(now);
+  user_->on_data(std::move(data), now);
 }
 
 void Session::read(Instant now) {
@@ -200,6 +230,7 @@ void Session::credit(Instant now) {
 
 void Session::consumed(std::size_t n, Instant now) {
   unconsumed_ -= std::min(n, unconsumed_);
+  early_left_ -= static_cast<std::uint16_t>(std::min<std::size_t>(n, early_left_));
   credit(now);
   if (held_ && unconsumed_ <= kMaxUnconsumed / 2) host_.schedule(*this, now);
 }
@@ -236,7 +267,8 @@ void Session::shutdown(Instant now) {
 
 /// Seals as long as `at_least` bytes wait and the stream below has room. Calls no event.
 void Session::seal(std::size_t at_least, Instant now) {
-  if (state_ != State::kOpen || below_ == nullptr || close_sent_ || seal_failed_) return;
+  if (!user_is_open() || below_ == nullptr || close_sent_ || seal_failed_) return;
+  if (state_ == State::kEarly && handshake_->starved()) return;
   while (!plain_out_.empty() && plain_out_.size() >= at_least && below_->send_space() > queues_.out.size()) {
     sealed_ += plain_out_.size();
     const Records::Result r = records_->seal(plain_out_, now);
@@ -274,7 +306,7 @@ void Session::write(Instant now) {
 }
 
 bool Session::tell_writable(Instant now) {
-  if (state_ != State::kOpen || shut_) return false;
+  if (!user_is_open() || shut_) return false;
   const std::size_t space = send_space();
   if (!blocked_ || space == 0) {
     // Records are longer than what they carry: it may be full without the user having filled it.
@@ -295,7 +327,7 @@ void Session::on_writable(Instant now) {
 
 void Session::run(Instant now) {
   Scope scope(*this);
-  if (seal_failed_ && state_ == State::kOpen) {
+  if (seal_failed_ && user_is_open()) {
     counts_.records_failed.add();
     return fail(records_->error(), CloseReason::kProtocolError, now);
   }
@@ -322,9 +354,10 @@ void Session::on_closed(CloseReason reason, Instant now) {
     case State::kConnecting: return finish(reason, now);
     case State::kFirstBytes:
     case State::kHandshake:
+    case State::kEarly:
       if (reason == CloseReason::kNormal) reason = CloseReason::kProtocolError;
       error_ = "connection closed in the handshake";
-      if (state_ == State::kHandshake) counts_.handshakes_failed.add();
+      if (state_ != State::kFirstBytes) counts_.handshakes_failed.add();
       return finish(reason, now);
     case State::kOpen:
       if (reason != CloseReason::kNormal) return finish(reason, now);

@@ -48,19 +48,20 @@ struct SessionHost {
   RecordTools tools;
   SessionCache sessions;  ///< With backends.
   TicketSource tickets{nullptr, &stats.tickets_unknown};
+  EarlyDataSource early{nullptr, &stats.early_data_replayed, &stats.early_data_crowded_out, &stats.early_data_too_soon};
   StapleSource staples{nullptr, &stats.statuses_stapled, &stats.statuses_missing};
 };
 
 /// One connection: the plaintext stream of its user, and the user of the stream below. The server's end begins with
-/// kFirstBytes, the client's with kConnecting.
+/// kFirstBytes, the client's with kConnecting. kEarly: early data was accepted, and the user is open already.
 ///
 ///   kConnecting
 ///        |     open below
-///        +----------------+
-///            first byte   v        handshake done            user told the end,
+///        +----------------+    +---> kEarly ---+
+///            first byte   v    |               v             user told the end,
 ///   kFirstBytes ----> kHandshake ------------------> kOpen   alert on its way
-///        |                |                            |          |
-///        | plain HTTP     | failed                     | bad record
+///        |                |        handshake done      |          |
+///        | plain HTTP     | failed (kEarly, too)       | bad record
 ///        +----------------+----------------------------+----> kLingering ----> kDead
 ///        +----------------+----- closed below, abort() -+--------------------->
 ///
@@ -87,6 +88,8 @@ class Session final : public TlsStream, public l4::StreamEvents {
   SessionInfo session() const override { return info_; }
   std::string_view last_error() const override { return error_; }
   bool truncated() const override { return truncated_; }
+  bool early() const override { return early_left_ != 0; }
+  bool handshake_complete() const override { return state_ >= State::kOpen; }
 
   // StreamEvents, of the stream below.
   void on_open(Instant now) override;
@@ -112,7 +115,7 @@ class Session final : public TlsStream, public l4::StreamEvents {
   SessionLink in_queue{this};
 
  private:
-  enum class State : std::uint8_t { kConnecting, kFirstBytes, kHandshake, kOpen, kLingering, kDead };
+  enum class State : std::uint8_t { kConnecting, kFirstBytes, kHandshake, kEarly, kOpen, kLingering, kDead };
   class Scope;
 
   // Upwards.
@@ -123,13 +126,21 @@ class Session final : public TlsStream, public l4::StreamEvents {
   void shake_hands(Instant now);
   void refuse(Instant now);
   void opened(Instant now);
+  void opened_early(Instant now);
+  void deliver_early(BufChain data, Instant now);
   void read(Instant now);
   void peer_closed(Instant now);
   void credit(Instant now);
+  bool user_is_open() const { return state_ == State::kEarly || state_ == State::kOpen; }
+  bool owes_record() const {
+    const auto* theirs = std::get_if<OpensslRecords>(&kinds_);
+    return state_ == State::kEarly && theirs->owes_record();
+  }
   // session_start.cc
   bool at_client() const { return backend_ != nullptr; }
   SessionCache::Key cache_key() const { return {backend_->context->serial(), flow_.remote, backend_->server_name}; }
   std::unique_ptr<Handshake> begin_handshake();
+  void note_agreed();
   void start_records();
   void choose_records();
   void keep_session();
@@ -170,6 +181,7 @@ class Session final : public TlsStream, public l4::StreamEvents {
   std::string error_;
 
   const WorkerId worker_;
+  std::uint16_t early_left_ = 0;  ///< Of unconsumed_, at its front: early data.
   State state_ = State::kFirstBytes;
   std::uint8_t depth_ = 0;        ///< Scopes open.
   bool fin_received_ = false;     ///< From the stream below.
@@ -177,10 +189,11 @@ class Session final : public TlsStream, public l4::StreamEvents {
   bool truncated_ = false;        ///< Without close_notify.
   bool shut_ = false;             ///< shutdown() was called.
   bool close_sent_ = false;       ///< close_notify and FIN are below.
-  bool held_ = false;             ///< Reading waits for consumed().
-  bool partial_ = false;          ///< All that waits in `in` is part of a record.
-  bool blocked_ = false;          ///< send_space() was 0; the user waits for on_writable.
-  bool seal_failed_ = false;      ///< Inside a call of the user: run() will tell.
+  // Bits, so that an idle connection takes no more memory.
+  bool held_ : 1 = false;         ///< Reading waits for consumed().
+  bool partial_ : 1 = false;      ///< All that waits in `in` is part of a record.
+  bool blocked_ : 1 = false;      ///< send_space() was 0; the user waits for on_writable.
+  bool seal_failed_ : 1 = false;  ///< Inside a call of the user: run() will tell.
 };
 
 }  // namespace sluice::l7::tls

@@ -20,13 +20,15 @@ Session::Session(SessionHost& host, WorkerId worker, l4::Stream& below, std::sha
 std::unique_ptr<Handshake> Session::begin_handshake() {
   if (!at_client()) {
     auto* context = static_cast<SSL_CTX*>(context_->context(worker_));
-    return std::make_unique<Handshake>(context, queues_, host_.tickets, host_.staples, host_.async_job(*this));
+    return std::make_unique<Handshake>(context, queues_, host_.tickets, host_.staples, host_.async_job(*this),
+                                       context_->early_data() ? &host_.early : nullptr);
   }
   auto* context = static_cast<SSL_CTX*>(backend_->context->context(worker_));
   return std::make_unique<Handshake>(context, queues_, *backend_, flow_.remote.address, host_.sessions.find(cache_key()));
 }
 
-void Session::start_records() {
+/// Once, when the user is told that it is open.
+void Session::note_agreed() {
   info_ = describe(&handshake_->ssl());
   if (info_.client_asked) {
     client_certificate_ = client_certificate(&handshake_->ssl(), context_->keeps_client_certificates());
@@ -38,6 +40,12 @@ void Session::start_records() {
     names_.append(*name);
     *name = std::string_view(names_).substr(at);
   }
+  const int early = SSL_get_early_data_status(&handshake_->ssl());
+  if (!at_client() && early == SSL_EARLY_DATA_ACCEPTED) host_.stats.early_data_accepted.add();
+  if (!at_client() && early == SSL_EARLY_DATA_REJECTED) host_.stats.early_data_rejected.add();
+}
+
+void Session::start_records() {
   if (at_client()) keep_session();
   if (at_client() && SSL_version(&handshake_->ssl()) == TLS1_3_VERSION) {
     constexpr auto kReading = OpensslRecords::Reading::kWholeRecords;

@@ -10,6 +10,18 @@ void Stats::visit(MetricSink& sink, std::string_view labels) const {
   sink.counter("sluice_tls_tickets_unknown_total",
                "Session tickets offered that no key opens: of another appliance, or of a retired key.", labels,
                tickets_unknown.get());
+  sink.counter("sluice_tls_early_data_accepted_total", "TLS connections whose client sent early data (0-RTT) that was taken.",
+               labels, early_data_accepted.get());
+  sink.counter("sluice_tls_early_data_rejected_total",
+               "TLS connections whose client sent early data (0-RTT) in vain, and sends it again.", labels,
+               early_data_rejected.get());
+  sink.counter("sluice_tls_early_data_replayed_total", "Part of the rejected ones: the ClientHello had come before.", labels,
+               early_data_replayed.get());
+  sink.counter("sluice_tls_early_data_crowded_out_total", "Part of the rejected ones: there was no room to remember it.", labels,
+               early_data_crowded_out.get());
+  sink.counter("sluice_tls_early_data_too_soon_total",
+               "Part of the rejected ones: within 14 seconds of the start, or the clock was set back.", labels,
+               early_data_too_soon.get());
   sink.counter("sluice_tls_ocsp_stapled_total", "TLS handshakes whose client asked for the certificate's status and got it.",
                labels, statuses_stapled.get());
   sink.counter("sluice_tls_ocsp_missing_total",

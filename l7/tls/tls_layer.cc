@@ -27,8 +27,10 @@ void keep_for_ever(std::unique_ptr<Handshake> handshake) {
 
 class TlsLayer::Impl final : public SessionHost {
  public:
-  Impl(WorkerId worker, BufPool& b, TimerWheel& t, std::size_t max_sessions, HandshakeGate* gate, const CryptoEngine* engine)
+  Impl(WorkerId worker, BufPool& b, TimerWheel& t, std::size_t max_sessions, HandshakeGate* gate, const CryptoEngine* engine,
+       ReplayGuard* replays)
       : SessionHost(b, t), worker_(worker), gate_(gate), pool_(max_sessions) {
+    early.guard = replays;
     if (engine != nullptr) jobs_ = std::make_unique<AsyncJobs>(*engine, stats);
   }
   Impl(const Impl&) = delete;
@@ -160,8 +162,8 @@ class TlsLayer::Impl final : public SessionHost {
 };
 
 TlsLayer::TlsLayer(WorkerId worker, BufPool& buffers, TimerWheel& timers, std::size_t max_sessions, HandshakeGate* gate,
-                   const CryptoEngine* engine)
-    : impl_(std::make_unique<Impl>(worker, buffers, timers, max_sessions, gate, engine)) {}
+                   const CryptoEngine* engine, ReplayGuard* replays)
+    : impl_(std::make_unique<Impl>(worker, buffers, timers, max_sessions, gate, engine, replays)) {}
 TlsLayer::~TlsLayer() = default;
 
 l4::StreamEvents* TlsLayer::accept(l4::Stream& below, std::shared_ptr<const ServerContext> context,

@@ -11,6 +11,7 @@
 #include "l4/stream.h"
 #include "l7/tls/backend_context.h"
 #include "l7/tls/crypto_engine.h"
+#include "l7/tls/replay_guard.h"
 #include "l7/tls/server_context.h"
 #include "l7/tls/staples.h"
 #include "l7/tls/ticket_keys.h"
@@ -35,6 +36,11 @@ struct Stats : SessionStats {
   Counter handshake_timeouts;   ///< Part of handshakes_failed.
   Counter plain_http;           ///< Plain HTTP sent to the TLS port, answered 400; not in handshakes_failed.
   Counter tickets_unknown;      ///< Tickets that no key of ours opens (any more): full handshakes.
+  Counter early_data_accepted;  ///< Connections with early data,
+  Counter early_data_rejected;  ///< and those whose client tried in vain and sends it again. Of them:
+  Counter early_data_replayed;     ///< The ClientHello has come before,
+  Counter early_data_crowded_out;  ///< too many others have,
+  Counter early_data_too_soon;     ///< or it may have, before the process began or the clock was set back.
   Counter statuses_stapled;     ///< Status requests (RFC 6066, 8) that were answered,
   Counter statuses_missing;     ///< and those for which there was no valid response.
   Counter handshakes_waiting;   ///< Gauge: for their turn, those with backends included.
@@ -71,6 +77,8 @@ struct SessionInfo {
 /// One side of a TLS connection above a stream: a Stream itself, in plaintext, for its user. Its user's on_open comes after
 /// the handshake; a handshake that fails is told by on_closed alone. Keeps its context alive.
 ///
+///  - on_open may come before the end of a client's handshake when it has sent early data; on_writable then comes when that
+///    is complete.
 ///  - on_peer_closed: close_notify, or a FIN without it (then truncated(): HTTP frames its own messages, a request never
 ///    ends by close, and many peers just close).
 ///  - on_closed(kProtocolError): handshake or record failure; the alert is on its way. kTimeout: no handshake in time.
@@ -81,6 +89,11 @@ class TlsStream : public l4::Stream {
   virtual std::string_view last_error() const = 0;
   /// After on_peer_closed: somebody may have cut off the peer's last bytes (RFC 8446, 6.1).
   virtual bool truncated() const = 0;
+  /// The next byte that is not consumed() yet came as early data: others may have got it, too, from somebody who saw it go
+  /// by (RFC 8446, 8).
+  virtual bool early() const = 0;
+  /// False: it may be such a repetition. After on_open only while early() data is all that has come.
+  virtual bool handshake_complete() const = 0;
 };
 
 /// Is asked before a handshake begins to cost anything, once for each.
@@ -100,8 +113,9 @@ class TlsLayer {
   static constexpr std::size_t kMaxWaiting = 1024;
 
   /// On the worker's thread. `gate`: null: everybody may begin. `engine`: null: private keys are used in software.
+  /// `replays`: that of the process; null: early data is refused.
   TlsLayer(WorkerId worker, BufPool& buffers, TimerWheel& timers, std::size_t max_sessions,
-           HandshakeGate* gate = nullptr, const CryptoEngine* engine = nullptr);
+           HandshakeGate* gate = nullptr, const CryptoEngine* engine = nullptr, ReplayGuard* replays = nullptr);
   ~TlsLayer();
   /// Puts TLS on `below`: takes its events over (returned here for Acceptor::accept to hand to the stack); `user` gets
   /// those of the plaintext stream, of which `*stream` is told at once (for set_events/abort before on_open). Null: no

@@ -26,6 +26,17 @@ void FakeStream::deliver(std::string_view text, std::size_t segment) {
   events->on_data(sluice::test::chain_of(text, segment), *now_);
 }
 
+void FakeStream::deliver_early(std::string_view text) {
+  is_complete = false;
+  early_left_ += text.size();
+  deliver(text);
+}
+
+void FakeStream::finish_handshake() {
+  is_complete = true;
+  events->on_writable(*now_);
+}
+
 void FakeStream::peer_closes() {
   ASSERT_FALSE(ended());
   peer_closed = true;
@@ -80,6 +91,7 @@ void FakeStream::consumed(std::size_t n, Instant) {
   check_alive("consumed");
   EXPECT_LE(n, unconsumed_) << "consumed more than was delivered";
   unconsumed_ -= std::min(n, unconsumed_);
+  early_left_ -= std::min(n, early_left_);
 }
 
 void FakeStream::shutdown(Instant) {
@@ -218,12 +230,12 @@ void Bench::advance(Duration d) {
   poll();
 }
 
-FakeStream& Bench::connect_client(std::uint16_t port) {
+FakeStream& Bench::connect_client(std::uint16_t port, bool tls) {
   const FlowKey flow{{IpAddr::v4(0xc0000201), port}, {IpAddr::v4(0xc6336407), next_client_port_++}};
   clients_.push_back(std::make_unique<FakeStream>(flow, &now));
   FakeStream& stream = *clients_.back();
   ClientSession* session = worker->new_session();
-  session->attach(stream, nullptr, now);
+  session->attach(stream, tls ? &stream : nullptr, now);
   stream.events = session;
   stream.open();
   return stream;

@@ -33,6 +33,9 @@ class FakeStream final : public tls::TlsStream {
   // What the test does as the peer.
   void open();
   void deliver(std::string_view text, std::size_t segment = 1400);
+  /// The same as early data of TLS, whose handshake goes on until finish_handshake().
+  void deliver_early(std::string_view text);
+  void finish_handshake();
   void peer_closes();
   void closes(l4::CloseReason reason);
   /// Takes what was sent, as an acknowledgement by the peer; may make the stream writable again.
@@ -43,6 +46,7 @@ class FakeStream final : public tls::TlsStream {
   std::string peek() const { return queue_.to_string(); }
 
   bool is_open = false, is_shut = false, is_aborted = false, is_closed = false, peer_closed = false;
+  bool is_complete = true;  ///< TLS' handshake.
   bool all_read() const { return queue_.empty(); }
   bool ended() const { return is_aborted || is_closed; }
   /// Room in the window that the user offers.
@@ -67,6 +71,8 @@ class FakeStream final : public tls::TlsStream {
   tls::SessionInfo session() const override { return {}; }
   std::string_view last_error() const override { return tls_error; }
   bool truncated() const override { return is_truncated; }
+  bool early() const override { return early_left_ != 0; }
+  bool handshake_complete() const override { return is_complete; }
 
  private:
   void check_alive(const char* call) const;
@@ -74,7 +80,7 @@ class FakeStream final : public tls::TlsStream {
   FlowKey flow_;
   Instant* now_;
   BufChain queue_;
-  std::size_t unconsumed_ = 0;
+  std::size_t unconsumed_ = 0, early_left_ = 0;
   mutable bool was_full_ = false;
 };
 
@@ -110,7 +116,7 @@ class Bench : public testing::Test {
   void advance(Duration d);
   void publish();
 
-  FakeStream& connect_client(std::uint16_t port = 80);
+  FakeStream& connect_client(std::uint16_t port = 80, bool tls = false);
   FakeStream& upstream(std::size_t i) { return *connector->streams.at(i); }
   std::size_t upstreams() const { return connector->streams.size(); }
   FakeStream& last_upstream() { return *connector->streams.back(); }

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <ctime>
 #include <random>
 #include <thread>
 
@@ -412,6 +413,33 @@ TEST_F(Engine, RecordsThatStayWithOpensslAreNoJobs) {
   p.tcp.deliver(p.client.output(), 1400, now_);
   EXPECT_EQ(p.user.received, "ping");
   p.user.abort(now_);
+}
+
+TEST_F(Engine, EarlyDataIsReadInTheSameStepsThatItPauses) {
+  ReplayGuard guard(1024, std::time(nullptr) - 100);
+  layer_ = std::make_unique<TlsLayer>(WorkerId{0}, buffers(), timers_, 1024, nullptr, &engine(), &guard);
+  ServerConfig config;
+  config.default_certificate = make_certificate({.key = "RSA-2048"});
+  config.early_data = true;
+  context_ = make_context(config);
+  layer_->use_ticket_keys(&some_ticket_keys());
+  for (std::size_t i = 0; i < 20; ++i) speak(peer_of_kind(i), now_);
+  ASSERT_TRUE(loop_until([&] { return all_open() && stats().engine_jobs_in_flight.get() == 0; }));
+  EXPECT_GE(stats().engine_jobs.get(), 20u);
+  Peer& first = *peers_.front();
+  ASSERT_TRUE(loop_until([&] { return !first.client.sessions.empty(); }));
+  Client::Options again = options(TLS1_3_VERSION);
+  again.session = first.client.sessions.back();
+  const std::uint64_t jobs = stats().engine_jobs.get();
+  Peer& p = peer(again);
+  p.client.write_early("early");
+  speak(p, now_);
+  ASSERT_TRUE(loop_until([&] { return p.user.received == "early"; }));
+  p.user.send("answer", now_);
+  ASSERT_TRUE(loop_until([&] { return p.client.received == "answer" && p.user.stream->handshake_complete(); }));
+  EXPECT_EQ(stats().early_data_accepted.get(), 1u);
+  EXPECT_EQ(stats().engine_jobs.get(), jobs) << "nothing to sign";
+  for (auto& each : peers_) each->user.abort(now_);
 }
 
 TEST_F(Engine, TheLayerMayGoWhileItIsAtWork) {

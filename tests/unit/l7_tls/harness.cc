@@ -227,6 +227,13 @@ void Client::write(std::string_view text) {
   ASSERT_EQ(SSL_write(ssl.get(), text.data(), static_cast<int>(text.size())), static_cast<int>(text.size()));
 }
 
+void Client::write_early(std::string_view text) {
+  ERR_clear_error();
+  std::size_t written = 0;
+  ASSERT_EQ(SSL_write_early_data(ssl.get(), text.data(), text.size(), &written), 1) << take_error_text("?");
+  ASSERT_EQ(written, text.size());
+}
+
 void Client::read() {
   char room[16384];
   for (;;) {
@@ -255,7 +262,7 @@ const TicketKeys& some_ticket_keys() {
 
 Pair::Pair(std::shared_ptr<const ServerContext> context, Options o)
     : client(o.client),
-      layer(std::make_unique<TlsLayer>(WorkerId{o.worker}, buffers(), timers, o.max_sessions)),
+      layer(std::make_unique<TlsLayer>(WorkerId{o.worker}, buffers(), timers, o.max_sessions, nullptr, nullptr, o.replays)),
       segment(o.segment) {
   layer->use_ticket_keys(o.tickets);
   layer->use_staples(o.staples);

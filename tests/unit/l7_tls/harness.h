@@ -101,6 +101,7 @@ class Client {
   void input(std::string_view bytes);
   std::string output();
   void write(std::string_view text);
+  void write_early(std::string_view text);  ///< Before handshake(); the session must allow it.
   void read();  ///< Into `received`; sets peer_closed upon close_notify.
   X509* peer() { return SSL_get0_peer_certificate(ssl.get()); }
 
@@ -125,6 +126,7 @@ class Pair {
     std::size_t max_sessions = 16;
     const TicketKeys* tickets = &some_ticket_keys();
     const Staples* staples = nullptr;
+    ReplayGuard* replays = nullptr;
   };
   Pair(std::shared_ptr<const ServerContext> context, Options options);
   explicit Pair(std::shared_ptr<const ServerContext> context) : Pair(std::move(context), Options()) {}
