@@ -59,7 +59,10 @@ FieldName field_name(std::string_view name) {
     case 9:
       return is("x-real-ip") ? kXRealIp : is("forwarded") ? kForwarded : kOther;
     case 10:
-      return is("connection") ? kConnection : is("keep-alive") ? kKeepAlive : kOther;
+      return is("connection")   ? kConnection
+             : is("keep-alive") ? kKeepAlive
+             : is("early-data") ? kEarlyData
+                                : kOther;
     case 12:
       return is("x-request-id") ? kXRequestId : kOther;
     case 14:

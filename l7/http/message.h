@@ -32,6 +32,7 @@ enum class FieldName : std::uint8_t {
   kConnection,
   kContentLength,
   kCookie,
+  kEarlyData,
   kExpect,
   kForwarded,
   kHost,

@@ -154,7 +154,7 @@ bool wants_keep_alive(Version version, const http::FieldList& fields) {
 bool forbidden_in_trailers(std::string_view name) {
   // Framing, routing, request modifiers, authentication, response control and what describes the content; and
   // the fields by which this proxy tells a backend who the client is.
-  static constexpr std::array<std::string_view, 45> kNames = {"age",
+  static constexpr std::array<std::string_view, 46> kNames = {"age",
                                                               "authorization",
                                                               "cache-control",
                                                               "connection",
@@ -164,6 +164,7 @@ bool forbidden_in_trailers(std::string_view name) {
                                                               "content-type",
                                                               "cookie",
                                                               "date",
+                                                              "early-data",
                                                               "expect",
                                                               "expires",
                                                               "forwarded",

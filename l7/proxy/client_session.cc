@@ -82,13 +82,15 @@ void ClientSession::on_data(BufChain data, Instant now) {
   http1::compact(in_, worker_.buffers);  // Tiny TLS records must not pin a buffer each.
   if (state_ == State::kExchange)
     exchange_->on_client_data(now);
-  else if (!ready_)
+  else if (state_ != State::kEarly && !ready_)
     read_head(now);
 }
 
 void ClientSession::on_writable(Instant now) {
   if (state_ == State::kExchange)
     exchange_->on_client_writable(now);
+  else if (state_ == State::kEarly && tls_->handshake_complete())
+    serve(worker_.listener(flow_.local), false, now);
   else if ((state_ == State::kIdle || state_ == State::kHead) && !in_.empty())
     worker_.make_ready(this);
 }
@@ -106,6 +108,7 @@ void ClientSession::on_peer_closed(Instant now) {
     case State::kHead:
       close_gracefully(now);
       return;
+    case State::kEarly:  // It will have come with the end of the handshake.
     case State::kClosing:
     case State::kGone:
       return;
@@ -113,7 +116,11 @@ void ClientSession::on_peer_closed(Instant now) {
 }
 
 void ClientSession::on_closed(l4::CloseReason, Instant now) {
-  if (Exchange* x = std::exchange(exchange_, nullptr)) x->on_client_gone(now);
+  Exchange* x = std::exchange(exchange_, nullptr);
+  if (state_ == State::kEarly)
+    worker_.retire(x);  // Nothing has begun.
+  else if (x != nullptr)
+    x->on_client_gone(now);
   state_ = State::kGone;
   stream_ = nullptr;
   tls_ = nullptr;
@@ -163,6 +170,7 @@ void ClientSession::read_head(Instant now) {
     parser_ = http1::RequestParser(listener->limits);
   }
   Exchange* x = worker_.take_exchange();
+  const bool early = tls_ != nullptr && tls_->early();
   const std::size_t before = in_.size();
   const http1::ParseResult result = parser_.parse(in_, x->request_storage(), x->request(), worker_.buffers);
   if (before != in_.size()) stream_->consumed(before - in_.size(), now);
@@ -186,14 +194,22 @@ void ClientSession::read_head(Instant now) {
       return;
     case http1::ParseStatus::kComplete:
       timer_.disarm();
-      state_ = State::kExchange;
       exchange_ = x;
-      if (listener == nullptr)
-        x->refuse(*this, nullptr, 503, "listener_removed", head_started_, now);
+      // RFC 8470, 3: what must not be served now is served later, on_writable. TLS has a time for that.
+      if (early && !x->may_be_early() && !tls_->handshake_complete())
+        state_ = State::kEarly;
       else
-        x->serve(*this, *listener, head_started_, now);
+        serve(listener, early && x->may_be_early(), now);
       return;
   }
+}
+
+void ClientSession::serve(const Listener* listener, bool early, Instant now) {
+  state_ = State::kExchange;
+  if (listener == nullptr)
+    exchange_->refuse(*this, nullptr, 503, "listener_removed", head_started_, now);
+  else
+    exchange_->serve(*this, *listener, early, head_started_, now);
 }
 
 void ClientSession::send(BufChain data, Instant now) {
@@ -229,6 +245,7 @@ void ClientSession::close_if_idle(Instant now) {
 bool ClientSession::waits_for_client_acks() const {
   switch (state_) {
     case State::kHead:
+    case State::kEarly:
     case State::kExchange:
       return true;
     case State::kIdle:
@@ -259,6 +276,7 @@ void ClientSession::on_timer(Instant now) {
     case State::kClosing:
       linger_timeout(now);
       return;
+    case State::kEarly:
     case State::kGone:
       return;
   }

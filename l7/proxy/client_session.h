@@ -19,6 +19,7 @@ namespace sluice::l7::proxy {
 /// request stay in the input, unconsumed, so that TCP's window holds a client that pipelines.
 ///
 ///   kOpening -> kIdle -> kHead -> kExchange -> kIdle ...
+///                 |        +-> kEarly -+   (the request was early data, and has to wait for the end of TLS' handshake)
 ///                 |        |          |
 ///                 +--------+----------+--> kClosing (FIN sent; what still comes is dropped, for a bounded
 ///                 time)
@@ -71,7 +72,7 @@ class ClientSession final : public l4::StreamEvents {
 
  private:
   friend struct WorkerState;
-  enum class State : std::uint8_t { kOpening, kIdle, kHead, kExchange, kClosing, kGone };
+  enum class State : std::uint8_t { kOpening, kIdle, kHead, kEarly, kExchange, kClosing, kGone };
 
   void on_open(Instant now) override;
   void on_data(BufChain data, Instant now) override;
@@ -81,6 +82,7 @@ class ClientSession final : public l4::StreamEvents {
   void on_timer(Instant now);
 
   void read_head(Instant now);
+  void serve(const Listener* listener, bool early, Instant now);
   bool begin_head(const Listener* listener, Instant now);
   void read_hello(Instant now);
   void head_timeout(Instant now);

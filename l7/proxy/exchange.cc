@@ -89,8 +89,14 @@ void Exchange::begin(ClientSession& session, const Listener* listener, Instant f
   worker_.stats.requests_active.add();
 }
 
-void Exchange::serve(ClientSession& session, const Listener& listener, Instant first_byte, Instant now) {
+bool Exchange::may_be_early() const {
+  return is_safe(request_.method) && request_.framing.kind == http::Framing::Kind::kNone && !request_.upgrade;
+}
+
+void Exchange::serve(ClientSession& session, const Listener& listener, bool early, Instant first_byte, Instant now) {
   begin(session, &listener, first_byte);
+  early_ = early;
+  if (early) worker_.stats.early_requests.add();
   request_body_.start(request_.framing);
   request_done_ = request_.framing.kind == http::Framing::Kind::kNone;
   awaits_continue_ = request_.expect_continue && !request_done_;

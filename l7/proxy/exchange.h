@@ -41,8 +41,11 @@ class Exchange final : public upstream::ConnectionUser {
   http::RequestHead& request() { return request_; }
   http1::HeadStorage& request_storage() { return request_storage_; }
 
-  /// Request head complete; its body follows in the session's input.
-  void serve(ClientSession& session, const Listener& listener, Instant first_byte, Instant now);
+  /// Whether the request, if it is early data, may be served although somebody else may have sent it again: when it is
+  /// safe and brings nothing along. Any instance of us must come to the same (RFC 8470, 6.2).
+  bool may_be_early() const;
+  /// Request head complete; its body follows in the session's input. `early`: may_be_early(), and it is.
+  void serve(ClientSession& session, const Listener& listener, bool early, Instant first_byte, Instant now);
   /// The head was no request (or came too late): answer and close. `listener` may be null.
   void refuse(ClientSession& session, const Listener* listener, std::uint16_t status, std::string_view error,
               Instant first_byte, Instant now);
@@ -154,6 +157,7 @@ class Exchange final : public upstream::ConnectionUser {
   BufChain replay_;               // What was sent of the body, framed, while replayable_.
   bool replayable_ = true;        // Nothing of the body is lost for another attempt.
   bool upgrade_ = false;          // Asked the backend for it.
+  bool early_ = false;            // It came as early data.
   bool passthrough_ = false;      // No request at all, but TLS that is passed on.
   BoundedText<253> server_name_;  // Of that.
   static constexpr std::uint32_t kMaxInterims = 32;

@@ -31,6 +31,7 @@ void Exchange::send_request(Instant now) {
                                .fields = forwarded_fields_,
                                .trust_forwarded = trust_forwarded_,
                                .upgrade = upgrade_,
+                               .early = early_,
                                .client = session_->client_verdict(),
                                .marked_cookie = sticky_ == Stickiness::Kind::kRewrite ? sticky_cookie_.view()
                                                                                       : std::string_view(),

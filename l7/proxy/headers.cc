@@ -36,6 +36,7 @@ class ConnectionValues {
 /// What a trusted proxy in front of us said.
 struct Incoming {
   std::string_view proto, host, port, real_ip;
+  bool early = false;  ///< Whoever it was: a mark that must not get lost (RFC 8470, 5.1).
 };
 
 /// Told by no other field, and known to few, so that http::FieldName does not have it.
@@ -72,6 +73,7 @@ void write_own_fields(http1::HeadWriter& w, const http::RequestHead& request, co
   if (wanted(kForwardRealIp)) w.field("X-Real-IP", in.real_ip.empty() ? context.client_address : in.real_ip);
   if (wanted(kForwardClientPort)) w.field(kClientPort, std::uint64_t{context.client_port});
   w.field("X-Request-ID", context.request_id);
+  if (context.early || in.early) w.field("Early-Data", "1");
   write_client_verdict(w, context.client);
 }
 
@@ -90,6 +92,9 @@ void write_passed_fields(http1::HeadWriter& w, const http::RequestHead& request,
           w.pass(f);
         else
           w.field("Cookie", without_marks(f.value, context.marked_cookie, *context.scratch));
+        break;
+      case FieldName::kEarlyData:
+        in.early = true;  // even when Connection names it; several, or of another value, are one of value 1
         break;
       case FieldName::kExpect:
         if (request.expect_continue) w.pass(f);
@@ -229,22 +234,10 @@ std::string_view origin_form(const http::RequestHead& request, std::string& scra
   return scratch;
 }
 
-bool is_idempotent(http::Method m) {
-  switch (m) {
-    case http::Method::kGet:
-    case http::Method::kHead:
-    case http::Method::kPut:
-    case http::Method::kDelete:
-    case http::Method::kOptions:
-    case http::Method::kTrace:
-      return true;
-    case http::Method::kPost:
-    case http::Method::kConnect:
-    case http::Method::kPatch:
-    case http::Method::kOther:
-      return false;
-  }
-  return false;
+bool is_safe(http::Method m) {
+  return m == http::Method::kGet || m == http::Method::kHead || m == http::Method::kOptions || m == http::Method::kTrace;
 }
+
+bool is_idempotent(http::Method m) { return is_safe(m) || m == http::Method::kPut || m == http::Method::kDelete; }
 
 }  // namespace sluice::l7::proxy

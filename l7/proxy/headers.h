@@ -29,6 +29,7 @@ struct ForwardContext {
   std::uint8_t fields = kForwardDefault;  ///< Of ForwardedField.
   bool trust_forwarded = false;  ///< X-Forwarded-* of the client are kept (and For is appended to).
   bool upgrade = false;
+  bool early = false;            ///< It came as early data, and may have been sent again by somebody else (RFC 8470, 5.1).
   ClientVerdict client;
   std::string_view marked_cookie;  ///< Its marks are taken away, with the help of `scratch`.
   std::string* scratch = nullptr;
@@ -63,6 +64,8 @@ bool valid_request_id(std::string_view id);
 /// put together.
 std::string_view origin_form(const http::RequestHead& request, std::string& scratch);
 
+/// RFC 9110, 9.2.1.
+bool is_safe(http::Method m);
 /// RFC 9110, 9.2.2.
 bool is_idempotent(http::Method m);
 

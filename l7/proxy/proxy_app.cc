@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "l7/proxy/proxy_app.h"
 
+#include <ctime>
+
 #include "l7/proxy/client_session.h"
 #include "l7/proxy/worker_state.h"
 #include "l7/upstream/health_checker.h"
@@ -19,7 +21,8 @@ class ProxyAppImpl final : public ProxyApp,
   ProxyAppImpl(Shared& shared, const l4::tcp::Config& tcp, const WorkerServices& services)
       : shared_(shared),
         stack_(tcp, services, *this),
-        tls_(services.id, services.buffers, services.timers, tcp.max_connections, this, shared.tls_engine),
+        tls_(services.id, services.buffers, services.timers, tcp.max_connections, this, shared.tls_engine,
+             &shared.replays),
         state_(services.id, services.buffers, services.timers, shared, *this, tcp.max_connections),
         health_(*this, services.timers, services.buffers, shared.backends,
                 *shared.health_events[services.id.value], services.id, services.workers,
@@ -131,7 +134,7 @@ class ProxyAppImpl final : public ProxyApp,
 }  // namespace
 
 Shared::Shared(std::uint32_t workers, std::size_t access_ring_capacity)
-    : backends(workers), meters(workers) {
+    : backends(workers), meters(workers), replays(workers * tls::ReplayGuard::kEntriesPerWorker, std::time(nullptr)) {
   for (std::uint32_t w = 0; w < workers; ++w) {
     access_logs.push_back(std::make_unique<AccessRing>(access_ring_capacity));
     health_events.push_back(std::make_unique<HealthRing>(kHealthRingCapacity));

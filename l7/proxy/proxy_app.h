@@ -24,6 +24,7 @@ struct Stats {
   Counter requests_active;        ///< Gauge.
   std::array<Counter, 6> responses;  ///< By class: [1] 1xx ... [5] 5xx; [0] client left first.
   Counter bad_requests;           ///< Refused by the parser.
+  Counter early_requests;         ///< In TLS early data, and served as such.
   Counter upstream_connects, upstream_connect_failures, upstream_reused, upstream_retries;
   Counter upstream_timeouts, upstream_bad_responses;
   Counter no_route, no_backend;
@@ -38,6 +39,7 @@ struct Shared {
   RcuPtr<Snapshot> snapshot;
   BackendTable backends;
   limits::MeterTable meters;
+  tls::ReplayGuard replays;
   std::vector<std::unique_ptr<AccessRing>> access_logs;   ///< One a worker.
   std::vector<std::unique_ptr<HealthRing>> health_events; ///< One a worker.
   std::uint64_t process_seed[2] = {0, 0};                 ///< Random; hashes, request ids, ISNs.

@@ -24,6 +24,8 @@ void Stats::visit(MetricSink& sink, std::string_view labels) const {
   }
   sink.counter("sluice_http_bad_requests_total", "Requests refused as malformed.", labels,
                bad_requests.get());
+  sink.counter("sluice_http_early_requests_total", "Requests served as TLS early data (0-RTT).", labels,
+               early_requests.get());
   sink.counter("sluice_http_upstream_connects_total", "Backend connections opened.", labels,
                upstream_connects.get());
   sink.counter("sluice_http_upstream_connect_failures_total", "Backend connections that could not be opened.",

@@ -50,6 +50,7 @@ TEST(Message, EachNameThatIsDecidedAboutIsKnownInAnyCase) {
       {"Connection", kConnection},
       {"Content-Length", kContentLength},
       {"Cookie", kCookie},
+      {"Early-Data", kEarlyData},
       {"Expect", kExpect},
       {"Forwarded", kForwarded},
       {"Host", kHost},
