@@ -290,7 +290,8 @@ class Compilation {
         before->certificates == parts.certificates && before_model->certificates == model.certificates &&
         before->authorities == parts.authorities &&
         config::tls_policy_of(*before_model, before_config_).policy == policy &&
-        before_model->client_authentication == model.client_authentication) {
+        before_model->client_authentication == model.client_authentication &&
+        before_model->early_data == model.early_data) {
       return before->listener->tls;
     }
     l7::tls::ServerConfig server;
@@ -301,6 +302,7 @@ class Compilation {
     server.policy = policy;
     if (parts.authorities != nullptr)
       server.clients = make_client_authentication(*model.client_authentication, parts.authorities);
+    server.early_data = model.early_data;
     auto context = l7::tls::ServerContext::create(server, input_.workers);
     if (context) return std::move(context).value();
     const Pointer kind_at = root_ / KindOf<config::Listener>::kMember, at = kind_at / model.id;

@@ -42,6 +42,14 @@ void check_client_authentication(ErrorList& errors, const Pointer& at, const Cli
   check_range(errors, at / "verify_depth", how.verify_depth, 0, 16);
 }
 
+void check_early_data(ErrorList& errors, const Pointer& at, const Listener& listener, const Config& config) {
+  if (listener.protocol != "https") return errors.add(at, "must not be true unless protocol is \"https\"");
+  if (listener.client_authentication && listener.client_authentication->mode != "off")
+    errors.add(at, "must not be true with client_authentication: early data comes before a certificate could be asked for");
+  if (const auto policy = tls_policy_of(listener, config); policy && policy.policy.max_version < l7::tls::TlsVersion::kTls13)
+    errors.add(at, "must not be true without TLS 1.3, which tls_policy or tls_max_version leaves out");
+}
+
 void check_https_only(ErrorList& errors, const Pointer& at, const Listener& listener, bool given) {
   if (given && listener.protocol != "https") errors.add(at, "must not be there unless protocol is \"https\"");
 }
@@ -101,6 +109,7 @@ void check_listener(ErrorList& errors, const Pointer& at, const Listener& listen
   check_https_only(errors, clients_at, listener, listener.client_authentication.has_value());
   if (listener.client_authentication)
     check_client_authentication(errors, clients_at, *listener.client_authentication, config);
+  if (listener.early_data) check_early_data(errors, at / "early_data", listener, config);
   check_https_only(errors, at / "hsts", listener, listener.hsts.has_value());
   if (listener.access_control) check_access(errors, at / "access_control", *listener.access_control, config);
   check_forwarded_headers(errors, at / "forwarded_headers", listener.forwarded_headers);

@@ -124,6 +124,7 @@ void fields(V& v, X& x) {
   v.optional("tls_min_version", x.tls_min_version);
   v.optional("tls_max_version", x.tls_max_version);
   v.optional("client_authentication", x.client_authentication);
+  v.optional("early_data", x.early_data);
   v.optional("hsts", x.hsts);
   v.optional("access_control", x.access_control);
   v.optional("rule_order", x.rule_order);

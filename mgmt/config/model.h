@@ -129,6 +129,7 @@ struct Listener {
   std::string tls_policy = "default";             ///< A name of l7/tls/policy.h, or the id of a TlsPolicy
   std::string tls_min_version, tls_max_version;   ///< "1.2": narrows the policy; empty: its own
   std::optional<ClientAuthentication> client_authentication;  ///< None: off. "https" only.
+  bool early_data = false;  ///< Safe requests in TLS 1.3 early data (0-RTT). "https" only, and without client certificates.
   std::optional<Hsts> hsts;                                   ///< None: not sent. "https" only.
   std::optional<AccessControl> access_control;  ///< None: everybody.
   std::string rule_order = "specific";  ///< "specific" or "priority"; see route::Order

@@ -302,6 +302,10 @@ TEST_F(CompileTest, a_certificate_authority_changes_only_the_listeners_that_veri
   c.listeners["secure"].client_authentication->mode = "off";
   run(c);
   EXPECT_NE(listener("secure")->tls, listener_before("secure")->tls);
+  EXPECT_FALSE(listener("secure")->tls->early_data());
+  c.listeners["secure"].early_data = true;
+  run(c);
+  EXPECT_TRUE(listener("secure")->tls->early_data());
 }
 
 TEST_F(CompileTest, a_broken_certificate_authority_is_refused_by_its_part) {

@@ -190,6 +190,20 @@ const Wrong kListeners[] = {
      "/listeners/secure/client_authentication/certificate_authority", "must be the id of a certificate authority"},
     {"client_depth", [](Config& c) { c.listeners["secure"].client_authentication = ClientAuthentication{"off", "", 17, false}; },
      "/listeners/secure/client_authentication/verify_depth", "must be between 0 and 16"},
+    {"early_data_without_tls", [](Config& c) { web(c).early_data = true; },
+     "/listeners/web/early_data", "must not be true unless protocol is \"https\""},
+    {"early_data_with_clients", [](Config& c) {
+       c.certificate_authorities["ca"] = {"ca", "", "x", "", ""};
+       c.listeners["secure"].client_authentication = ClientAuthentication{"optional", "ca", 1, false};
+       c.listeners["secure"].early_data = true;
+     },
+     "/listeners/secure/early_data",
+     "must not be true with client_authentication: early data comes before a certificate could be asked for"},
+    {"early_data_without_13", [](Config& c) {
+       c.listeners["secure"].tls_max_version = "1.2";
+       c.listeners["secure"].early_data = true;
+     },
+     "/listeners/secure/early_data", "must not be true without TLS 1.3, which tls_policy or tls_max_version leaves out"},
     {"client_without_tls", [](Config& c) { web(c).client_authentication = ClientAuthentication{"off", "", 1, false}; },
      "/listeners/web/client_authentication", "must not be there unless protocol is \"https\""},
     {"hsts_without_tls", [](Config& c) { web(c).hsts.emplace(); },
