@@ -7,16 +7,17 @@
 #     goodput=1      the whole table of goodput against the kernel's TCP, over an emulated link: an hour
 #     e2e=3          rounds of the end-to-end suites, without and with sanitizers
 set -uo pipefail
-cd "$(dirname "$0")/.." || exit
+self=$(realpath "$0")
+cd "$(dirname "$self")/.." || exit
 declare -A much=([fuzz]=1800 [sim]=20000 [goodput]=1 [e2e]=3)
 for word in "$@"; do
   if [[ ! $word =~ ^([a-z0-9]+)=([0-9]+)$ ]] || [ -z "${much[${BASH_REMATCH[1]}]:-}" ]; then
-    sed -n '3,8s/^# \{0,1\}//p' "$0" >&2
+    sed -n '3,8s/^# \{0,1\}//p' "$self" >&2
     exit 2
   fi
-  much[${BASH_REMATCH[1]}]=${BASH_REMATCH[2]}
+  much[${BASH_REMATCH[1]}]=$((10#${BASH_REMATCH[2]}))
 done
-[ "$(id -u)" -eq 0 ] || exec sudo -- "$0" "$@"
+[ "$(id -u)" -eq 0 ] || exec sudo -- "$self" "$@"
 
 done_parts=()
 failed=0

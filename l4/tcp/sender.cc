@@ -120,11 +120,11 @@ SendResult send_all(Connection& c, Instant now) {
   }
 }
 
-/// A peer of jumbo frames may well have less room than one of them takes.
-constexpr std::uint16_t kUsualSegment = 1460;
+/// A peer of jumbo frames may well have less room than one of them takes; what is then sent is half of its window (RFC 9293, 3.8.6.2.1).
+constexpr std::uint32_t kUsualSegment = 1460;
 
 void note_stall(Connection& c, SendResult r, Instant now) {
-  if (r != SendResult::kPeerWindow || c.snd_wnd >= std::min(c.snd_mss, kUsualSegment)) {
+  if (r != SendResult::kPeerWindow || c.snd_wnd >= std::min<std::uint32_t>(c.snd_mss, std::max(kUsualSegment, c.max_snd_wnd / 2))) {
     c.stalled_at = kNever;
   } else if (!stalled(c)) {
     c.stalled_at = now;

@@ -62,6 +62,11 @@ void AsyncJobs::look(bool others_can_begin, Instant now) {
 }
 
 void AsyncJobs::stalled() {
+  if (!engine_.watched()) {  // software is no way around a provider: who is new waits until there is room
+    stats_.engine_stalls.add();
+    since_ = now_;
+    return;
+  }
   for (AsyncJob* job : flight_) job->lost_ = true;
   lost_ = flight_.size();
   stats_.engine_stalls.add();

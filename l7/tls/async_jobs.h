@@ -47,6 +47,8 @@ class AsyncJob {
 ///         |                                                       +---------------------------------------+  |
 ///         +------------------------------------ its operation was done ---------------------------------------+
 ///
+/// A provider stays in service: the contexts ask it for everything, with or without a job.
+///
 /// In kSuspended all is done in software; what the engine has goes on to be polled. A job is never resumed before the engine
 /// has said that it may: engines take that for the end of the operation, whose memory they still write to. So what it never
 /// tells of keeps its place, and when such have all places there is no further trial.

@@ -88,6 +88,8 @@ Status CryptoEngine::start() {
   ENGINE* e = find(config_.name);
   engine_ = e;
   if (e == nullptr) return failed("cannot be loaded");
+  // Found by its id it is in OpenSSL's list, all of which libcurl's OPENSSL_init_ssl would make everybody's methods.
+  ENGINE_set_flags(e, ENGINE_get_flags(e) | ENGINE_FLAGS_NO_REGISTER_ALL);
   if (number_of(e, "ENABLE_EXTERNAL_POLLING") != 0 && (poll_ = number_of(e, "POLL")) != 0) {
     if (const Status s = command("ENABLE_EXTERNAL_POLLING"); !s) return s;
   }

@@ -34,7 +34,8 @@ std::vector<ExpiryWatch::Notice> ExpiryWatch::look(std::span<const CertificateEx
     const auto before = told_.find(c.id);
     const bool same = before != told_.end() && before->second.not_after == c.not_after;
     if (same) state.step = std::max(state.step, before->second.step);  // a clock that was set back tells nothing twice
-    if (state.step > (same ? before->second.step : 0)) {
+    const bool quiet = renewed_quietly_ && before != told_.end() && !same && left > 0;
+    if (!quiet && state.step > (same ? before->second.step : 0)) {
       const std::string when = rest::utc_time(c.not_after);
       const bool expired = left <= 0;
       out.push_back({c.id, expired, expired ? fmt::format("expired at {}", when)

@@ -44,7 +44,7 @@ class Housekeeper {
 
   Engine& engine_;
   rest::EventLog& events_;
-  ExpiryWatch expiry_, revocations_{ExpiryWatch::kRevocations};
+  ExpiryWatch expiry_, revocations_ = ExpiryWatch::of_revocations();
   EngineWatch engine_watch_;
   std::string tls_engine_;
   std::function<TlsEngineState()> tls_engine_state_;  ///< Empty: there is none.

@@ -50,6 +50,12 @@ def hits(lab, path):
     return log.read_text().count(f" {path} ") if log.exists() else 0
 
 
+def is_seen_once(lab, path):
+    """nginx writes of a request when it has sent the answer."""
+    wait_for(lambda: hits(lab, path), 20, f"{path} at the backend")
+    return hits(lab, path) == 1
+
+
 class Client:
     """openssl s_client, which keeps its session in a file."""
 
@@ -130,8 +136,8 @@ def replay(lab, flight):
     """The same bytes from somebody else; what the server says to them."""
     with lab.client.entered(), socket.create_connection((VIP4, 443), timeout=10) as sock:
         sock.sendall(flight)
-        sock.settimeout(2)
-        got = b""
+        got = sock.recv(65536)
+        sock.settimeout(0.5)
         with contextlib.suppress(TimeoutError, ConnectionError):
             while part := sock.recv(65536):
                 got += part
@@ -157,30 +163,30 @@ def test_a_get_reaches_the_backend_and_a_post_does_not_before_the_client_has_fin
             asking = threading.Thread(target=client.ask, args=(path, method), kwargs={"to": RELAY})
             asking.start()
             try:
-                wait_for(lambda: lab.api.metric("sluice_tls_early_data_accepted_total") == accepted + 1, 10, "early data")
+                wait_for(lambda: lab.api.metric("sluice_tls_early_data_accepted_total") == accepted + 1, 20, "early data")
                 # The client has not heard a word.
                 if early:
-                    wait_for(lambda: hits(lab, path) == 1, 5, "the request at the backend")
+                    wait_for(lambda: hits(lab, path) == 1, 20, "the request at the backend")
                 else:
                     time.sleep(1)
                     assert hits(lab, path) == 0
             finally:
                 relay.release.set()
                 asking.join(30)
-        assert hits(lab, path) == 1
+        assert is_seen_once(lab, path)
 
 
 def test_a_post_waits_for_the_handshake_and_is_not_marked(lab, client):
     said = client.warm_up().ask("/early/post", "POST", "body")
     assert "Early data was accepted" in said
     assert "early= method=POST" in said
-    assert hits(lab, "/early/post") == 1
+    assert is_seen_once(lab, "/early/post")
 
 
 def test_425_of_a_backend_reaches_the_client(lab, client):
     said = client.warm_up().ask("/refuses/early")
     assert "HTTP/1.1 425" in said
-    assert hits(lab, "/refuses/early") == 1
+    assert is_seen_once(lab, "/refuses/early")
 
 
 def test_a_replay_reaches_no_backend(lab, client):
@@ -189,11 +195,13 @@ def test_a_replay_reaches_no_backend(lab, client):
     with Relay(lab) as relay:
         said = client.ask("/early/replayed", to=RELAY)
     assert "early=1" in said
+    assert is_seen_once(lab, "/early/replayed")
     for _ in range(6):  # ports differ, and so do workers
         got = replay(lab, relay.flight)
         assert got[:1] == b"\x16", "the handshake goes on, with a client who cannot"
     assert hits(lab, "/early/replayed") == 1
-    assert lab.api.metric("sluice_tls_early_data_replayed_total") == before + 6
+    # After some nine seconds it is the ticket's age for which they are refused.
+    assert before < lab.api.metric("sluice_tls_early_data_replayed_total") <= before + 6
 
 
 def test_a_replayed_post_reaches_no_backend_either(lab, client):
@@ -202,7 +210,7 @@ def test_a_replayed_post_reaches_no_backend_either(lab, client):
         assert "method=POST" in client.ask("/early/replayed-post", "POST", "body", to=RELAY)
     for _ in range(3):
         replay(lab, relay.flight)
-    assert hits(lab, "/early/replayed-post") == 1
+    assert is_seen_once(lab, "/early/replayed-post")
 
 
 def test_without_early_data_the_ticket_allows_none_and_an_old_one_is_of_no_use(lab, client):
@@ -213,7 +221,7 @@ def test_without_early_data_the_ticket_allows_none_and_an_old_one_is_of_no_use(l
         said = client.ask("/early/off", again=True)
         assert "Early data was rejected" in said
         assert "early= method=GET" in said
-        assert hits(lab, "/early/off") == 1
+        assert is_seen_once(lab, "/early/off")
         fresh = client.run(send="GET /early/again HTTP/1.1\r\nHost: one.test\r\nConnection: close\r\n\r\n")
         assert "Max Early Data: 0" in fresh
         assert "Max Early Data: 1" not in fresh

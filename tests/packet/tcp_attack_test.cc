@@ -172,6 +172,22 @@ TEST_F(TcpAttack, nor_is_one_whose_buffer_is_smaller_than_its_jumbo_frames) {
   discard_sent();
 }
 
+TEST_F(TcpAttack, but_one_is_whose_window_stays_too_small_for_anything_but_probes) {
+  config.persist_limit = 2s;
+  path_mtu = 9000;
+  establish("<mss 8960>", 60'000);
+  user_sends(100'000);
+  discard_sent();
+  send(". 1:1(0) ack " + std::to_string(last_end()) + " win 2000");
+  for (int i = 0; i < 30 && stack().connections() > 0; ++i) {
+    discard_sent();
+    at(now() - started() + 100ms);
+    send(". 1:1(0) ack " + std::to_string(last_end()) + " win 2000");
+  }
+  expect_events({"closed timeout"});
+  discard_sent();
+}
+
 TEST_F(TcpAttack, when_connections_run_out_the_stalled_one_that_holds_most_makes_room) {
   config.max_connections = 4;
   next_client_with(60000, 0);

@@ -37,7 +37,7 @@ TEST(ExpiryWatch, each_step_is_told_once_and_the_end_as_such) {
 }
 
 TEST(ExpiryWatch, lists_of_revoked_certificates_have_steps_of_their_own) {
-  ExpiryWatch watch(ExpiryWatch::kRevocations);
+  ExpiryWatch watch = ExpiryWatch::of_revocations();
   const std::vector<CertificateExpiry> one = {{"staff", kNow + 30 * kDay}};
   std::vector<std::int64_t> left;  // minutes
   for (std::int64_t t = kNow; t <= kNow + 31 * kDay; t += 60) {
@@ -47,6 +47,17 @@ TEST(ExpiryWatch, lists_of_revoked_certificates_have_steps_of_their_own) {
     }
   }
   EXPECT_THAT(left, testing::ElementsAre(24 * 60, 60, 0));
+}
+
+TEST(ExpiryWatch, lists_made_for_a_day_are_told_of_only_when_their_renewal_is_late) {
+  ExpiryWatch watch = ExpiryWatch::of_revocations();
+  const auto look = [&](std::int64_t end, std::int64_t now) { return watch.look(std::vector<CertificateExpiry>{{"staff", end}}, now); };
+  EXPECT_THAT(look(kNow + kDay, kNow), SizeIs(1)) << "first seen";
+  for (int i = 1; i < 10; ++i) EXPECT_THAT(look(kNow + i * 3600 + kDay, kNow + i * 3600), IsEmpty());
+  const std::int64_t end = kNow + 9 * 3600 + kDay;
+  EXPECT_THAT(look(end, end - 3600), SizeIs(1));
+  EXPECT_THAT(look(end, end), SizeIs(1));
+  EXPECT_THAT(look(end + kDay, end), IsEmpty());
 }
 
 TEST(ExpiryWatch, what_is_first_seen_late_is_told_of_once_at_once) {
