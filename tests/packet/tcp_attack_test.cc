@@ -177,12 +177,11 @@ TEST_F(TcpAttack, but_one_is_whose_window_stays_too_small_for_anything_but_probe
   path_mtu = 9000;
   establish("<mss 8960>", 60'000);
   user_sends(100'000);
-  discard_sent();
-  send(". 1:1(0) ack " + std::to_string(last_end()) + " win 2000");
-  for (int i = 0; i < 30 && stack().connections() > 0; ++i) {
-    discard_sent();
+  const std::string shrunk = ". 1:1(0) ack " + std::to_string(last_end()) + " win 2000";
+  for (int i = 0; i < 300 && stack().connections() > 0; ++i) {
+    send(shrunk);
     at(now() - started() + 100ms);
-    send(". 1:1(0) ack " + std::to_string(last_end()) + " win 2000");
+    discard_sent();
   }
   expect_events({"closed timeout"});
   discard_sent();

@@ -132,7 +132,7 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"unknown", with("colour = \"red\";"),
               "s.conf:3: colour: unknown name, expected one of ports, routes, workers, local_ports, tcp, "
               "tls, memory, "
-              "management, data_folder, ocsp, log"},
+              "management, data_folder, core_dumps, ocsp, log"},
         Wrong{"ocsp_responder", with("ocsp = { responder = \"ldap://a/\"; };"),
               "s.conf:3: ocsp.responder: expected a URL (\"http://192.0.2.9:8888/\"), not \"ldap://a/\""},
         Wrong{"ocsp_proxy", with("ocsp = { proxy = \"http://\"; };"),
