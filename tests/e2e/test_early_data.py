@@ -234,4 +234,4 @@ def test_it_is_refused_where_it_cannot_be(lab):
     https(config).update(early_data=True, tls_max_version="1.2")
     status, _, answer = lab.api.request("PUT", "/api/v1/config", config)
     assert status == 422, answer
-    assert answer["errors"][0]["path"] == "/listeners/https/early_data"
+    assert [e["path"].rpartition("/")[2] for e in answer["errors"]] == ["early_data"]
