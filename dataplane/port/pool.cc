@@ -25,7 +25,9 @@ Pool make_pool(const char* name, unsigned count, std::uint16_t room, bool dense)
   if (!pool) return nullptr;
   rte_pktmbuf_pool_private sizes{};
   sizes.mbuf_data_room_size = room;
-  if (rte_mempool_set_ops_byname(pool.get(), pool_operations(), nullptr) != 0) return nullptr;
+  if (rte_mempool_set_ops_byname(pool.get(), pool_operations(), nullptr) != 0 &&
+      rte_mempool_set_ops_byname(pool.get(), rte_mbuf_best_mempool_ops(), nullptr) != 0)  // DPDK without its plugin "stack"
+    return nullptr;
   rte_pktmbuf_pool_init(pool.get(), &sizes);
   const int populated = rte_mempool_populate_default(pool.get());
   if (populated < 0) {

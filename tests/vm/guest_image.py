@@ -16,7 +16,7 @@ CACHE = Path("/var/cache/sluice")
 LIBRARIES = Path("/usr/lib/x86_64-linux-gnu")
 MODULES = ("virtio_pci", "virtio_net", "vfio-pci", "uio_pci_generic")
 # Of DPDK's plugins those that a virtio-net PCI device needs; each is in the image once, or it would register twice.
-PLUGINS = ("librte_bus_pci", "librte_bus_vdev", "librte_mempool_ring", "librte_net_virtio")
+PLUGINS = ("librte_bus_pci", "librte_bus_vdev", "librte_mempool_ring", "librte_mempool_stack", "librte_net_virtio")
 
 
 class Kernel:
