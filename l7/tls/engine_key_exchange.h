@@ -8,7 +8,7 @@ namespace sluice::l7::tls {
 /// What contexts ask OpenSSL for whose key exchanges an engine may do.
 inline constexpr const char* kEngineKeyExchange = "?provider=sluice";
 
-/// Whether `engine` (an ENGINE, started) has X25519.
+/// Whether `engine` (an ENGINE, loaded) has X25519.
 bool exchanges_keys(void* engine);
 
 /// Makes `engine` do the X25519 of handshakes whose context asks for kEngineKeyExchange, and software what it fails. It is a

@@ -10,7 +10,7 @@
 
 namespace sluice::l7::tls {
 
-/// What `engine` (an ENGINE, started) has of these.
+/// What `engine` (an ENGINE, loaded) has of these.
 std::vector<EngineAlgorithm> algorithms_of(void* engine);
 
 /// Makes new keys have methods of ours that ask `engine` for these algorithms, and do in software what it fails; X25519:
