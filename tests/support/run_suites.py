@@ -127,21 +127,53 @@ def count_junit(path, report):
             report.passed += 1
 
 
+FINAL = re.compile(r"ended with status|Sanitizer|runtime error:")  # what a program of ours died of is no matter of luck
+
+
+def second_try_allowed(path):
+    """One test or two that failed by what they assert, not in their set-up or by a program's death: a stalled machine may do that."""
+    cases = list(ET.parse(path).getroot().iter("testcase"))
+    failures = [f for f in (case.find("failure") for case in cases) if f is not None]
+    return (1 <= len(failures) <= 2 and all(case.find("error") is None for case in cases)
+            and not any(FINAL.search(f"{f.get('message')}{f.text}") for f in failures))
+
+
+def run_pytest(folder, arguments, out, env):
+    return subprocess.run(["/usr/bin/python3", "-m", "pytest", "-q", "-ra", "--tb=short", "--timeout=300",
+                           f"--override-ini=cache_dir={out.parent / 'cache'}", f"--junit-xml={out}", *arguments, ROOT / folder],
+                          env=env, cwd=ROOT, check=False).returncode
+
+
 def pytest_suite(folder, flavour=None, environment=None, arguments=()):
+    """Real programs and kernels on a busy machine: what failed is tried once more, by itself, and named if it passes then."""
     def run(report):
         if flavour and not build(flavour, report):
             return
         with tempfile.TemporaryDirectory() as scratch:
-            out = Path(scratch) / "junit.xml"
+            out, again = Path(scratch) / "junit.xml", Path(scratch) / "again.xml"
             env = dict(os.environ, PYTHONDONTWRITEBYTECODE="1", **(environment or {}))
-            done = subprocess.run(["/usr/bin/python3", "-m", "pytest", "-q", "-ra", "--tb=short", "--timeout=300",
-                                   f"--junit-xml={out}", *arguments, ROOT / folder], env=env, cwd=ROOT, check=False)
+            status = run_pytest(folder, arguments, out, env)
             before = report.failed
             if out.exists():
                 count_junit(out, report)
-            if done.returncode != 0 and report.failed == before:
-                report.fail(f"{folder}: pytest ended with status {done.returncode}")
+                if report.failed > before and second_try_allowed(out):
+                    print("-- once more", flush=True)
+                    if run_pytest(folder, (*arguments, "--last-failed"), again, env) == 0:
+                        count_unsteady(again, report)
+                        return
+            if status != 0 and report.failed == before:
+                report.fail(f"{folder}: pytest ended with status {status}")
     return run
+
+
+def count_unsteady(path, report):
+    """They passed the second time: counted as passed, and named."""
+    second = Report()
+    count_junit(path, second)
+    if second.skipped or second.passed != len(failed := [n for n in report.notes if n.startswith("FAILED")]):
+        return
+    report.passed, report.failed = report.passed + second.passed, report.failed - second.passed
+    report.notes = [n.replace("FAILED", "UNSTEADY, passed the second time:", 1) if n in failed else n for n in report.notes]
 
 
 def fuzz_suite(report):
