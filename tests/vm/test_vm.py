@@ -92,10 +92,10 @@ def test_a_begun_checksum_is_refused_where_the_device_does_not_vouch_for_it(vm):
 
 def test_a_link_that_goes_down_is_seen_and_comes_back(vm):
     vm.monitor("set_link cl off")
-    wait_for(lambda: vm.api.metric("sluice_port_link_up", port="eni1") == 0, 30, "link down")
+    wait_for(lambda: vm.api.metric("sluice_port_link_up", port="eni1") == 0, 60, "link down")
     assert vm.api.metric("sluice_port_link_up", port="eni2") == 1
     vm.monitor("set_link cl on")
-    wait_for(lambda: vm.api.metric("sluice_port_link_up", port="eni1") == 1, 30, "link up")
+    wait_for(lambda: vm.api.metric("sluice_port_link_up", port="eni1") == 1, 60, "link up")
     assert vm.get("/").startswith("backend=b1")
 
 
@@ -123,10 +123,10 @@ def test_a_second_instance_is_told_that_the_nics_are_taken_and_the_first_serves_
 
 def test_sigterm_lets_a_download_end_and_the_exit_status_is_0(vm):
     got = vm.folder / "got"
+    got.unlink(missing_ok=True)
     download = subprocess.Popen(vm.client.command(
         "curl", "-sS", "--max-time", 120, "--limit-rate", "4M", "--cacert", vm.folder / "cert.pem",
         "--connect-to", f"{HOST}:443:{VIP4}:443", "-o", got, f"https://{HOST}/static/8m"))
-    got.unlink(missing_ok=True)
     wait_for(lambda: got.exists() and os.path.getsize(got) > 0, 60, "the download's first bytes")
     status, log = vm.end()
     assert (download.wait(120), status) == (0, 0), log
