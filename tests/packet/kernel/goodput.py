@@ -7,8 +7,9 @@ ours (tcp_echo) or the kernel's with CUBIC; both directions. What arrives is com
   goodput.py TCP_ECHO LINK [--quick | LOSS,RTT_MS[,bbr]...]
 
 prints a table of ratios ours / kernel over loss x delay x direction. A LOSS that begins with "mark=" is of ECN marks instead. A
-cell below 90 % is measured again, with other seeds, before it counts; the whole fails when a cell stays below, or the mean
-(--quick: a few cells and short runs on a busy machine, 50 % and the mean 80 %). Needs root; exits 77 (skipped) without."""
+cell below 90 % is measured again, with other seeds, before it counts, and so is the lowest one when the mean is too low; the whole
+fails when a cell stays below, or the mean (--quick: a few cells and short runs on a busy machine, 50 % and the mean 80 %). Needs
+root; exits 77 (skipped) without."""
 
 import math
 import os
@@ -199,7 +200,7 @@ class Cell:
     def measure(self, program, echo, seconds, rounds):
         n = self.bytes_for(seconds)
         fault = self.loss if self.loss.startswith("mark=") else f"loss={self.loss}"
-        for seed in range(len(self.samples["up", "ours"]) + 1, len(self.samples["up", "ours"]) + 1 + rounds):
+        for seed in range(self.rounds() + 1, self.rounds() + 1 + rounds):
             words = [fault, f"delay={self.delay / 2}ms", f"rate={RATE}", "queue=256k", f"seed={seed}"]
             for who in ("ours", "kernel"):
                 for d in self.directions:
@@ -220,6 +221,9 @@ class Cell:
             assert marked > 0, "no packet could be marked: ECN was not agreed upon"
         return rate
 
+    def rounds(self):
+        return len(self.samples["up", "ours"])
+
     def median(self, direction, who):
         return statistics.median(self.samples[direction, who])
 
@@ -233,6 +237,10 @@ class Cell:
         for d in self.directions:
             print(f"{self.loss:>9} {self.delay:>6} {self.peer:>5} {d:>5} {self.median(d, 'ours') / 1e6:8.2f} "
                   f"{self.median(d, 'kernel') / 1e6:8.2f}       {self.ratio(d):5.2f}", flush=True)
+
+
+def mean_of(cells):
+    return statistics.geometric_mean(r for cell in cells for r in cell.ratios())
 
 
 def main():
@@ -253,15 +261,20 @@ def main():
         print(f"{'loss':>9} {'rtt ms':>6} {'peer':>5} {'':>5} {'ours':>8} {'kernel':>8} MB/s  ratio")
         for cell in cells:
             cell.measure(program, echo, seconds, rounds)
-            while min(cell.ratios()) < least_cell and len(cell.samples["up", "ours"]) < most_rounds:
+            while min(cell.ratios()) < least_cell and cell.rounds() < most_rounds:
                 cell.measure(program, echo, seconds, rounds)
             cell.show()
+        for _ in range(3):
+            low = min(cells, key=lambda c: min(c.ratios()))
+            if mean_of(cells) >= least or low.rounds() >= most_rounds:
+                break
+            low.measure(program, echo, seconds, rounds)
+            low.show()
     finally:
         network.close()
-    ratios = [r for cell in cells for r in cell.ratios()]
-    mean = statistics.geometric_mean(ratios)
-    print(f"mean {mean:.2f}, least {min(ratios):.2f}")
-    return 0 if mean >= least and min(ratios) >= least_cell else 1
+    mean, lowest = mean_of(cells), min(min(cell.ratios()) for cell in cells)
+    print(f"mean {mean:.2f}, least {lowest:.2f}")
+    return 0 if mean >= least and lowest >= least_cell else 1
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ class Peer:
                    str(seconds), *extra]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.lines = []
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             line = self.process.stdout.readline()
             self.lines.append(line.strip())
@@ -66,8 +66,8 @@ class Peer:
     def counters(self):
         """Ends it; {name: value} of its counters, by the name before the labels."""
         self.process.terminate()
-        self.process.wait(timeout=20)
-        self.reader.join(timeout=10)
+        self.process.wait(timeout=60)
+        self.reader.join(timeout=60)
         found = {}
         for line in self.lines:
             name, brace, rest = line.partition("{")
@@ -194,7 +194,7 @@ class PassiveOpen(unittest.TestCase):
         s = self.connect("10.9.0.1", 7)
         s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         s.close()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while (seen := sum(line == "closed peer_reset" for line in self.peer.lines)) == before and time.monotonic() < deadline:
             time.sleep(0.05)
         self.assertEqual(seen, before + 1)
@@ -243,6 +243,7 @@ class Attacker(threading.Thread):
         self.join()
 
 
+HELD_AT_LEAST = 90  # of 100 connections
 RESETS_A_SECOND = 10_000  # max_resets in l4/tcp/stack.h
 SYN, RST, ACK = 2, 4, 16
 MSS_1460 = b"\x02\x04\x05\xb4"
@@ -302,12 +303,11 @@ class Attack(unittest.TestCase):
     def test_clients_connect_through_floods_of_acks_and_resets(self):
         for flags in (ACK, RST, RST | ACK):
             self.start_peer()
-            with socket.create_connection(("10.9.0.1", 7), timeout=10) as lasting:
+            with socket.create_connection(("10.9.0.1", 7), timeout=60) as lasting:
                 started = time.monotonic()
                 with Attacker(forged(flags, 7)) as attacker:
                     good = self.clients(100)
                 took = time.monotonic() - started
-                lasting.settimeout(10)
                 lasting.sendall(b"still there")
                 self.assertEqual(lasting.recv(100), b"still there")
             print(f"  {good} of 100 through {attacker.rounds * 50} segments of flags {flags}")
@@ -320,8 +320,7 @@ class Attack(unittest.TestCase):
 
     def test_segments_blindly_injected_into_a_connection_change_nothing(self):
         self.start_peer()
-        with socket.create_connection(("10.9.0.1", 7), timeout=10) as s:
-            s.settimeout(10)
+        with socket.create_connection(("10.9.0.1", 7), timeout=60) as s:
             port, chance = s.getsockname()[1], random.Random(2)
 
             def inject(wire):
@@ -345,7 +344,8 @@ class Attack(unittest.TestCase):
             opened, last = 0, time.monotonic()
             for port in range(30000, 30000 + count):
                 wire.send("10.9.0.2", port, 19, SYN, 1000, options=MSS_1460)
-            while opened < count and time.monotonic() < last + 3:
+            # All that there is room for; most of it must come, whatever time that takes.
+            while opened < count and time.monotonic() < last + (60 if opened < HELD_AT_LEAST else 6):
                 try:
                     frame = wire.raw.recv(2048)
                 except TimeoutError:
@@ -361,7 +361,7 @@ class Attack(unittest.TestCase):
         for window in (0, 4):
             self.start_peer("--connections", "100")
             held = self.hold(150, window)
-            self.assertGreaterEqual(held, 90)
+            self.assertGreaterEqual(held, HELD_AT_LEAST)
             good = self.clients(30)
             counters = self.peer.counters()
             evicted = counters.get("sluice_tcp_stalled_evicted_total", 0)

@@ -31,7 +31,7 @@ SEGMENT = re.compile(r"(?P<flags>[SFRPUEW.]+) (?P<seq>-?\d+):-?\d+\((?P<length>\
                      r"(?: win (?P<win>\d+))?(?: <(?P<options>[^>]*)>)?(?: \"(?P<text>[^\"]*)\")?$")
 # How long to wait for what must come, and to see that nothing does.
 PATIENCE, QUIET = 1.0, 0.03
-ATTEMPTS = 3  # at a script: the kernel's timers go on while this process waits for a core
+ATTEMPTS = 6  # at a script: the kernel's timers go on while this process waits for a core
 SYSCTLS = {"tcp_invalid_ratelimit": 0, "tcp_syncookies": 0, "tcp_ecn": 0, "tcp_fin_timeout": 60, "tcp_rfc1337": 0,
            "tcp_tw_reuse": 0, "tcp_no_metrics_save": 1}
 
