@@ -311,12 +311,13 @@ class Lab:
 
 
 def basic_config(**listener):
-    """Both hosts on b1..b3, HTTP and HTTPS, v4 and v6 VIPs."""
+    """Both hosts on b1..b3, HTTP and HTTPS, v4 and v6 VIPs. An appliance that gets no time for seconds does not give up a member."""
+    patience = {"connect_timeout_ms": 20000}
     members = [{"address": v4, "port": 80} for v4, _ in BACKENDS.values()]
     return {
         "load_balancers": [{"id": "lb", "addresses": [VIP4, VIP6]}],
-        "server_groups": [{"id": "all", "members": members},
-                          {"id": "one", "members": members[:1]}],
+        "server_groups": [{"id": "all", "members": members, **patience},
+                          {"id": "one", "members": members[:1], **patience}],
         "listeners": [{"id": "http", "load_balancer": "lb", "port": 80, **listener},
                       {"id": "https", "load_balancer": "lb", "port": 443, "protocol": "https", **listener}],
         "rules": [{"id": f"{entry}-{group}", "listener": entry, "hosts": hosts, "paths": paths,

@@ -24,13 +24,15 @@ def run(*command, **kwargs):
 
 
 def wait_for(condition, seconds, what):
-    """Polls until `condition` gives something true; fails loudly after `seconds`."""
+    """Polls until `condition` gives something true; fails loudly after `seconds`. The last look begins when they have passed: a
+    look that took long is not the last one."""
     end = time.monotonic() + seconds
     while True:
+        late = time.monotonic() > end
         last = condition()
         if last:
             return last
-        if time.monotonic() > end:
+        if late:
             raise TimeoutError(f"{what}: not within {seconds} s")
         time.sleep(0.05)
 
