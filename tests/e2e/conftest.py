@@ -42,7 +42,7 @@ def config_with_faulty(**listener):
     config = basic_config(**listener)
     members = [{"address": BACKENDS["b3"][0], "port": FAULTY_PORT}]
     for name, timeouts in (("faulty", {}), ("hasty", {"request_timeout_ms": 1000})):
-        config["server_groups"].append({"id": name, "members": members, **timeouts})
+        config["server_groups"].append({"id": name, "members": members, "connect_timeout_ms": 20000, **timeouts})
         for entry in ("http", "https"):
             config["rules"].append({"id": f"{entry}-{name}", "listener": entry, "hosts": [f"{name}.test"],
                                     "paths": [{"type": "prefix", "value": "/"}],

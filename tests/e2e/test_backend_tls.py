@@ -186,9 +186,9 @@ def test_health_checks_are_over_tls(serve):
         assert groups["all"]["protocol"] == "https"
         return [m["state"] for m in groups["all"]["members"]]
     lab = serve("b1", "b2", health_check=check)
-    wait_for(lambda: states(lab) == ["up", "up"], 30, "both to be up")
+    wait_for(lambda: states(lab) == ["up", "up"], 60, "both to be up")
     lab = serve("b1", "b2", tls={"server_name": ""}, health_check=check)
-    wait_for(lambda: states(lab) == ["up", "down"], 30, "b2 to be down")
+    wait_for(lambda: states(lab) == ["up", "down"], 60, "b2 to be down")
     why = "TLS: certificate verify failed: IP address mismatch"
     wait_for(lambda: why in json.dumps(lab.api.ok("GET", "/api/v1/events")), 30, "the event")
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an attacker sends: refused with the right status, closed, and never passed to a backend."""
+import contextlib
 import ssl
 
 import pytest
@@ -41,11 +42,18 @@ SHAPES = {
 }
 
 
+def refused(client, data):
+    """What comes back for these bytes, which may be before all of them are sent."""
+    with contextlib.suppress(ConnectionError):
+        client.send(data)
+    return client.rest()
+
+
 @pytest.mark.parametrize("name", SHAPES)
 def test_ambiguous_and_malformed_requests_are_refused_and_the_connection_closed(lab, raw, name):
     data, want = SHAPES[name]
     before = lab.api.metric("sluice_http_upstream_connects_total") + lab.api.metric("sluice_http_upstream_reused_total")
-    answer = raw().send(data).rest()
+    answer = refused(raw(), data)
     status = int(answer.split(b" ")[1])
     assert status in (want if isinstance(want, tuple) else (want,))
     assert answer.count(b"HTTP/1.1 ") == 1, "what followed was taken for another request"
@@ -56,7 +64,7 @@ def test_ambiguous_and_malformed_requests_are_refused_and_the_connection_closed(
 @pytest.mark.parametrize("body", [b"5\nhello\r\n0\r\n\r\n", b"zz\r\n", b"-1\r\n", b"5 \r\nhello\r\n0\r\n\r\n", b"ffffffffffffffffff\r\n",
                                   b"5\r\nhelloXX0\r\n\r\n"])
 def test_bad_chunks_end_the_connection(lab, raw, body):
-    answer = raw().send(b"POST /sha HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n" + body).rest()
+    answer = refused(raw(), b"POST /sha HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n" + body)
     assert answer == b"" or answer.startswith(b"HTTP/1.1 400"), answer
 
 
@@ -66,16 +74,19 @@ def test_a_body_over_the_limit_is_answered_413(restored, config, raw):
     restored.api.apply(config)
     head = b"POST /sha HTTP/1.1\r\n" + HOST
     assert raw().send(head + b"Content-Length: 10001\r\n\r\n").rest().startswith(b"HTTP/1.1 413")
-    answer = raw().send(head + b"Transfer-Encoding: chunked\r\n\r\n" + (b"1000\r\n" + b"x" * 4096 + b"\r\n") * 4).rest()
+    answer = refused(raw(), head + b"Transfer-Encoding: chunked\r\n\r\n" + (b"1000\r\n" + b"x" * 4096 + b"\r\n") * 4)
     assert answer.startswith(b"HTTP/1.1 413")
 
 
 def test_slow_heads_are_answered_408_and_idle_connections_closed(restored, config, raw):
-    for one in config["listeners"]:
-        one.update(header_timeout_ms=500, idle_timeout_ms=3000, body_timeout_ms=500)
-    restored.api.apply(config)
-    assert raw().send(b"GET / HTTP/1.1\r\n").rest().startswith(b"HTTP/1.1 408")
+    def timeouts(idle):  # from the connection's begin on: a client that stalls before it sends must not be idle for too long
+        for one in config["listeners"]:
+            one.update(header_timeout_ms=500, idle_timeout_ms=idle, body_timeout_ms=500)
+        restored.api.apply(config)
+    timeouts(idle=1000)
     assert raw().rest() == b""
+    timeouts(idle=60000)
+    assert raw().send(b"GET / HTTP/1.1\r\n").rest().startswith(b"HTTP/1.1 408")
     assert b"HTTP/1.1 408" in raw().send(b"POST /sha HTTP/1.1\r\n" + HOST + b"Content-Length: 10\r\n\r\n12").rest()
 
 
@@ -85,7 +96,7 @@ def test_plain_http_on_the_https_port_is_told_so(lab, raw):
 
 def test_garbage_instead_of_tls_is_closed_and_counted(lab, raw):
     before = lab.api.metric("sluice_tls_handshakes_failed_total")
-    raw(port=443).send(b"\x00garbage" * 100).rest()
+    refused(raw(port=443), b"\x00garbage" * 100)
     assert lab.api.metric("sluice_tls_handshakes_failed_total") == before + 1
 
 

@@ -30,7 +30,7 @@ def lab():
         https(made.config)["early_data"] = True
         made.api.apply(made.config)
         # What came before the start is refused as long as it could be a replay.
-        wait_for(lambda: "Early data was accepted" in Client(made).warm_up().ask("/early/warm-up", again=True), 40, "the first early data")
+        wait_for(lambda: "Early data was accepted" in Client(made).warm_up().ask("/early/warm-up", again=True), 60, "the first early data")
         yield made
         assert made.stop() == 0, made.log_text()[-4000:]
 
@@ -52,7 +52,7 @@ def hits(lab, path):
 
 def is_seen_once(lab, path):
     """nginx writes of a request when it has sent the answer."""
-    wait_for(lambda: hits(lab, path), 20, f"{path} at the backend")
+    wait_for(lambda: hits(lab, path), 60, f"{path} at the backend")
     return hits(lab, path) == 1
 
 
@@ -68,6 +68,16 @@ class Client:
         self.session.unlink(missing_ok=True)
         self.run("-sess_out", self.session, send="GET /early/first HTTP/1.1\r\nHost: one.test\r\nConnection: close\r\n\r\n")
         return self
+
+    def ask_afresh(self, path, method="GET", body=""):
+        """As ask(), with a session of this moment. A client or server that stalled on the way may have made its ticket look too old or
+        too young (RFC 8446, 8.3): then once more. Whatever takes less than half of those ten seconds must be accepted."""
+        for _ in range(4):
+            begin = time.monotonic()
+            said = self.warm_up().ask(path, method, body)
+            if "Early data was accepted" in said or time.monotonic() - begin < 5:
+                break
+        return said
 
     def ask(self, path, method="GET", body="", to=(VIP4, 443), again=False):
         """All that s_client says, the answer among it, to a request that is sent as early data; `again`: and once more
@@ -85,7 +95,7 @@ class Client:
         try:
             process.stdin.write(send.encode())
             process.stdin.flush()
-            process.wait(20)
+            process.wait(60)
             return process.stdout.read().decode(errors="replace")
         finally:
             process.kill()
@@ -108,10 +118,10 @@ class Relay:
     def _pass(self):
         near, _ = self.listening.accept()
         with self.lab.client.entered():
-            far = socket.create_connection((VIP4, 443), timeout=20)
+            far = socket.create_connection((VIP4, 443), timeout=60)
         with near, far:
             answered = False
-            while ready := select.select([near, far], [], [], 20)[0]:
+            while ready := select.select([near, far], [], [], 60)[0]:
                 for side in ready:
                     with contextlib.suppress(ConnectionError):
                         if not (data := side.recv(65536)):
@@ -120,7 +130,7 @@ class Relay:
                             self.flight += data
                         if side is far and not answered:
                             answered = True
-                            self.release.wait(30)
+                            self.release.wait(120)
                         (far if side is near else near).sendall(data)
 
     def __enter__(self):
@@ -128,13 +138,13 @@ class Relay:
         return self
 
     def __exit__(self, *_):
-        self.thread.join(30)
+        self.thread.join(120)
         self.listening.close()
 
 
 def replay(lab, flight):
     """The same bytes from somebody else; what the server says to them."""
-    with lab.client.entered(), socket.create_connection((VIP4, 443), timeout=10) as sock:
+    with lab.client.entered(), socket.create_connection((VIP4, 443), timeout=60) as sock:
         sock.sendall(flight)
         got = sock.recv(65536)
         sock.settimeout(0.5)
@@ -146,7 +156,7 @@ def replay(lab, flight):
 
 def test_a_get_goes_to_the_backend_marked(lab, client):
     before = lab.api.metric("sluice_tls_early_data_accepted_total"), lab.api.metric("sluice_http_early_requests_total")
-    said = client.warm_up().ask("/early/get")
+    said = client.ask_afresh("/early/get")
     assert "Early data was accepted" in said
     assert "early=1 method=GET" in said
     assert lab.api.metric("sluice_tls_early_data_accepted_total") == before[0] + 1
@@ -163,45 +173,55 @@ def test_a_get_reaches_the_backend_and_a_post_does_not_before_the_client_has_fin
             asking = threading.Thread(target=client.ask, args=(path, method), kwargs={"to": RELAY})
             asking.start()
             try:
-                wait_for(lambda: lab.api.metric("sluice_tls_early_data_accepted_total") == accepted + 1, 20, "early data")
+                wait_for(lambda: lab.api.metric("sluice_tls_early_data_accepted_total") == accepted + 1, 60, "early data")
                 # The client has not heard a word.
                 if early:
-                    wait_for(lambda: hits(lab, path) == 1, 20, "the request at the backend")
+                    wait_for(lambda: hits(lab, path) == 1, 60, "the request at the backend")
                 else:
                     time.sleep(1)
                     assert hits(lab, path) == 0
             finally:
                 relay.release.set()
-                asking.join(30)
+                asking.join(120)
         assert is_seen_once(lab, path)
 
 
 def test_a_post_waits_for_the_handshake_and_is_not_marked(lab, client):
-    said = client.warm_up().ask("/early/post", "POST", "body")
+    said = client.ask_afresh("/early/post", "POST", "body")
     assert "Early data was accepted" in said
     assert "early= method=POST" in said
     assert is_seen_once(lab, "/early/post")
 
 
 def test_425_of_a_backend_reaches_the_client(lab, client):
-    said = client.warm_up().ask("/refuses/early")
+    said = client.ask_afresh("/refuses/early")
     assert "HTTP/1.1 425" in said
     assert is_seen_once(lab, "/refuses/early")
 
 
 def test_a_replay_reaches_no_backend(lab, client):
-    client.warm_up()
-    before = lab.api.metric("sluice_tls_early_data_replayed_total")
-    with Relay(lab) as relay:
-        said = client.ask("/early/replayed", to=RELAY)
-    assert "early=1" in said
-    assert is_seen_once(lab, "/early/replayed")
-    for _ in range(6):  # ports differ, and so do workers
-        got = replay(lab, relay.flight)
-        assert got[:1] == b"\x16", "the handshake goes on, with a client who cannot"
-    assert hits(lab, "/early/replayed") == 1
-    # After some nine seconds it is the ticket's age for which they are refused.
-    assert before < lab.api.metric("sluice_tls_early_data_replayed_total") <= before + 6
+    def replayed():
+        return lab.api.metric("sluice_tls_early_data_replayed_total")
+
+    for path in (f"/early/replayed-{i}" for i in range(4)):
+        begin, before = time.monotonic(), replayed()
+        client.warm_up()
+        with Relay(lab) as relay:
+            said = client.ask(path, to=RELAY)
+        if "Early data was accepted" not in said and time.monotonic() - begin > 5:
+            continue
+        assert "early=1" in said
+        assert is_seen_once(lab, path)
+        first, in_time = replay(lab, relay.flight), time.monotonic() - begin < 8
+        # Ports differ, and so do workers.
+        for got in (first, *(replay(lab, relay.flight) for _ in range(5))):
+            assert got[:1] == b"\x16", "the handshake goes on, with a client who cannot"
+        assert hits(lab, path) == 1
+        assert replayed() <= before + 6
+        if in_time:  # after some nine seconds it would be the ticket's age for which they are refused
+            assert replayed() > before
+            return
+    pytest.fail("no replay came in time")
 
 
 def test_a_replayed_post_reaches_no_backend_either(lab, client):

@@ -28,7 +28,7 @@ def lab():
 @pytest.fixture(scope="module")
 def authority(lab):
     made = Authority(lab.folder, "issuer")
-    for name in ("shop", "doomed"):
+    for name in ("shop", "kept", "doomed"):
         made.issue(name, [f"{name}.test"], extensions=[f"authorityInfoAccess=OCSP;URI:http://{RESPONDER}:{PORT}/"])
     made.issue("sly", ["sly.test"], extensions=[f"authorityInfoAccess=OCSP;URI:http://127.0.0.1:{PORT}/", "tlsfeature=status_request"])
     return made
@@ -41,9 +41,9 @@ def responder(lab, authority):
     stop(process)
 
 
-def start_responder(lab, authority):
-    process = authority.start_responder(lab.lb, PORT)
-    wait_for(lambda: lab.lb.run("ss", "-Hltn", f"sport = :{PORT}").strip(), 10, "the responder")
+def start_responder(lab, authority, minutes=1):
+    process = authority.start_responder(lab.lb, PORT, minutes)
+    wait_for(lambda: lab.lb.run("ss", "-Hltn", f"sport = :{PORT}").strip(), 60, "the responder")
     return process
 
 
@@ -58,7 +58,7 @@ def stapled(lab, name="shop", version="1.3"):
     """What s_client is handed with the certificate: "good", "revoked", or None."""
     done = subprocess.run(lab.client.command("openssl", "s_client", "-connect", f"{VIP4}:443", "-servername", f"{name}.test",
                                              "-status", "-tls" + version.replace(".", "_")), stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=20, check=False)
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
     found = re.search(r"Cert Status: (\w+)", done.stdout)
     assert found or "OCSP response: no response sent" in done.stdout, done.stdout
     return found and found[1]
@@ -67,7 +67,7 @@ def stapled(lab, name="shop", version="1.3"):
 def status(lab, name="shop"):
     """Absent in the first second of a certificate."""
     path = f"/api/v1/certificates/{name}"
-    return wait_for(lambda: lab.api.ok("GET", path)["status"].get("ocsp"), 10, "something to be known")
+    return wait_for(lambda: lab.api.ok("GET", path)["status"].get("ocsp"), 60, "something to be known")
 
 
 def event_types(lab, name):
@@ -76,13 +76,13 @@ def event_types(lab, name):
 
 def wait_for_events(lab, name, wanted):
     """They come after what they tell of is shown."""
-    wait_for(lambda: wanted <= set(event_types(lab, name)), 10, f"the events {wanted}")
+    wait_for(lambda: wanted <= set(event_types(lab, name)), 60, f"the events {wanted}")
 
 
 def wait_for_staple(lab, name="shop"):
     """Until it is kept, and handed out: the status is shown first."""
-    wait_for(lambda: status(lab, name)["state"] == "stapled", 20, f"a staple of {name}")
-    wait_for(lambda: stapled(lab, name), 10, f"the staple of {name} to be handed out")
+    wait_for(lambda: status(lab, name)["state"] == "stapled", 60, f"a staple of {name}")
+    wait_for(lambda: stapled(lab, name), 60, f"the staple of {name} to be handed out")
 
 
 @pytest.mark.sanitizer
@@ -104,19 +104,22 @@ def test_clients_that_ask_get_the_status_in_tls12_and_13(lab, authority, respond
 
 
 @pytest.mark.sanitizer
-def test_a_restart_staples_at_once_without_its_responder(lab, authority, responder):
-    present(lab, authority, "shop")
-    wait_for_staple(lab)
-    stop(responder)
+def test_a_restart_staples_at_once_without_its_responder(lab, authority):
+    responder = start_responder(lab, authority, minutes=60)  # however long the restart takes
+    try:
+        present(lab, authority, "kept")
+        wait_for_staple(lab, "kept")
+    finally:
+        stop(responder)
     assert lab.stop() == 0
     lab.start()
-    assert stapled(lab) == "good"
+    assert stapled(lab, "kept") == "good"
 
 
 @pytest.mark.sanitizer
 def test_no_certificate_sends_the_appliance_to_its_own_loopback(lab, authority, responder):
     present(lab, authority, "sly")
-    shown = wait_for(lambda: (s := status(lab, "sly"))["error"] and s, 20, "a failure")
+    shown = wait_for(lambda: (s := status(lab, "sly"))["error"] and s, 60, "a failure")
     assert shown["error"]["reason"] == "address_refused"
     assert shown["must_staple"]
     assert stapled(lab, "sly") is None
@@ -129,8 +132,8 @@ def test_stapling_is_switched_off_and_on_while_it_runs(lab, authority, responder
     present(lab, authority, "shop")
     wait_for_staple(lab)
     lab.api.ok("PATCH", "/api/v1/certificates/shop", {"ocsp_stapling": False})
-    wait_for(lambda: status(lab)["state"] == "off", 10, "it to be off")
-    wait_for(lambda: stapled(lab) is None, 10, "no staple")
+    wait_for(lambda: status(lab)["state"] == "off", 60, "it to be off")
+    wait_for(lambda: stapled(lab) is None, 60, "no staple")
     lab.api.ok("PATCH", "/api/v1/certificates/shop", {"ocsp_stapling": None})
     wait_for_staple(lab)
     assert stapled(lab) == "good"
@@ -145,25 +148,25 @@ def test_it_is_asked_again_in_time_told_of_revocation_and_serves_nothing_that_ha
     authority.revoke("doomed")
     stop(responder)  # it reads its index anew only after the next answer
     second_responder = start_responder(lab, authority)
-    end = time.monotonic() + 45
+    end = time.monotonic() + 75  # the minute, in whose half it is asked again, and a quarter for who has no time
     while (served := stapled(lab, "doomed")) == "good":
-        assert time.monotonic() < end, "not asked again in half of the minute"
+        assert time.monotonic() < end, "neither asked again nor ended"
         time.sleep(1)
     assert served == "revoked", "at no moment without a staple"
-    wait_for(lambda: status(lab, "doomed")["certificate_status"] == "revoked", 10, "the revocation to be shown")
+    wait_for(lambda: status(lab, "doomed")["certificate_status"] == "revoked", 60, "the revocation to be shown")
     second = status(lab, "doomed")
     assert second["this_update"] > first["this_update"]
     wait_for_events(lab, "doomed", {"certificate_revoked"})
 
     stop(second_responder)
-    wait_for(lambda: status(lab, "doomed")["failures"], 45, "a failure")
+    wait_for(lambda: status(lab, "doomed")["failures"], 60, "a failure")
     assert stapled(lab, "doomed") == "revoked", "the old one serves to its end"
-    wait_for(lambda: status(lab, "doomed")["state"] == "missing", 60, "its end")
+    wait_for(lambda: status(lab, "doomed")["state"] == "missing", 90, "its end")
     assert stapled(lab, "doomed") is None
     wait_for_events(lab, "doomed", {"ocsp_expired"})
     assert event_types(lab, "doomed")[-2:] == ["ocsp_failing", "ocsp_expired"]
     third_responder = start_responder(lab, authority)
-    wait_for(lambda: stapled(lab, "doomed") == "revoked", 60, "the responder's return")
+    wait_for(lambda: stapled(lab, "doomed") == "revoked", 90, "the responder's return")
     stop(third_responder)
 
 

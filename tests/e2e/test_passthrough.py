@@ -38,7 +38,7 @@ def passing(lab):
                     "action": {"type": "forward", "server_groups": [{"server_group": f"pass-{name}"}]}}
         config = dict(lab.config)
         config["listeners"] = [*config["listeners"], {"id": "pass", "load_balancer": config["listeners"][0]["load_balancer"],
-                                                      "port": PORT, "protocol": "tls_passthrough", "header_timeout_ms": 4000}]
+                                                      "port": PORT, "protocol": "tls_passthrough", "header_timeout_ms": 10000}]
         config["server_groups"] = [*config["server_groups"], group("pass-a", BACKENDS["b1"][0], BACKEND_PORT),
                                    group("pass-b", BACKENDS["b2"][0], BACKEND_PORT), group("pass-dead", BACKENDS["b1"][0], 9)]
         config["rules"] = [*config["rules"], rule("a", "a.test"), rule("b", "*.b.test"), rule("dead", "dead.test")]
@@ -105,10 +105,10 @@ def test_a_hello_that_dribbles_is_passed_on_and_one_that_never_ends_is_closed(pa
     hello = client_hello("a.test")
     with passing.client.entered(), socket.create_connection((VIP4, PORT), timeout=30) as s:
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for at in range(0, len(hello), 100):
+        for at in range(0, len(hello), 100):  # far less than header_timeout_ms, also with a stall of seconds in it
             s.sendall(hello[at:at + 100])
         assert s.recv(3, socket.MSG_WAITALL) == b"\x16\x03\x03"  # the backend's ServerHello
-    with passing.client.entered(), socket.create_connection((VIP4, PORT), timeout=30) as s:
+    with passing.client.entered(), socket.create_connection((VIP4, PORT), timeout=60) as s:
         s.sendall(hello[:-1])
         assert s.recv(100) == b""  # after header_timeout_ms
 
@@ -131,5 +131,5 @@ def test_a_client_certificate_reaches_the_backend(passing):
     done = subprocess.run(passing.client.command(
         "openssl", "s_client", "-connect", f"{VIP4}:{PORT}", "-servername", "a.test", "-CAfile", certificate,
         "-verify_return_error", "-cert", certificate, "-key", certificate.with_suffix(".key")), input="Q\n", text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=20, check=False)
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False)
     assert "Verify return code: 0 (ok)" in done.stdout, done.stdout

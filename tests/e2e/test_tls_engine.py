@@ -75,7 +75,11 @@ def test_requests_of_many_clients_are_answered_while_others_leave(engine, rsa):
         wait_for(lambda: engine_metric(lab, "jobs_in_flight") == 0, 60, "the engine to have ended all jobs")
         assert engine_metric(lab, "jobs_total") == engine_metric(lab, "jobs_finished_total") >= CONNECTIONS
         assert engine_metric(lab, "failures_total") > 0
-        assert engine_metric(lab, "suspended") == 0
+
+        def in_service():  # as it was, or again after a trial: a second in which this machine did nothing, the engine did nothing
+            lab.curl("-k", f"https://{VIP4}/")
+            return engine_metric(lab, "suspended") == 0
+        assert in_service() or (engine_metric(lab, "stalls_total") > 0 and wait_for(in_service, 90, "the engine to be relied on"))
         wait_for(lambda: lab.api.metric("sluice_tls_sessions") == 0, 60, "all connections to be gone")
         assert lab.stop() == 0, lab.log_text()[-4000:]
 

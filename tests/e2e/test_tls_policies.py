@@ -27,7 +27,7 @@ def policy(lab, config, restored):
 def agreed(lab, *options):
     """(version, suite, group) of a handshake of s_client with these options; None: it was refused."""
     done = subprocess.run(lab.client.command("openssl", "s_client", "-connect", f"{VIP4}:443", *options), stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=20, check=False)
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
     found = re.search(r"New, (TLSv[\d.]+), Cipher is ([\w-]+)", done.stdout)
     if not found:
         assert re.search(r"alert (handshake failure|protocol version)|no protocols available", done.stdout), done.stdout
