@@ -25,7 +25,7 @@ def pattern(n):
 
 
 def sh(command, check=True):
-    return subprocess.run(command, shell=True, check=check, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=20)
+    return subprocess.run(command, shell=True, check=check, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=60)
 
 
 def enter(namespace):
@@ -220,7 +220,7 @@ class Wire:
 
 
 class Attacker(threading.Thread):
-    """`attack(wire)`, a bounded number of segments, again and again for as long as the block runs."""
+    """`attack(wire)`, a bounded number of segments, again and again for as long as the block runs, which begins behind the first."""
 
     def __init__(self, attack):
         super().__init__()
@@ -236,6 +236,9 @@ class Attacker(threading.Thread):
 
     def __enter__(self):
         self.start()
+        deadline = time.monotonic() + 60
+        while self.rounds == 0 and self.is_alive() and time.monotonic() < deadline:
+            time.sleep(0.01)
         return self
 
     def __exit__(self, *_):
