@@ -61,7 +61,7 @@ class Cluster:
         self.etcd_port, self.peer_port, self.port = free_port(), free_port(), free_port()
         self.watch_cache = watch_cache
         self.etcd = self.apiserver = None
-        self.newest = {}  # the last resourceVersion of each kind that was written here, by its plural
+        self.newest = {}  # the last resourceVersion of each kind that note() was told of, by its plural
         self._newest_lock = threading.Lock()
         self._own = threading.local()  # a connection a thread
         self.make_credentials()
@@ -160,10 +160,11 @@ class Cluster:
             self._own.connection = connection
             parsed = json.loads(raw) if raw.startswith(b"{") else raw.decode()
             if answer.status < 300 and method != "GET":
-                self._note(parsed)
+                self.note(parsed)
             return answer.status, parsed
 
-    def _note(self, obj):
+    def note(self, obj):
+        """That the controller has to see this version, too, before all is settled."""
         version = obj.get("metadata", {}).get("resourceVersion") if isinstance(obj, dict) else None
         if version and obj.get("type", "kubernetes.io/tls") == "kubernetes.io/tls":  # of other Secrets none is listed
             with self._newest_lock:

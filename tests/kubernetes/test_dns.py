@@ -27,7 +27,7 @@ class Dns:
         self.hosts = folder / "hosts"
         self.resolv = Path("/etc/netns") / self.netns.name  # `ip netns exec` puts it in the place of /etc
         self.resolv.mkdir(parents=True, exist_ok=True)
-        (self.resolv / "resolv.conf").write_text("nameserver 127.0.0.1\noptions timeout:4 attempts:1\n")
+        (self.resolv / "resolv.conf").write_text("nameserver 127.0.0.1\noptions timeout:12 attempts:1\n")
         self.process = None
 
     def start(self, *addresses):

@@ -52,7 +52,7 @@ def test_a_secret_that_rotates_is_presented_without_touching_connections(site, n
     context = ssl._create_unverified_context()
     with site.lab.client.entered():
         import http.client
-        connection = http.client.HTTPSConnection(vip, 443, context=context, timeout=10)
+        connection = http.client.HTTPSConnection(vip, 443, context=context, timeout=30)
         connection.connect()
     try:
         def ask():
@@ -63,7 +63,8 @@ def test_a_secret_that_rotates_is_presented_without_touching_connections(site, n
         assert ask() == 200
         local = connection.sock.getsockname()
         site.cluster.apply(tls_secret("tls", certificate(tmp_path, "rotate.example", "more.example"), namespace))
-        eventually(lambda: served_certificate(site, vip, "rotate.example")[0] != before, "the new certificate")
+        # Asked all the time, so that it is never idle for too long.
+        eventually(lambda: ask() == 200 and served_certificate(site, vip, "rotate.example")[0] != before, "the new certificate")
         assert ask() == 200
         assert connection.sock.getsockname() == local, "the old connection goes on"
     finally:
@@ -186,8 +187,11 @@ def test_an_internal_load_balancer_comes_from_the_internal_pool(site, namespace)
 
 def test_endpoint_changes_are_followed_by_watching_and_without_translating_all_else_anew(site, namespace):
     first = site.deploy("web", namespace)
-    vip = site.serve(ingress("web", namespace, [rule("fast.example", "web")]))
+    web = ingress("web", namespace, [rule("fast.example", "web")])
+    vip = site.serve(web)
     other = site.start_pod("other", "web")
+    site.cluster.note(site.cluster.get(web))  # the controller's own changes of it
+    site.settle()
 
     def work():
         return [site.controller.metric(name, **labels) for name, labels in (
