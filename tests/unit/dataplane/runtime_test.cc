@@ -197,6 +197,7 @@ void print_port(RuntimeConfig c) {
 TEST(RuntimeStartDeathTest, TakesSocketsOfOtherProcessesForPortsThatAreDownUntilSomebodyComes) {
   testing::FLAGS_gtest_death_test_style = "threadsafe";
   const auto dir = std::filesystem::temp_directory_path() / ("sluice-sockets-" + std::to_string(getpid()));
+  std::filesystem::remove_all(dir);  // of a killed process that had our number
   std::filesystem::create_directory(dir);
   RuntimeConfig c = config();
   c.ports[0].device = "net_memif0,role=server,socket=" + (dir / "m").string() + ",socket-abstract=no";
@@ -219,6 +220,7 @@ void leave_socket(const std::filesystem::path& path, int type) {
 TEST(RuntimeStartDeathTest, TakesOverASocketThatADeadProcessLeftAndNoOther) {
   testing::FLAGS_gtest_death_test_style = "threadsafe";
   const auto dir = std::filesystem::temp_directory_path() / ("sluice-stale-" + std::to_string(getpid()));
+  std::filesystem::remove_all(dir);  // of a killed process that had our number
   std::filesystem::create_directory(dir);
   RuntimeConfig c = config();
   leave_socket(dir / "m", SOCK_SEQPACKET);
@@ -255,6 +257,7 @@ std::vector<Bytes> traffic() {
 
 TEST(Runtime, FeedsEachFlowToTheOneWorkerThatOwnsItAndStopsClean) {
   const auto dir = std::filesystem::temp_directory_path() / ("sluice-runtime-" + std::to_string(getpid()));
+  std::filesystem::remove_all(dir);  // of a killed process that had our number
   std::filesystem::create_directory(dir);
   write_pcap(dir / "in.pcap", traffic());
   Factory factory;

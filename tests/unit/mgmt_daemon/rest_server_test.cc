@@ -212,8 +212,13 @@ TEST_F(RestServer, clients_that_send_a_byte_at_a_time_hold_no_thread_for_ever) {
   std::this_thread::sleep_for(std::chrono::milliseconds(300));
   cli::Target target = target_;
   target.server = "https://127.0.0.1:" + std::to_string((*server)->port());
-  const auto answer = cli::request(target, "GET", "/healthz");
-  EXPECT_TRUE(answer.ok() && answer->status == 200) << "the only thread came free";
+  // A client that gets no time for a second is cut, too: it asks again.
+  bool answered = false;
+  for (int i = 0; i < 20 && !answered; ++i) {
+    const auto answer = cli::request(target, "GET", "/healthz");
+    answered = answer.ok() && answer->status == 200;
+  }
+  EXPECT_TRUE(answered) << "the only thread came free";
   slow.join();
   EXPECT_TRUE(cut);
 }

@@ -5,6 +5,7 @@
 #include <httplib.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -18,7 +19,8 @@ namespace {
 
 using std::chrono::seconds;
 
-TEST(HttpLoop, ATimerThatArrivingBytesStartIsDueInTheSameWait) {
+/// From the arrival of bytes that start a timer of 1 ms to its end.
+HttpLoop::Clock::duration time_of_a_timer_that_bytes_start() {
   httplib::Server server;
   server.Get("/", [](const httplib::Request&, httplib::Response& r) {
     // Late, when libcurl's own timers have passed; then silent: only our timer can end the wait.
@@ -45,10 +47,17 @@ TEST(HttpLoop, ATimerThatArrivingBytesStartIsDueInTheSameWait) {
     };
     loop.start({.url = running.url()}, std::move(request), [](HttpResponse) {});
     for (int polls = 0; !due && polls < 1000; ++polls) loop.poll(seconds(60));
-    // libcurl wakes by itself after 5 s.
-    EXPECT_LT(HttpLoop::Clock::now() - arrived, std::chrono::milliseconds(4500)) << "it slept through its timer";
+    EXPECT_TRUE(due);
+    return HttpLoop::Clock::now() - arrived;
   }
-  EXPECT_TRUE(due);
+}
+
+TEST(HttpLoop, ATimerThatArrivingBytesStartIsDueInTheSameWait) {
+  // libcurl wakes by itself after 5 s. The least of several, as a busy machine may sleep, too.
+  auto least = HttpLoop::Clock::duration::max();
+  for (int i = 0; i < 5 && least >= std::chrono::milliseconds(4500); ++i)
+    least = std::min(least, time_of_a_timer_that_bytes_start());
+  EXPECT_LT(least, std::chrono::milliseconds(4500)) << "it slept through its timer";
 }
 
 TEST(HttpLoop, ATlsServerNameIsWhatTheCertificateHasToBeForAndHostStaysThatOfTheUrl) {
