@@ -2,6 +2,7 @@
 """sluiced between sluice-pktgen's two ports: each kind of shape runs, all sides count the same, and what is wrong is told.
 Speed is never asserted: the cores belong to others, too."""
 import json
+import re
 import subprocess
 
 import pytest
@@ -47,10 +48,21 @@ def check(result, unit):
     assert result["appliance"]["busy_seconds"] > 0 and result["appliance"]["cycles_per_packet"] > 0
 
 
+def measured(ground, *arguments, **kwargs):
+    """What sluiced counted of a run, and its result. Somebody else may have the cores for all of its short window: then once more."""
+    for last in (False, False, False, True):
+        counted = Counted(ground)
+        try:
+            return counted, ground.run(*arguments, **kwargs)
+        except Failed as none:
+            if last or not re.search(r"^no \w+ completed in ", str(none)):
+                raise
+    raise AssertionError("unreachable")
+
+
 @pytest.mark.parametrize("shape", ["http-0", "http-1m", "http-post-16k", "https-1k", "https-1m", "http-slow-clients"])
 def test_generator_appliance_and_backends_count_the_same_requests(ground, shape):
-    counted = Counted(ground)
-    result = ground.run(shape, *QUICK, "--connections", 16)
+    counted, result = measured(ground, shape, *QUICK, "--connections", 16)
     check(result, "requests")
     run = result["whole_run"]
     assert run["operations"] == run["answered"] == counted.requests
@@ -62,18 +74,18 @@ def test_generator_appliance_and_backends_count_the_same_requests(ground, shape)
 
 @pytest.mark.parametrize("shape,body", [("http-lossy", 16384), ("http-reordered", 16384)])
 def test_a_bad_link_costs_time_and_nothing_else(ground, shape, body):
-    counted = Counted(ground)
     again = ground.metric("sluice_tcp_retransmits_total")
-    result = ground.run(shape, *QUICK)
-    check(result, "requests")
-    assert result["whole_run"]["operations"] == result["whole_run"]["answered"] == counted.requests
-    if shape == "http-lossy":
-        assert ground.metric("sluice_tcp_retransmits_total") > again
+    for _ in range(4):  # a run that got little time has lost little
+        counted, result = measured(ground, shape, *QUICK)
+        check(result, "requests")
+        assert result["whole_run"]["operations"] == result["whole_run"]["answered"] == counted.requests
+        if shape != "http-lossy" or ground.metric("sluice_tcp_retransmits_total") > again:
+            return
+    pytest.fail("nothing was sent again")
 
 
 def test_one_request_a_connection(ground):
-    counted = Counted(ground)
-    result = ground.run("http-close", *QUICK)
+    counted, result = measured(ground, "http-close", *QUICK)
     check(result, "requests")
     run = result["whole_run"]
     assert run["operations"] == run["opened"] == run["answered"] == counted.requests == counted.connections
@@ -81,32 +93,29 @@ def test_one_request_a_connection(ground):
 
 @pytest.mark.parametrize("target", [VIP4, f"[{VIP6}]:80"])
 def test_connections_are_opened_and_closed_from_many_addresses(ground, target):
-    counted = Counted(ground)
-    result = ground.run("tcp-connect", *QUICK, target=target)
+    counted, result = measured(ground, "tcp-connect", *QUICK, target=target)
     check(result, "connections")
     assert result["whole_run"]["operations"] == counted.connections
     wait_for(lambda: ground.metric("sluice_http_connections_active") == 0, 30, "no connection left")
 
 
 def test_full_and_resumed_handshakes_are_what_they_say(ground):
-    counted = Counted(ground)
-    result = ground.run("tls-full-ecdsa", *QUICK)
+    counted, result = measured(ground, "tls-full-ecdsa", *QUICK)
     check(result, "handshakes")
     assert result["whole_run"]["operations"] == counted.full and counted.resumed == 0
-    counted = Counted(ground)
-    result = ground.run("tls-resumed", *QUICK)
+    counted, result = measured(ground, "tls-resumed", *QUICK)
     check(result, "handshakes")
     assert counted.full == 1 and counted.resumed == result["whole_run"]["operations"] - 1
     assert counted.failed == 0
 
 
 def test_an_open_loop_offers_its_rate_and_counts_latency_from_the_schedule(ground):
-    result = ground.run("http-1k", "--rate", "500", *QUICK)
+    _, result = measured(ground, "http-1k", "--rate", "500", *QUICK)
     check(result, "requests")
     assert result["offered_rate"] == 500
     assert result["count"] + result["not_started"] == pytest.approx(500 * result["seconds"], abs=64 + 5)
     # One connection cannot take 64 requests a second when each reads for 500 ms: all but the first wait for it.
-    stalled = ground.run("http-slow-clients", "--rate", "64", "--connections", 1, *QUICK)
+    _, stalled = measured(ground, "http-slow-clients", "--rate", "64", "--connections", 1, *QUICK)
     # What was due first and has not completed is as old as the window, and that counts, too.
     assert stalled["not_started"] > 0 and stalled["latency_us"]["max"] > 970_000 * stalled["seconds"]
 
@@ -137,8 +146,7 @@ def test_idle_connections_are_held_and_live(ground, shape):
 
 def test_two_workers_share_ports_whose_peer_has_one_queue():
     with Ground(core="0, 1", share_core=True, huge_pages=False) as ground:
-        counted = Counted(ground)
-        result = ground.run("http-1k", *QUICK)
+        counted, result = measured(ground, "http-1k", *QUICK)
         assert result["whole_run"]["operations"] == counted.requests
         assert all(ground.metric("sluice_http_requests_total", worker=w) > 0 for w in "01")
         assert ground.stop() == 0, ground.log_text()
@@ -152,7 +160,7 @@ def test_a_generator_that_dies_under_load_takes_nobody_with_it():
                 before = ground.metric("sluice_http_requests_total")
                 wait_for(lambda b=before: ground.metric("sluice_http_requests_total") > b + 1000, 60, "load")
                 dying.kill()
-        assert ground.run("http-1k", *QUICK)["count"] > 0
+        assert measured(ground, "http-1k", *QUICK)[1]["count"] > 0
         assert ground.stop() in (0, 3), ground.log_text()  # 3: its requests cannot end
 
 
@@ -163,8 +171,7 @@ def test_vhost_user():
         pytest.skip(str(none))
     with ground:
         for shape in ("http-1k", "https-1m"):
-            counted = Counted(ground)
-            result = ground.run(shape, *QUICK, "--connections", 16)
+            counted, result = measured(ground, shape, *QUICK, "--connections", 16)
             check(result, "requests")
             assert result["whole_run"]["operations"] == counted.requests
         assert ground.stop() == 0, ground.log_text()
@@ -274,4 +281,4 @@ def test_a_wrong_byte_a_wrong_status_and_a_wrong_length_fail_the_run(ground, tmp
         ground.configure(default_action={**fixed, "status": 500})
         ground.run("http-1k", *QUICK)
     ground.configure()
-    assert json.dumps(ground.run("http-1k", *QUICK))
+    assert json.dumps(measured(ground, "http-1k", *QUICK)[1])
