@@ -82,6 +82,18 @@ BufChain BufChain::take_front(std::size_t n, BufPool& pool) {
   return out;
 }
 
+BufChain BufChain::take_through(rte_mbuf* last, std::size_t count, std::size_t n) {
+  BufChain out;
+  out.head_ = std::exchange(head_, std::exchange(last->next, nullptr));
+  out.tail_ = last;
+  out.bytes_ = n;
+  out.count_ = count;
+  if (head_ == nullptr) tail_ = nullptr;
+  bytes_ -= n;
+  count_ -= count;
+  return out;
+}
+
 BufChain BufChain::share(std::size_t offset, std::size_t n, BufPool& pool) const {
   BufChain out;
   for (rte_mbuf* m = head_; m != nullptr && n > 0; m = m->next) {
@@ -171,8 +183,20 @@ std::uint8_t* BufChain::prepend(std::size_t n) {
   return rte_pktmbuf_mtod(head_, std::uint8_t*);
 }
 
+std::uint8_t* BufChain::extend(std::size_t n) {
+  std::uint8_t* at = rte_pktmbuf_mtod(tail_, std::uint8_t*) + tail_->data_len;
+  tail_->data_len = static_cast<std::uint16_t>(tail_->data_len + n);
+  bytes_ += n;
+  return at;
+}
+
 void BufChain::drop_back(std::size_t n) {
   if (n == 0) return;
+  if (n < tail_->data_len) {
+    tail_->data_len = static_cast<std::uint16_t>(tail_->data_len - n);
+    bytes_ -= n;
+    return;
+  }
   const std::size_t keep = bytes_ - n;
   if (keep == 0) return clear();
   std::size_t before = 0;

@@ -152,6 +152,9 @@ class BufChain {
   /// Moves the first `n` bytes (<= size()) out. A segment that straddles the cut is shared, not copied; where no
   /// reference can be allocated the result is empty although n > 0, and this chain is unchanged.
   BufChain take_front(std::size_t n, BufPool& pool);
+  /// Moves the segments up to and with `last` out, which the caller has walked to: `count` of them, `n` bytes. None of
+  /// them is touched but `last`.
+  BufChain take_through(rte_mbuf* last, std::size_t count, std::size_t n);
   /// A second chain over bytes [offset, offset+n) of the same memory. Empty although n > 0: no memory.
   BufChain share(std::size_t offset, std::size_t n, BufPool& pool) const;
   /// Copies bytes [offset, offset+out.size()) out; the range must exist.
@@ -171,6 +174,9 @@ class BufChain {
   void push_front(Buf b);
   /// Makes `n` bytes of the first segment's headroom part of the chain; the caller has checked the room.
   std::uint8_t* prepend(std::size_t n);
+  /// Makes `n` bytes of the last segment's tailroom part of the chain, and answers with where they begin; the caller has
+  /// checked the room.
+  std::uint8_t* extend(std::size_t n);
   /// Drops `n` bytes (<= size()) from the end.
   void drop_back(std::size_t n);
   std::string to_string() const;

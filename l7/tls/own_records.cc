@@ -159,9 +159,10 @@ Records::Result OwnRecords::seal(BufChain& plain, Instant now) {
   }
   if (now - sealed_at_ >= kSmallAgainAfter) small_left_ = kSmallBytes;
   sealed_at_ = now;
-  const std::size_t n = record_size(plain, small_left_ > 0 ? kSmallRecord : kMaxRecord);
-  if (!seal_record(context(), write_, ContentType::kApplicationData, plain, n, queues_.out)) return Result::kNoBuffers;
-  small_left_ -= std::min(small_left_, n);
+  const std::size_t most = small_left_ > 0 ? kSmallRecord : kMaxRecord;
+  const auto n = seal_record(context(), write_, ContentType::kApplicationData, plain, most, queues_.out);
+  if (!n) return Result::kNoBuffers;
+  small_left_ -= std::min(small_left_, *n);
   return Result::kDone;
 }
 
@@ -181,7 +182,7 @@ Records::Result OwnRecords::close() {
 bool OwnRecords::put(ContentType type, std::span<const std::uint8_t> bytes) {
   BufChain content;
   return content.append_copy(bytes, queues_.buffers) &&
-         seal_record(context(), write_, type, content, bytes.size(), queues_.out);
+         seal_record(context(), write_, type, content, bytes.size(), queues_.out).has_value();
 }
 
 bool OwnRecords::rekey(Direction& d) {

@@ -24,8 +24,10 @@ struct Sealed {
 struct InPlace {
   std::array<Piece, kMaxPieces> pieces;
   std::size_t count = 0;
-  std::size_t whole = 0;   ///< Segments that end with the record or before.
-  std::size_t shared = 0;  ///< Bytes of the body in the segment that goes on behind it: the last piece.
+  rte_mbuf* last = nullptr;     ///< Of the segments that end with the record or before.
+  std::size_t whole = 0;        ///< Their number,
+  std::size_t whole_bytes = 0;  ///< and what is in them.
+  std::size_t shared = 0;       ///< Bytes of the body in the segment that goes on behind the record: the last piece.
   std::span<const Piece> view() const { return std::span(pieces).first(count); }
 };
 
@@ -61,7 +63,11 @@ bool find_in_place(BufChain& in, const Sealed& s, InPlace& out, Tag& tag) {
       const std::size_t begin = std::max(at, s.end());
       std::copy_n(&bytes[begin - at], std::min(next, s.total) - begin, &tag[begin - s.end()]);
     }
-    out.whole += whole ? 1 : 0;
+    if (whole) {
+      out.last = m;
+      ++out.whole;
+      out.whole_bytes = next;
+    }
     at = next;
   }
   return out.shared == 0 || s.size >= kWorthABuffer;
@@ -89,20 +95,11 @@ std::uint8_t strip_padding(std::span<const Piece> pieces, std::size_t& size) {
 
 /// Moves `size` bytes of content out of `in`, and the record with them.
 void take_in_place(BufChain& in, const Sealed& s, const InPlace& place, Buf shared, std::size_t size, BufChain& content) {
-  std::size_t at = 0;
-  const auto add = [&](Buf b) {
-    if (content.size() + b.size() > size) b.trim_back(b.size() - (size - content.size()));
-    content.push_back(std::move(b));
-  };
-  for (std::size_t i = 0; i < place.whole; ++i) {
-    Buf b = in.pop_front();
-    const std::size_t before_body = std::min(s.body - std::min(s.body, at), b.size());
-    at += b.size();
-    b.trim_front(before_body);
-    add(std::move(b));
-  }
-  in.drop_front(s.total - at);
-  if (shared) add(std::move(shared));
+  if (place.whole > 0) content = in.take_through(place.last, place.whole, place.whole_bytes);
+  in.drop_front(s.total - place.whole_bytes);
+  content.drop_front(std::min(s.body, content.size()));
+  content.push_back(std::move(shared));
+  content.drop_back(content.size() - size);
 }
 
 OpenedRecord opened(const Suite& suite, const RecordHeader& h, std::uint8_t inner_type) {

@@ -15,6 +15,7 @@ constexpr std::size_t kMaxSegments = kMaxPieces - 16;
 constexpr std::size_t kGatherBelow = 1408;
 
 struct Pieces {
+  Piece& back() { return list[count - 1]; }
   void add(const std::uint8_t* from, std::uint8_t* to, std::size_t size) { list[count++] = {from, to, size}; }
   std::span<const Piece> view() const { return std::span(list).first(count); }
 
@@ -44,53 +45,58 @@ void encipher(const RecordContext& c, Direction& d, const Envelope& e, const Pie
   ++d.sequence;
 }
 
-bool stays_in_place(const BufChain& plain, std::size_t n) {
-  std::size_t seen = 0, segments = 0;
-  for (const auto* m = plain.front(); seen < n; m = BufChain::next(m), ++segments) {
-    if (!segment::exclusive(m)) return false;
-    seen += BufChain::view(m).size();
+/// What one walk over the front of a chain has found.
+struct Extent {
+  std::size_t bytes;  ///< Of the record.
+  bool in_place;      ///< It is made of whole segments that are nobody else's: `pieces`, the last one `last`.
+  rte_mbuf* last;
+  Pieces pieces;
+};
+
+/// Up to the end of a segment where that costs little and saves a copy.
+void measure(BufChain& plain, std::size_t most, Extent& e) {
+  std::size_t n = 0, aligned = 0, segments = 0, own = 0;
+  bool exclusive = true;
+  for (auto* m = plain.head(); m != nullptr && n < most && segments < kMaxSegments; m = segment::next(m), ++segments) {
+    const auto bytes = segment::writable(m);
+    const std::size_t take = std::min(bytes.size(), most - n);
+    n += take;
+    exclusive = exclusive && segment::exclusive(m);
+    if (!exclusive || take < bytes.size()) continue;
+    aligned = n;
+    e.last = m;
+    e.pieces.list[own++] = {bytes.data(), bytes.data(), take};
   }
-  return seen == n && segments <= kMaxSegments && (segments == 1 || n > kGatherBelow);
+  e.pieces.count = own;
+  e.bytes = aligned >= most / 2 ? aligned : n;
+  e.in_place = e.bytes == aligned && (own == 1 || aligned > kGatherBelow);
 }
 
-bool in_place(const RecordContext& c, Direction& d, ContentType type, BufChain& plain, std::size_t n, BufChain& out) {
+bool in_place(const RecordContext& c, Direction& d, ContentType type, BufChain& plain, Extent& e, BufChain& out) {
   const Overhead over(c.suite);
-  const auto* last = plain.front();
-  for (std::size_t seen = BufChain::view(last).size(); seen < n; seen += BufChain::view(last).size()) {
-    last = BufChain::next(last);
-  }
   Buf front, back;
   if (segment::headroom(plain.front()) < over.front && !(front = c.buffers.alloc())) return false;
-  if (segment::tailroom(last) < over.back && !(back = c.buffers.alloc())) return false;
+  if (segment::tailroom(e.last) < over.back && !(back = c.buffers.alloc())) return false;
 
-  BufChain record;
-  Pieces pieces;
+  BufChain record = plain.take_through(e.last, e.pieces.count, e.bytes);
   std::uint8_t *header = nullptr, *end = nullptr;
   if (front) {
     header = front.append(over.front);
-    record.push_back(std::move(front));
-  }
-  for (std::size_t left = n; left > 0;) {
-    Buf b = plain.pop_front();
-    std::uint8_t* at = b.data();
-    std::size_t size = b.size();
-    left -= size;
-    if (left == 0 && !back) {
-      end = b.append(over.back);
-      size += c.suite.inner_type();
-    }
-    if (header == nullptr) header = b.prepend(over.front);
-    pieces.add(at, at, size);
-    record.push_back(std::move(b));
+    record.push_front(std::move(front));
+  } else {
+    header = record.prepend(over.front);
   }
   if (back) {
     end = back.append(over.back);
-    if (c.suite.tls13) pieces.add(end, end, c.suite.inner_type());
+    if (c.suite.tls13) e.pieces.add(end, end, c.suite.inner_type());
     record.push_back(std::move(back));
+  } else {
+    end = record.extend(over.back);
+    e.pieces.back().size += c.suite.inner_type();
   }
   if (c.suite.tls13) *end = static_cast<std::uint8_t>(type);
   Tag tag;
-  encipher(c, d, begin(c.suite, d, type, n, header), pieces, tag);
+  encipher(c, d, begin(c.suite, d, type, e.bytes, header), e.pieces, tag);
   std::copy(tag.begin(), tag.end(), end + c.suite.inner_type());
   out.append(std::move(record));
   return true;
@@ -162,22 +168,13 @@ bool copied(const RecordContext& c, Direction& d, ContentType type, BufChain& pl
 
 }  // namespace
 
-std::size_t record_size(const BufChain& plain, std::size_t most) {
-  std::size_t n = 0, aligned = 0, segments = 0;
-  bool exclusive = true;
-  for (const auto* m = plain.front(); m != nullptr && n < most && segments < kMaxSegments; m = BufChain::next(m)) {
-    const std::size_t size = BufChain::view(m).size(), take = std::min(size, most - n);
-    exclusive = exclusive && segment::exclusive(m);
-    n += take;
-    if (exclusive && take == size) aligned = n;
-    ++segments;
-  }
-  return aligned >= most / 2 ? aligned : n;
-}
-
-bool seal_record(const RecordContext& c, Direction& d, ContentType type, BufChain& plain, std::size_t n,
-                 BufChain& out) {
-  return stays_in_place(plain, n) ? in_place(c, d, type, plain, n, out) : copied(c, d, type, plain, n, out);
+std::optional<std::size_t> seal_record(const RecordContext& c, Direction& d, ContentType type, BufChain& plain,
+                                       std::size_t most, BufChain& out) {
+  Extent e;
+  measure(plain, most, e);
+  const bool sealed = e.in_place ? in_place(c, d, type, plain, e, out) : copied(c, d, type, plain, e.bytes, out);
+  if (!sealed) return std::nullopt;
+  return e.bytes;
 }
 
 }  // namespace sluice::l7::tls

@@ -30,13 +30,12 @@ BufPool& start_buffers() {
   return pool;
 }
 
-BufChain chain_of(std::string_view bytes, BufPool& pool) {
-  constexpr std::size_t kMss = 1448;
+BufChain chain_of(std::string_view bytes, BufPool& pool, std::size_t segment) {
   BufChain out;
-  for (; !bytes.empty(); bytes.remove_prefix(std::min(kMss, bytes.size()))) {
+  for (; !bytes.empty(); bytes.remove_prefix(std::min(segment, bytes.size()))) {
     Buf b = pool.alloc();
     if (!b) throw Failure("out of packet buffers");
-    const std::string_view part = bytes.substr(0, kMss);
+    const std::string_view part = bytes.substr(0, segment);
     std::memcpy(b.append(part.size()), part.data(), part.size());
     out.push_back(std::move(b));
   }

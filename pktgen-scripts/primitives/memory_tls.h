@@ -34,8 +34,11 @@ class Stopwatch {
 
 /// Packet memory without hugepages or devices; once a process.
 BufPool& start_buffers();
-/// As packets bring it: segments of an Ethernet MSS.
-BufChain chain_of(std::string_view bytes, BufPool& pool);
+/// What a packet buffer holds: of a port that gives each packet of the wire as it came, an Ethernet MSS; of one that joins them
+/// in its own buffers (LRO, as virtio's mergeable ones), its whole data room.
+inline constexpr std::size_t kMssSegment = 1448, kLroSegment = 2048;
+/// As packets bring it.
+BufChain chain_of(std::string_view bytes, BufPool& pool, std::size_t segment = kMssSegment);
 
 inline constexpr Instant kNow{
     std::chrono::seconds(100)};  ///< Nothing in here waits, so the clock stands still.

@@ -18,10 +18,10 @@ constexpr std::uint8_t kAad[kHeader] = {23, 3, 3, 0x40, 0x11};
 
 /// Sealed records of one library, and plaintext to compare with: what each of them works on in a turn.
 struct Batch {
-  explicit Batch(std::size_t record_size)
-      : record(record_size), plain(kBatch, 'p'), sealed(kBatch, 0), back(kBatch, 0) {}
+  Batch(std::size_t record_size, std::size_t segment_size)
+      : record(record_size), segment(segment_size), plain(kBatch, 'p'), sealed(kBatch, 0), back(kBatch, 0) {}
   std::size_t records() const { return kBatch / record; }
-  std::size_t record;
+  std::size_t record, segment;
   std::string plain, sealed, back;
   std::array<std::array<std::uint8_t, kTag>, kBatch / 1024> tags{};
 };
@@ -125,7 +125,7 @@ class Connection {
   void seal(const Batch& b, Stopwatch& watch) {
     std::vector<BufChain> chains;
     for (std::size_t i = 0; i < b.records(); ++i) {
-      chains.push_back(chain_of(std::string_view(b.plain).substr(i * b.record, b.record), pool_));
+      chains.push_back(chain_of(std::string_view(b.plain).substr(i * b.record, b.record), pool_, b.segment));
     }
     watch.go();
     for (BufChain& c : chains) {
@@ -139,7 +139,7 @@ class Connection {
   void open(const Batch& b, Stopwatch& watch) {
     for (std::size_t i = 0; i < b.records(); ++i)
       client_.write(std::string_view(b.plain).substr(i * b.record, b.record));
-    BufChain sealed = chain_of(client_.take_output(), pool_);
+    BufChain sealed = chain_of(client_.take_output(), pool_, b.segment);
     watch.go();
     server_.input(std::move(sealed));
     server_.flush();
@@ -177,17 +177,23 @@ void check(const Batch& b) {
   if (b.back != b.plain) throw Failure("a library opened other bytes than it sealed");
 }
 
+struct Kind {
+  const char* name;
+  std::size_t record, segment;
+};
+constexpr Kind kKinds[] = {{"16384", 16384, kMssSegment}, {"16384_lro", 16384, kLroSegment}, {"1024", 1024, kMssSegment}};
+
 }  // namespace
 
 std::string measure_records(double seconds) {
   Connection connection(start_buffers());
   IpsecMb ipsec_mb;
   Evp evp;
-  std::string out = "{";
-  for (const std::size_t record : {std::size_t{16384}, std::size_t{1024}}) {
-    Batch b(record);
+  std::string out;
+  for (const Kind& kind : kKinds) {
+    Batch b(kind.record, kind.segment);
     Rates seal, open;
-    const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds / 2);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds / std::size(kKinds));
     while (std::chrono::steady_clock::now() < end) {  // in turns, a window each
       connection.seal(b, seal.sluice);
       timed(seal.ipsec_mb, [&] { ipsec_mb.seal(b); });
@@ -199,8 +205,7 @@ std::string measure_records(double seconds) {
       check(b);
       ++seal.turns, ++open.turns;
     }
-    const std::string size = std::to_string(record);
-    out += (out.size() > 1 ? "," : "") + ("\"seal_" + size + "\":") + seal.json() + ",\"open_" + size +
+    out += (out.empty() ? "{" : ",") + ("\"seal_" + std::string(kind.name)) + "\":" + seal.json() + ",\"open_" + kind.name +
            "\":" + open.json();
   }
   return out + "}";
