@@ -138,6 +138,7 @@ struct Connection {
   // Receive sequence variables.
   std::uint8_t rcv_wscale = 0;
   std::uint16_t rcv_mss = 536;  ///< MSS that we announced.
+  std::uint8_t quick_acks = 0;  ///< Segments yet to be acknowledged one by one: ack_policy.h.
   bool has_peer_fin = false;    ///< A FIN has arrived ahead of missing data, with
   SeqNum peer_fin;              ///< this number.
   SeqNum irs, rcv_nxt;

@@ -70,7 +70,9 @@ Step unacceptable(Connection& c, const Segment& s, Instant now) {
 /// RFC 2883: the next ACK tells what came twice, from the beginning of the segment on.
 void note_duplicate(Connection& c, const Segment& s, SeqNum known_to) {
   const SeqNum end = min(known_to, s.seq() + static_cast<std::uint32_t>(s.payload.size()));
-  if (c.sack && s.seq() < end) c.ack_debt.duplicate = SackBlock{s.seq(), end};
+  if (s.seq() >= end) return;
+  begin_quick_acks(c);
+  if (c.sack) c.ack_debt.duplicate = SackBlock{s.seq(), end};
 }
 
 /// First step: sequence number. Cuts what lies outside of the window.

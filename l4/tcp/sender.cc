@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "l4/tcp/ack_policy.h"
 #include "l4/tcp/recovery.h"
 #include "l4/tcp/retransmit.h"
 #include "l4/tcp/transmit.h"
@@ -26,6 +27,7 @@ bool send_range(Connection& c, SeqNum seq, std::uint32_t n, bool fin, Instant no
   if (n > 0 && !again) {  // RFC 3168, 6.1.5: only what is sent for the first time may be marked
     flags |= ecn_flags_of_new_data(c);
     ecn = ecn_codepoint(c.ecn);
+    end_quick_acks(c);
   }
   // A segment whose header finds no buffer is as good as lost on the wire once its bytes count as sent.
   const bool sent = transmit(c, seq, flags, std::move(payload), now, ecn, static_cast<std::uint16_t>(cut));
