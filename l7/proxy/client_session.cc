@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "l7/proxy/client_session.h"
 
-#include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "l7/http1/head_scanner.h"
@@ -30,12 +28,6 @@ void ClientSession::attach(l4::Stream& stream, const tls::TlsStream* tls, Instan
   stream_ = &stream;
   tls_ = tls;
   flow_ = stream.flow();
-  const std::string client = flow_.remote.address.to_string();
-  client_text_size_ = static_cast<std::uint8_t>(std::min(client.size(), client_text_.size()));
-  std::memcpy(client_text_.data(), client.data(), client_text_size_);
-  const std::string local = flow_.local.to_string();
-  local_text_size_ = static_cast<std::uint8_t>(std::min(local.size(), local_text_.size()));
-  std::memcpy(local_text_.data(), local.data(), local_text_size_);
   const Listener* l = worker_.listener(flow_.local);
   passthrough_ = l != nullptr && l->protocol == ListenerProtocol::kTlsPassthrough;
   if (l != nullptr) metered_ = worker_.limiter.opened(*l);

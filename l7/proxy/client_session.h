@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -52,10 +51,6 @@ class ClientSession final : public l4::StreamEvents {
   void exchange_aborted(Instant now);
 
   const FlowKey& flow() const { return flow_; }
-  std::string_view client_address() const { return {client_text_.data(), client_text_size_}; }
-  std::string_view local_address() const {
-    return {local_text_.data(), local_text_size_};
-  }  ///< As a Host: value.
   bool is_tls() const { return tls_ != nullptr; }
   /// Valid while the stream is open.
   ClientVerdict client_verdict() const;
@@ -113,9 +108,6 @@ class ClientSession final : public l4::StreamEvents {
   bool ready_ = false;
   bool passthrough_ = false;          // TLS that is passed on: instead of requests there is one ClientHello.
   std::uint16_t hello_wanted_ = 0;    // Bytes with which there is more to see of it.
-  std::uint8_t client_text_size_ = 0, local_text_size_ = 0;
-  std::array<char, 46> client_text_;
-  std::array<char, 56> local_text_;
 };
 
 }  // namespace sluice::l7::proxy
