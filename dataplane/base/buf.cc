@@ -37,7 +37,7 @@ void BufChain::append(BufChain&& other) {
 }
 
 void BufChain::drop_front(std::size_t n) {
-  bytes_ -= n;
+  bytes_ -= static_cast<std::uint32_t>(n);
   while (n > 0) {
     rte_mbuf* m = head_;
     if (n < m->data_len) {
@@ -143,7 +143,7 @@ bool BufChain::append_copy(std::span<const std::uint8_t> bytes, BufPool& pool) {
   if (in_tail > 0) {
     std::memcpy(rte_pktmbuf_mtod(tail_, std::uint8_t*) + tail_->data_len, bytes.data(), in_tail);
     tail_->data_len = static_cast<std::uint16_t>(tail_->data_len + in_tail);
-    bytes_ += in_tail;
+    bytes_ += static_cast<std::uint32_t>(in_tail);
   }
   append(std::move(fresh));
   return true;
@@ -163,7 +163,7 @@ BufChain BufChain::adopt(rte_mbuf* frame) {
 rte_mbuf* BufChain::release() {
   if (head_ == nullptr) return nullptr;
   head_->nb_segs = static_cast<std::uint16_t>(count_);
-  head_->pkt_len = static_cast<std::uint32_t>(bytes_);
+  head_->pkt_len = bytes_;
   rte_mbuf* frame = std::exchange(head_, nullptr);
   tail_ = nullptr;
   bytes_ = count_ = 0;
@@ -179,7 +179,7 @@ void BufChain::push_front(Buf b) {
 std::uint8_t* BufChain::prepend(std::size_t n) {
   head_->data_off = static_cast<std::uint16_t>(head_->data_off - n);
   head_->data_len = static_cast<std::uint16_t>(head_->data_len + n);
-  bytes_ += n;
+  bytes_ += static_cast<std::uint32_t>(n);
   return rte_pktmbuf_mtod(head_, std::uint8_t*);
 }
 
@@ -210,7 +210,7 @@ void BufChain::drop_back(std::size_t n) {
     rest = next;
   }
   tail_ = m;
-  bytes_ = keep;
+  bytes_ = static_cast<std::uint32_t>(keep);
   count_ = kept;
 }
 

@@ -112,8 +112,8 @@ class BufPool {
   rte_mempool* refs_;
 };
 
-/// A queue of bytes: a list of segments whose owner moves with it. `size()` is in bytes. Empty segments do not
-/// stay in a chain.
+/// A queue of bytes: a list of segments whose owner moves with it. `size()` is in bytes, below 4 GiB (windows and
+/// bounds of buffers are megabytes). Empty segments do not stay in a chain.
 class BufChain {
  public:
   BufChain() = default;
@@ -194,8 +194,8 @@ class BufChain {
   void free_all();
   rte_mbuf* head_ = nullptr;
   rte_mbuf* tail_ = nullptr;
-  std::size_t bytes_ = 0;
-  std::size_t count_ = 0;
+  std::uint32_t bytes_ = 0;
+  std::uint32_t count_ = 0;
 };
 
 }  // namespace sluice

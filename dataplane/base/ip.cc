@@ -95,10 +95,46 @@ std::uint32_t IpAddr::v4_value() const {
   return __builtin_bswap32(raw);
 }
 
-std::string IpAddr::to_string() const {
-  char buffer[INET6_ADDRSTRLEN];
-  inet_ntop(is_v4() ? AF_INET : AF_INET6, wire(), buffer, sizeof buffer);
-  return buffer;
+void AddressText::append(std::uint64_t value, int base) {
+  char* const at = bytes_.data() + size_;
+  size_ = static_cast<std::uint8_t>(std::to_chars(at, bytes_.data() + bytes_.size(), value, base).ptr - bytes_.data());
+}
+
+// RFC 5952, 4: no leading zeros, the first of the longest runs of zero groups as "::" unless it is but one, lower case.
+void AddressText::append_v6(const std::uint8_t* sixteen) {
+  constexpr unsigned kGroups = 8;
+  const auto group = [&](unsigned i) { return sixteen[2 * i] << 8 | sixteen[2 * i + 1]; };
+  unsigned begin = kGroups, length = 1;
+  for (unsigned i = 0; i < kGroups; ++i) {
+    unsigned end = i;
+    while (end < kGroups && group(end) == 0) ++end;
+    if (end - i > length) begin = i, length = end - i;
+    i = end;
+  }
+  for (unsigned i = 0; i < kGroups; ++i) {
+    if (i == begin) {
+      append(':');
+      i += length - 1;
+      if (i + 1 == kGroups) append(':');
+      continue;
+    }
+    if (i > 0) append(':');
+    append(static_cast<std::uint64_t>(group(i)), 16);
+  }
+}
+
+void IpAddr::append_to(AddressText& out) const {
+  if (is_v6()) return out.append_v6(bytes_.data());
+  for (std::size_t i = 12; i < 16; ++i) {
+    if (i > 12) out.append('.');
+    out.append(bytes_[i], 10);
+  }
+}
+
+AddressText IpAddr::text() const {
+  AddressText out;
+  append_to(out);
+  return out;
 }
 
 std::optional<IpPrefix> IpPrefix::parse(std::string_view text) {
@@ -127,9 +163,14 @@ bool IpPrefix::contains(const IpAddr& a) const {
 
 std::string IpPrefix::to_string() const { return address.to_string() + "/" + std::to_string(length); }
 
-std::string Endpoint::to_string() const {
-  const std::string a = address.to_string();
-  return (address.is_v4() ? a : "[" + a + "]") + ":" + std::to_string(port);
+AddressText Endpoint::text() const {
+  AddressText out;
+  if (address.is_v6()) out.append('[');
+  address.append_to(out);
+  if (address.is_v6()) out.append(']');
+  out.append(':');
+  out.append(port, 10);
+  return out;
 }
 
 std::optional<MacAddr> MacAddr::parse(std::string_view text) {

@@ -45,6 +45,22 @@ class be32 {
 
 static_assert(std::endian::native == std::endian::little);
 
+/// The text of an address, or of an endpoint, in place: for the packet path, which has no heap.
+class AddressText {
+ public:
+  std::string_view view() const { return {bytes_.data(), size_}; }
+
+ private:
+  friend class IpAddr;
+  friend struct Endpoint;
+  void append(char c) { bytes_[size_++] = c; }
+  void append(std::uint64_t value, int base);
+  void append_v6(const std::uint8_t* sixteen);
+
+  std::array<char, 55> bytes_;  // "[" INET6_ADDRSTRLEN "]:65535"
+  std::uint8_t size_ = 0;
+};
+
 /// An IPv4 or IPv6 address, 16 bytes, network order; IPv4 is held as ::ffff:a.b.c.d (RFC 4291, 2.5.5.2).
 class IpAddr {
  public:
@@ -70,7 +86,8 @@ class IpAddr {
   const std::uint8_t* wire() const { return is_v4() ? bytes_.data() + 12 : bytes_.data(); }
   std::size_t wire_size() const { return is_v4() ? 4 : 16; }
   const std::array<std::uint8_t, 16>& bytes() const { return bytes_; }
-  std::string to_string() const;
+  AddressText text() const;  ///< RFC 5952.
+  std::string to_string() const { return std::string(text().view()); }
 
   /// Eight bytes as they stand in memory, `i` 0 or 1: for comparing, hashing and summing, not for their value.
   std::uint64_t word(int i) const {
@@ -85,6 +102,8 @@ class IpAddr {
   friend auto operator<=>(const IpAddr& a, const IpAddr& b) { return a.bytes_ <=> b.bytes_; }
 
  private:
+  friend struct Endpoint;
+  void append_to(AddressText& out) const;
   std::array<std::uint8_t, 16> bytes_{};
 };
 
@@ -103,7 +122,8 @@ struct IpPrefix {
 struct Endpoint {
   IpAddr address;
   std::uint16_t port = 0;
-  std::string to_string() const;  ///< "192.0.2.1:80", "[2001:db8::1]:80"
+  AddressText text() const;  ///< "192.0.2.1:80", "[2001:db8::1]:80"
+  std::string to_string() const { return std::string(text().view()); }
   friend auto operator<=>(const Endpoint&, const Endpoint&) = default;
 };
 

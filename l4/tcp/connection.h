@@ -110,7 +110,7 @@ struct Connection {
         rcv_buffer(e.config.receive_buffer),
         flight(e.flight),
         reassembly(e.blocks),
-        congestion_control(e.config.congestion) {
+        congestion_control(e.congestion) {
     ecn.on = e.config.ecn;
   }
   Connection(const Connection&) = delete;

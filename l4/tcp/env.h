@@ -6,6 +6,7 @@
 #include "dataplane/base/object_pool.h"
 #include "dataplane/net/packet.h"
 #include "dataplane/net/rate_limit.h"
+#include "l4/tcp/congestion.h"
 #include "l4/tcp/flight.h"
 #include "l4/tcp/reassembly.h"
 #include "l4/tcp/secrets.h"
@@ -42,6 +43,7 @@ struct Env {
   // segments of a connection share a record.
   Reassembly::Pool blocks{1u << 18};
   Flight::Pool flight{1u << 20};
+  CongestionControl::Pool congestion{config.congestion};
 
  private:
   /// Counting is not cheap: once a millisecond.

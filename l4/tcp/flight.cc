@@ -2,21 +2,25 @@
 #include "l4/tcp/flight.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace sluice::l4::tcp {
 
 using State = SentSegment::State;
 
+const Flight::Board Flight::kNone;
+
 SentSegment* Flight::make(SeqNum begin, SeqNum end, SentSegment* after) {
   // The last quarter is for first records: a connection that has none could send nothing.
-  const bool may = count_ == 0 || (count_ < kMaxSegments && pool_->live() < pool_->limit() / 4 * 3);
-  SentSegment* s = may ? pool_->create() : nullptr;
+  const bool may = board_->count == 0 || (board_->count < kMaxSegments && pool_->live() < pool_->limit() / 4 * 3);
+  SentSegment* s = may ? pool_->records_.create() : nullptr;
   if (s == nullptr) return nullptr;
+  if (board_->count == 0) board_ = pool_->boards_.create();
   s->begin = begin;
   s->end = end;
-  all_.insert_after(after, *s);
+  board_->all.insert_after(after, *s);
   perhaps_post(*s);
-  ++count_;
+  ++board_->count;
   return s;
 }
 
@@ -25,9 +29,9 @@ void Flight::perhaps_post(SentSegment& s) {
   const auto mixed = (reinterpret_cast<std::uintptr_t>(&s) >> 3 ^ s.begin.value()) * 0x9e3779b97f4a7c15u;
   s.post = mixed >> 58 == 0;
   if (!s.post) return;
-  SentSegment* before = s.by_seq.next == nullptr ? posts_.last() : s.by_seq.prev;
+  SentSegment* before = s.by_seq.next == nullptr ? board_->posts.last() : s.by_seq.prev;
   while (before != nullptr && !before->post) before = before->by_seq.prev;
-  posts_.insert_after(before, s);
+  board_->posts.insert_after(before, s);
 }
 
 void Flight::link(SentSegment& s, State state) {
@@ -35,53 +39,53 @@ void Flight::link(SentSegment& s, State state) {
   bytes(s) += s.size();
   if (state == State::kInFlight) {
     // By time of sending: nearly always the last. What is revived finds its place among the older.
-    SentSegment* after = in_flight_.last();
+    SentSegment* after = board_->in_flight.last();
     while (after != nullptr && after->sent_at > s.sent_at) after = after->by_state.prev;
-    in_flight_.insert_after(after, s);
+    board_->in_flight.insert_after(after, s);
   } else if (state == State::kLost) {
-    SentSegment* after = lost_.last();
-    if (after != nullptr && s.begin < lost_.first()->begin) after = nullptr;
+    SentSegment* after = board_->lost.last();
+    if (after != nullptr && s.begin < board_->lost.first()->begin) after = nullptr;
     while (after != nullptr && after->begin > s.begin) after = after->by_state.prev;
-    lost_.insert_after(after, s);
+    board_->lost.insert_after(after, s);
   } else {
-    ++sacked_ranges_;
+    ++board_->sacked_ranges;
   }
 }
 
 void Flight::unlink(SentSegment& s) {
   bytes(s) -= s.size();
-  if (s.state == State::kInFlight) in_flight_.remove(s);
-  if (s.state == State::kLost) lost_.remove(s);
-  if (s.state == State::kSacked) --sacked_ranges_;
+  if (s.state == State::kInFlight) board_->in_flight.remove(s);
+  if (s.state == State::kLost) board_->lost.remove(s);
+  if (s.state == State::kSacked) --board_->sacked_ranges;
 }
 
 void Flight::erase(SentSegment& s) {
   unlink(s);
-  if (hint_ == &s) hint_ = s.by_seq.prev != nullptr ? s.by_seq.prev : s.by_seq.next;
-  all_.remove(s);
-  if (s.post) posts_.remove(s);
-  --count_;
-  pool_->destroy(&s);
+  if (board_->hint == &s) board_->hint = s.by_seq.prev != nullptr ? s.by_seq.prev : s.by_seq.next;
+  board_->all.remove(s);
+  if (s.post) board_->posts.remove(s);
+  pool_->records_.destroy(&s);
+  if (--board_->count == 0) pool_->boards_.destroy(std::exchange(board_, none()));
 }
 
 void Flight::clear() {
-  while (!empty()) erase(*all_.first());
+  while (!empty()) erase(*board_->all.first());
 }
 
 void Flight::trim(SeqNum una) {
-  SentSegment* s = all_.first();
+  SentSegment* s = board_->all.first();
   if (s == nullptr || s->begin >= una) return;
   bytes(*s) -= distance(s->begin, una);
   s->begin = una;
 }
 
 bool Flight::sent(SeqNum begin, SeqNum end, Instant now) {
-  if (SentSegment* s = make(begin, end, all_.last())) {
+  if (SentSegment* s = make(begin, end, board_->all.last())) {
     s->sent_at = now;
     link(*s, State::kInFlight);
     return true;
   }
-  SentSegment* s = all_.last();
+  SentSegment* s = board_->all.last();
   if (s == nullptr) return false;
   // No place: the last record stands for this one too.
   unlink(*s);
@@ -106,13 +110,13 @@ void Flight::mark_lost(SentSegment& s) {
 
 void Flight::mark_all_lost(bool sacked_too) {
   SentSegment* before = nullptr;  // the lost one in front: a search for each would be quadratic
-  for (SentSegment* s = all_.first(); s != nullptr; s = s->by_seq.next) {
+  for (SentSegment* s = board_->all.first(); s != nullptr; s = s->by_seq.next) {
     if (s->state == State::kSacked && !sacked_too) continue;
     if (s->state != State::kLost) {
       unlink(*s);
       s->state = State::kLost;
       bytes(*s) += s->size();
-      lost_.insert_after(before, *s);
+      board_->lost.insert_after(before, *s);
     }
     before = s;
   }
@@ -120,16 +124,16 @@ void Flight::mark_all_lost(bool sacked_too) {
 
 void Flight::revive_lost() {
   // From the last on, each is looked for from where the one before went: they were sent in this order, too.
-  SentSegment* after = in_flight_.last();
-  while (SentSegment* s = lost_.last()) {
+  SentSegment* after = board_->in_flight.last();
+  while (SentSegment* s = board_->lost.last()) {
     unlink(*s);
     s->state = State::kInFlight;
     bytes(*s) += s->size();
-    if (SentSegment* next = after != nullptr ? after->by_state.next : in_flight_.first();
+    if (SentSegment* next = after != nullptr ? after->by_state.next : board_->in_flight.first();
         next != nullptr && next->sent_at < s->sent_at)
-      after = in_flight_.last();
+      after = board_->in_flight.last();
     while (after != nullptr && after->sent_at > s->sent_at) after = after->by_state.prev;
-    in_flight_.insert_after(after, *s);
+    board_->in_flight.insert_after(after, *s);
   }
 }
 
@@ -146,16 +150,16 @@ void Flight::resize_lost(SentSegment& s, std::uint32_t size) {
 }
 
 SentSegment* Flight::find(SeqNum at) {
-  SentSegment* s = hint_;  // blocks often follow one another
+  SentSegment* s = board_->hint;  // blocks often follow one another
   if (s != nullptr && s->begin <= at && s->end <= at) s = s->by_seq.next;
   if (s == nullptr || s->begin > at || s->end <= at) {
     s = nullptr;  // the last post that begins at or before `at`
-    for (SentSegment* post = posts_.first(); post != nullptr && post->begin <= at; post = post->by_post.next)
+    for (SentSegment* post = board_->posts.first(); post != nullptr && post->begin <= at; post = post->by_post.next)
       s = post;
-    if (s == nullptr) s = all_.first();
+    if (s == nullptr) s = board_->all.first();
     while (s != nullptr && s->end <= at) s = s->by_seq.next;
   }
-  if (s != nullptr) hint_ = s;
+  if (s != nullptr) board_->hint = s;
   return s;
 }
 
@@ -168,9 +172,9 @@ SentSegment* Flight::split(SentSegment& s, SeqNum at) {
   rest->again = s.again;
   rest->state = s.state;
   bytes(*rest) += rest->size();
-  if (s.state == State::kInFlight) in_flight_.insert_after(&s, *rest);
-  if (s.state == State::kLost) lost_.insert_after(&s, *rest);
-  if (s.state == State::kSacked) ++sacked_ranges_;
+  if (s.state == State::kInFlight) board_->in_flight.insert_after(&s, *rest);
+  if (s.state == State::kLost) board_->lost.insert_after(&s, *rest);
+  if (s.state == State::kSacked) ++board_->sacked_ranges;
   return rest;
 }
 
@@ -182,7 +186,7 @@ SentSegment* Flight::mark_sacked(SentSegment& s) {
     if (left == nullptr || right == nullptr) return;
     if (left->state != State::kSacked || right->state != State::kSacked) return;
     const SeqNum end = right->end;
-    if (hint_ == right) hint_ = left;
+    if (board_->hint == right) board_->hint = left;
     erase(*right);
     bytes(*left) += distance(left->end, end);
     left->end = end;

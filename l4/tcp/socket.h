@@ -33,10 +33,7 @@ class Socket final : public Stream {
   Timer timer;
   StreamEvents* events = nullptr;
 
-  // The stack's lists. A socket that is `gone` is told nothing and waits for the end of flush().
-  Socket* next_dirty = nullptr;
-  Socket* next_event = nullptr;
-  Socket* next_gone = nullptr;
+  // In the stack's lists. A socket that is `gone` is told nothing and waits for the end of flush().
   // By age: half-open connections of one listener, or those whose peer's window is shut.
   Links<Socket> by_age;
   Backlog* backlog = nullptr;

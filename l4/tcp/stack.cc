@@ -53,7 +53,7 @@ Stack::Impl::~Impl() {
   std::vector<Socket*> open;
   table_.for_each([&](Socket& s) { open.push_back(&s); });
   for (Socket* s : open) bury(*s);
-  while (gone_ != nullptr) pool_.destroy(std::exchange(gone_, gone_->next_gone));
+  free_gone();
 }
 
 // ---- Segments in
@@ -274,21 +274,20 @@ void Stack::Impl::settle(Socket& s, Instant now) {
   }
   if (c.pending.any() && !s.in_events) {
     s.in_events = true;
-    s.next_event = nullptr;
-    (events_ == nullptr ? events_ : events_tail_->next_event) = &s;
-    events_tail_ = &s;
+    events_.push_back(&s);
     __builtin_prefetch(s.events);  // who is told when all segments have been worked on
   }
   want_output(s);
 }
 
 void Stack::Impl::deliver(Instant now) {
-  while (events_ != nullptr) {
-    Socket& s = *events_;
-    events_ = s.next_event;
+  // What comes up meanwhile follows.
+  for (std::size_t i = 0; i < events_.size(); ++i) {
+    Socket& s = *events_[i];
     s.in_events = false;
     if (!s.gone) deliver_to(s, now);
   }
+  events_.clear();
 }
 
 void Stack::Impl::deliver_to(Socket& s, Instant now) {
@@ -362,8 +361,12 @@ void Stack::Impl::take_out(Socket& s) {
 void Stack::Impl::bury(Socket& s) {
   if (std::exchange(s.gone, true)) return;
   take_out(s);
-  s.next_gone = gone_;
-  gone_ = &s;
+  gone_.push_back(&s);
+}
+
+void Stack::Impl::free_gone() {
+  for (Socket* s : gone_) pool_.destroy(s);
+  gone_.clear();
 }
 
 // ---- Segments out
@@ -371,8 +374,7 @@ void Stack::Impl::bury(Socket& s) {
 void Stack::Impl::want_output(Socket& s) {
   if (s.dirty || s.gone) return;
   s.dirty = true;
-  s.next_dirty = dirty_;
-  dirty_ = &s;
+  dirty_.push_back(&s);
 }
 
 void Stack::Impl::output_to(Socket& s, Instant now) {
@@ -385,16 +387,16 @@ void Stack::Impl::flush(Instant now) {
   outbox_.set_time(now);
   if (stalled_.first() != nullptr && env_.scarce_buffers(now)) evict_stalled(now);
   deliver(now);
-  while (dirty_ != nullptr) {
-    Socket& s = *dirty_;
-    dirty_ = s.next_dirty;
+  while (!dirty_.empty()) {
+    Socket& s = *dirty_.back();
+    dirty_.pop_back();
     s.dirty = false;
     if (!s.gone && s.in_table) output_to(s, now);
   }
   outbox_.flush();
-  while (gone_ != nullptr) pool_.destroy(std::exchange(gone_, gone_->next_gone));
+  free_gone();
   env_.stats.memory_bytes.set(pool_.live() * sizeof(Socket) + table_.bytes() + time_wait_.bytes() +
-                              env_.flight.live() * sizeof(SentSegment) +
+                              env_.flight.bytes() + env_.congestion.bytes() +
                               env_.blocks.live() * sizeof(ReassemblyBlock));
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <unordered_map>
+#include <vector>
 
 #include "dataplane/base/object_pool.h"
 #include "l4/tcp/backlog.h"
@@ -65,6 +66,7 @@ class Stack::Impl {
   void account(Socket& s);
   void take_out(Socket& s);
   void bury(Socket& s);
+  void free_gone();
   void output_to(Socket& s, Instant now);
   void arm(Socket& s);
   void arm_time_wait();
@@ -82,9 +84,8 @@ class Stack::Impl {
   std::unordered_map<Endpoint, Backlog, EndpointHash>
       backlogs_;                                 // grows with listeners, not with connections
   LinkedList<Socket, &Socket::by_age> stalled_;  ///< Longest first.
-  Socket* dirty_ = nullptr;
-  Socket *events_ = nullptr, *events_tail_ = nullptr;
-  Socket* gone_ = nullptr;
+  // Of one loop: they keep their room.
+  std::vector<Socket*> dirty_, events_, gone_;
 };
 
 }  // namespace sluice::l4::tcp

@@ -61,7 +61,7 @@ void undo_arm(Connection& c) {
   u.frto = Undo::Frto::kNone;
   u.cwnd = c.congestion.cwnd;
   u.ssthresh = c.congestion.ssthresh;
-  u.control = c.congestion_control.memory();
+  c.congestion_control.remember();
   u.unproven = 0;
   u.any_again = false;
 }
@@ -87,7 +87,7 @@ void undo_now(Connection& c) {
   Undo& u = c.undo;
   c.congestion.cwnd = std::max(c.congestion.cwnd, u.cwnd);
   c.congestion.ssthresh = std::max(c.congestion.ssthresh, u.ssthresh);
-  c.congestion_control.restore(u.control);
+  c.congestion_control.restore();
   u.armed = false;
   u.frto = Undo::Frto::kNone;
   c.ecn.cwr_due = false;

@@ -3,7 +3,8 @@
 
 #include <cstdint>
 
-#include "l4/tcp/congestion.h"
+#include "dataplane/base/clock.h"
+#include "l4/tcp/seq_num.h"
 
 namespace sluice::l4::tcp {
 
@@ -11,12 +12,11 @@ struct Connection;
 struct AckNews;
 
 /// What is needed to take a reduction of the window back when the retransmission turns out to have been
-/// spurious.
+/// spurious; the algorithm remembers its own part (congestion.h).
 struct Undo {
   /// Where RFC 5682 (F-RTO) stands after a timeout.
   enum class Frto : std::uint8_t { kNone, kHeadSent, kNewDataSent };
 
-  CongestionControl::Memory control;     ///< Before.
   std::uint32_t cwnd = 0, ssthresh = 0;  ///< Before.
   std::uint32_t first_again = 0;         ///< Our timestamp clock at the first retransmission; 0: none yet.
   /// Bytes sent again of which no D-SACK has told that they came twice.

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "l7/proxy/client_session.h"
 
-#include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "l7/http1/head_scanner.h"
@@ -15,7 +13,7 @@ namespace {
 /// meanwhile: enough that a client which is still sending its body reads our answer before a RST could
 /// destroy it.
 constexpr Duration kLinger = std::chrono::seconds(5);
-constexpr std::size_t kLingerBytes = 1024 * 1024;
+constexpr std::uint32_t kLingerBytes = 1024 * 1024;
 
 /// A client that acknowledges nothing of what is left for that long is given up.
 constexpr int kMaxLingerRounds = 12;
@@ -26,25 +24,22 @@ ClientSession::ClientSession(WorkerState& worker)
     : worker_(worker),
       timer_([](void* self, Instant now) { static_cast<ClientSession*>(self)->on_timer(now); }, this) {}
 
+ClientSession::~ClientSession() {
+  if (head_ != nullptr) worker_.heads.destroy(head_);
+}
+
 void ClientSession::attach(l4::Stream& stream, const tls::TlsStream* tls, Instant now) {
   stream_ = &stream;
-  tls_ = tls;
-  flow_ = stream.flow();
-  const std::string client = flow_.remote.address.to_string();
-  client_text_size_ = static_cast<std::uint8_t>(std::min(client.size(), client_text_.size()));
-  std::memcpy(client_text_.data(), client.data(), client_text_size_);
-  const std::string local = flow_.local.to_string();
-  local_text_size_ = static_cast<std::uint8_t>(std::min(local.size(), local_text_.size()));
-  std::memcpy(local_text_.data(), local.data(), local_text_size_);
-  const Listener* l = worker_.listener(flow_.local);
+  is_tls_ = tls != nullptr;
+  const Listener* l = worker_.listener(flow().local);
   passthrough_ = l != nullptr && l->protocol == ListenerProtocol::kTlsPassthrough;
   if (l != nullptr) metered_ = worker_.limiter.opened(*l);
   worker_.timers.arm(timer_, now + (l == nullptr ? kLinger : l->header_timeout));
 }
 
 ClientVerdict ClientSession::client_verdict() const {
-  if (tls_ == nullptr) return {};
-  const tls::SessionInfo info = tls_->session();
+  if (!is_tls_) return {};
+  const tls::SessionInfo info = tls().session();
   return {info.client_asked, info.client_certificate};
 }
 
@@ -59,19 +54,18 @@ void ClientSession::on_open(Instant now) {
 
 void ClientSession::become_idle(Instant now) {
   state_ = State::kIdle;
-  const Listener* l = worker_.listener(flow_.local);
+  const Listener* l = worker_.listener(flow().local);
   if (l == nullptr || (worker_.draining && requests_ > 0)) {
     close_gracefully(now);
     return;
   }
-  idle_until_ = now + l->idle_timeout;
-  worker_.timers.arm(timer_, idle_until_);
+  worker_.timers.arm(timer_, now + l->idle_timeout);
 }
 
 void ClientSession::on_data(BufChain data, Instant now) {
   worker_.stats.bytes_in.add(data.size());
   if (state_ == State::kClosing) {
-    linger_bytes_ += data.size();
+    linger_bytes_ += static_cast<std::uint32_t>(data.size());
     if (linger_bytes_ > kLingerBytes)
       abort(now);
     else
@@ -89,8 +83,8 @@ void ClientSession::on_data(BufChain data, Instant now) {
 void ClientSession::on_writable(Instant now) {
   if (state_ == State::kExchange)
     exchange_->on_client_writable(now);
-  else if (state_ == State::kEarly && tls_->handshake_complete())
-    serve(worker_.listener(flow_.local), false, now);
+  else if (state_ == State::kEarly && tls().handshake_complete())
+    serve(worker_.listener(flow().local), false, forget_head(*head_), now);
   else if ((state_ == State::kIdle || state_ == State::kHead) && !in_.empty())
     worker_.make_ready(this);
 }
@@ -123,7 +117,6 @@ void ClientSession::on_closed(l4::CloseReason, Instant now) {
     x->on_client_gone(now);
   state_ = State::kGone;
   stream_ = nullptr;
-  tls_ = nullptr;
   timer_.disarm();
   in_.clear();
   worker_.session_gone(this);
@@ -133,83 +126,91 @@ void ClientSession::run_ready(Instant now) {
   if (state_ == State::kIdle || state_ == State::kHead) read_head(now);
 }
 
-/// False: there is no listener any more, and the connection ends.
-bool ClientSession::begin_head(const Listener* listener, Instant now) {
-  if (listener == nullptr) {
-    close_gracefully(now);
-    return false;
-  }
+/// The head is not complete. `head` may be one on the stack.
+void ClientSession::await_rest(const UnfinishedHead& head, const Listener* listener, Instant now) {
+  if (head_ != nullptr) return;
+  head_ = worker_.heads.create(head);
   state_ = State::kHead;
-  head_started_ = now;
   worker_.timers.arm(timer_, now + listener->header_timeout);
-  return true;
+}
+
+/// When the head began that is complete now, or goes otherwise.
+Instant ClientSession::forget_head(const UnfinishedHead& head) {
+  const Instant begun = head.begun;
+  if (head_ != nullptr) worker_.heads.destroy(std::exchange(head_, nullptr));
+  return begun;
 }
 
 void ClientSession::read_hello(Instant now) {
-  const Listener* listener = worker_.listener(flow_.local);
-  if (state_ == State::kIdle && !begin_head(listener, now)) return;
-  if (in_.size() < hello_wanted_ && !peer_closed_) return;
+  const Listener* listener = worker_.listener(flow().local);
+  if (state_ == State::kIdle && listener == nullptr) return close_gracefully(now);
+  UnfinishedHead fresh{http1::RequestParser({}), now, timer_.deadline()};
+  UnfinishedHead& head = head_ == nullptr ? fresh : *head_;
+  if (in_.size() < head.hello_wanted && !peer_closed_) return;
   const tls::ClientHello hello = tls::read_client_hello(in_);
   if (hello.result == tls::ClientHello::Result::kNeedMore) {
-    hello_wanted_ = static_cast<std::uint16_t>(hello.wanted);
-    if (peer_closed_) close_gracefully(now);
-    return;
+    head.hello_wanted = static_cast<std::uint16_t>(hello.wanted);
+    return peer_closed_ ? close_gracefully(now) : await_rest(head, listener, now);
   }
   timer_.disarm();
   state_ = State::kExchange;
   exchange_ = worker_.take_exchange();
-  exchange_->pass_through(*this, listener, hello, head_started_, now);
+  exchange_->pass_through(*this, listener, hello, forget_head(head), now);
 }
 
 void ClientSession::read_head(Instant now) {
   if (passthrough_) return read_hello(now);
   if (stream_->send_space() == 0) return;  // A pipelining client that does not read: on_writable goes on.
-  const Listener* listener = worker_.listener(flow_.local);
-  if (state_ == State::kIdle) {
-    if (!begin_head(listener, now)) return;
-    parser_ = http1::RequestParser(listener->limits);
-  }
+  const Listener* listener = worker_.listener(flow().local);
+  if (state_ == State::kIdle && listener == nullptr) return close_gracefully(now);
+  UnfinishedHead fresh{http1::RequestParser(listener == nullptr ? http1::Limits() : listener->limits), now,
+                       timer_.deadline()};
+  UnfinishedHead& head = head_ == nullptr ? fresh : *head_;
   Exchange* x = worker_.take_exchange();
-  const bool early = tls_ != nullptr && tls_->early();
+  const bool early = is_tls_ && tls().early();
   const std::size_t before = in_.size();
-  const http1::ParseResult result = parser_.parse(in_, x->request_storage(), x->request(), worker_.buffers);
+  const http1::ParseResult result = head.parser.parse(in_, x->request_storage(), x->request(), worker_.buffers);
   if (before != in_.size()) stream_->consumed(before - in_.size(), now);
   switch (result.status) {
     case http1::ParseStatus::kNeedMore:
       worker_.give_back(x);
-      if (peer_closed_) {
-        close_gracefully(now);
-      } else if (in_.empty()) {
-        // Only empty lines, as may stand before a request (RFC 9112, 2.2): still idle, and no longer than
-        // before.
-        state_ = State::kIdle;
-        worker_.timers.arm(timer_, idle_until_);
-      }
-      return;
+      if (peer_closed_) return close_gracefully(now);
+      if (in_.empty()) return back_to_idle();
+      return await_rest(head, listener, now);
     case http1::ParseStatus::kError:
       timer_.disarm();
       state_ = State::kExchange;
       exchange_ = x;
-      x->refuse(*this, listener, result.http_status, result.reason, head_started_, now);
+      x->refuse(*this, listener, result.http_status, result.reason, forget_head(head), now);
       return;
     case http1::ParseStatus::kComplete:
       timer_.disarm();
       exchange_ = x;
       // RFC 8470, 3: what must not be served now is served later, on_writable. TLS has a time for that.
-      if (early && !x->may_be_early() && !tls_->handshake_complete())
+      if (early && !x->may_be_early() && !tls().handshake_complete()) {
+        if (head_ == nullptr) head_ = worker_.heads.create(head);
         state_ = State::kEarly;
-      else
-        serve(listener, early && x->may_be_early(), now);
+      } else {
+        serve(listener, early && x->may_be_early(), forget_head(head), now);
+      }
       return;
   }
 }
 
-void ClientSession::serve(const Listener* listener, bool early, Instant now) {
+/// Only empty lines have come, as may stand before a request (RFC 9112, 2.2): still idle, and no longer than before.
+void ClientSession::back_to_idle() {
+  if (head_ == nullptr) return;
+  state_ = State::kIdle;
+  worker_.timers.arm(timer_, head_->idle_until);
+  forget_head(*head_);
+}
+
+void ClientSession::serve(const Listener* listener, bool early, Instant begun, Instant now) {
   state_ = State::kExchange;
   if (listener == nullptr)
-    exchange_->refuse(*this, nullptr, 503, "listener_removed", head_started_, now);
+    exchange_->refuse(*this, nullptr, 503, "listener_removed", begun, now);
   else
-    exchange_->serve(*this, *listener, early, head_started_, now);
+    exchange_->serve(*this, *listener, early, begun, now);
 }
 
 void ClientSession::send(BufChain data, Instant now) {
@@ -287,16 +288,17 @@ void ClientSession::head_timeout(Instant now) {
   Exchange* x = worker_.take_exchange();
   state_ = State::kExchange;
   exchange_ = x;
-  x->refuse(*this, worker_.listener(flow_.local), 408, "header_timeout", head_started_, now);
+  x->refuse(*this, worker_.listener(flow().local), 408, "header_timeout", forget_head(*head_), now);
 }
 
 void ClientSession::close_gracefully(Instant now) {
   state_ = State::kClosing;
+  if (head_ != nullptr) forget_head(*head_);
   drop_input(now);
   linger_bytes_ = 0;
   linger_rounds_ = 0;
   stream_->shutdown(now);
-  unacked_seen_ = stream_->unsent_or_unacked();
+  unacked_seen_ = static_cast<std::uint32_t>(stream_->unsent_or_unacked());
   worker_.timers.arm(timer_, now + kLinger);
 }
 
@@ -308,7 +310,7 @@ void ClientSession::drop_input(Instant now) {
 
 // A slow client may need long for the rest of a response: it gets it as long as it goes on reading.
 void ClientSession::linger_timeout(Instant now) {
-  const std::size_t unacked = stream_->unsent_or_unacked();
+  const auto unacked = static_cast<std::uint32_t>(stream_->unsent_or_unacked());
   if (unacked == 0) {
     abort(now);
     return;
@@ -324,7 +326,6 @@ void ClientSession::abort(Instant now) {
   state_ = State::kGone;
   timer_.disarm();
   in_.clear();
-  tls_ = nullptr;
   worker_.session_gone(this);
   std::exchange(stream_, nullptr)->abort(now);
 }

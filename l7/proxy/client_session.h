@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -14,6 +13,15 @@
 #include "l7/tls/tls_stream.h"
 
 namespace sluice::l7::proxy {
+
+/// What there is of a request while its head is not complete, or waits (kEarly). From a pool: one of many idle
+/// connections has none.
+struct UnfinishedHead {
+  http1::RequestParser parser;
+  Instant begun;
+  Instant idle_until;             ///< The connection's, should nothing come but empty lines.
+  std::uint16_t hello_wanted = 0; ///< TLS that is passed on: bytes of the ClientHello with which there is more to see.
+};
 
 /// One client connection. Requests on it are served strictly one after the other; bytes behind the running
 /// request stay in the input, unconsumed, so that TCP's window holds a client that pipelines.
@@ -29,6 +37,7 @@ namespace sluice::l7::proxy {
 class ClientSession final : public l4::StreamEvents {
  public:
   explicit ClientSession(WorkerState& worker);
+  ~ClientSession() override;
 
   /// Before any event. `tls` is the same stream when it is TLS, else null.
   void attach(l4::Stream& stream, const tls::TlsStream* tls, Instant now);
@@ -51,16 +60,13 @@ class ClientSession final : public l4::StreamEvents {
   /// The exchange is over and the client must see that its response is not complete.
   void exchange_aborted(Instant now);
 
-  const FlowKey& flow() const { return flow_; }
-  std::string_view client_address() const { return {client_text_.data(), client_text_size_}; }
-  std::string_view local_address() const {
-    return {local_text_.data(), local_text_size_};
-  }  ///< As a Host: value.
-  bool is_tls() const { return tls_ != nullptr; }
+  /// While the stream is open, and inside its on_closed.
+  const FlowKey& flow() const { return stream_->flow(); }
+  bool is_tls() const { return is_tls_; }
   /// Valid while the stream is open.
   ClientVerdict client_verdict() const;
   std::string_view tls_version() const {
-    return tls_ == nullptr ? std::string_view() : tls_->session().version;
+    return is_tls_ ? tls().session().version : std::string_view();
   }
 
   // For WorkerState.
@@ -81,9 +87,12 @@ class ClientSession final : public l4::StreamEvents {
   void on_closed(l4::CloseReason reason, Instant now) override;
   void on_timer(Instant now);
 
+  const tls::TlsStream& tls() const { return static_cast<const tls::TlsStream&>(*stream_); }
   void read_head(Instant now);
-  void serve(const Listener* listener, bool early, Instant now);
-  bool begin_head(const Listener* listener, Instant now);
+  void serve(const Listener* listener, bool early, Instant begun, Instant now);
+  void await_rest(const UnfinishedHead& head, const Listener* listener, Instant now);
+  Instant forget_head(const UnfinishedHead& head);
+  void back_to_idle();
   void read_hello(Instant now);
   void head_timeout(Instant now);
   void become_idle(Instant now);
@@ -94,28 +103,21 @@ class ClientSession final : public l4::StreamEvents {
 
   WorkerState& worker_;
   l4::Stream* stream_ = nullptr;
-  const tls::TlsStream* tls_ = nullptr;
   Exchange* exchange_ = nullptr;
+  UnfinishedHead* head_ = nullptr;
   BufChain in_;
-  http1::RequestParser parser_{http1::Limits{}};
   Timer timer_;  // Handshake, idle, head, the exchange's wait for the client, or linger: by state.
-  Instant head_started_{}, idle_until_{};
-  FlowKey flow_;
-  std::size_t index_ = 0;  // In WorkerState::sessions_.
-  ClientSession* next_dead_ = nullptr;
-  std::size_t linger_bytes_ = 0;
-  int linger_rounds_ = 0;
-  std::size_t unacked_seen_ = 0;
+  std::uint32_t index_ = 0;  // In WorkerState::sessions_.
   std::uint32_t requests_ = 0;
   std::optional<Limiter::Meters> metered_;  // Where it counts as open.
+  std::uint32_t linger_bytes_ = 0;
+  std::uint32_t unacked_seen_ = 0;
+  std::uint8_t linger_rounds_ = 0;
   State state_ = State::kOpening;
-  bool peer_closed_ = false;
-  bool ready_ = false;
-  bool passthrough_ = false;          // TLS that is passed on: instead of requests there is one ClientHello.
-  std::uint16_t hello_wanted_ = 0;    // Bytes with which there is more to see of it.
-  std::uint8_t client_text_size_ = 0, local_text_size_ = 0;
-  std::array<char, 46> client_text_;
-  std::array<char, 56> local_text_;
+  bool is_tls_ : 1 = false;
+  bool peer_closed_ : 1 = false;
+  bool ready_ : 1 = false;
+  bool passthrough_ : 1 = false;  // TLS that is passed on: instead of requests there is one ClientHello.
 };
 
 }  // namespace sluice::l7::proxy

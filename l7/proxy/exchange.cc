@@ -189,10 +189,10 @@ void Exchange::act(const Action& action, Instant now) {
     return;
   }
   if (const auto* redirect = std::get_if<RedirectAction>(&action)) {
-    const std::string_view local = session_->local_address();
+    const AddressText local = session_->flow().local.text();  // As a Host: value.
     const RedirectSource source{.scheme = session_->is_tls() ? "https" : "http",
-                                .authority = request_.authority.empty() ? local : request_.authority,
-                                .host = request_.host.empty() ? local : request_.host,
+                                .authority = request_.authority.empty() ? local.view() : request_.authority,
+                                .host = request_.host.empty() ? local.view() : request_.host,
                                 .path = request_.path,
                                 .query = request_.query};
     redirect_location(*redirect, source, worker_.text);

@@ -22,9 +22,11 @@ bool may_upgrade(const http::RequestHead& request) {
 
 void Exchange::send_request(Instant now) {
   upgrade_ = may_upgrade(request_);
-  const ForwardContext context{.client_address = session_->client_address(),
+  const AddressText client = session_->flow().remote.address.text();
+  const AddressText host = request_.authority.empty() ? session_->flow().local.text() : AddressText();
+  const ForwardContext context{.client_address = client.view(),
                                .scheme = session_->is_tls() ? "https" : "http",
-                               .default_host = session_->local_address(),
+                               .default_host = host.view(),
                                .request_id = {request_id_.data(), request_id_size_},
                                .port = session_->flow().local.port,
                                .client_port = session_->flow().remote.port,

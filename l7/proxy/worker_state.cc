@@ -17,6 +17,7 @@ WorkerState::WorkerState(WorkerId worker, BufPool& buffer_pool, TimerWheel& whee
       shared(shared_state),
       limiter(shared_state.meters, worker),
       pool(connector, wheel, shared_state.backends, worker, max_connections),
+      heads(max_connections),
       random_(shared_state.process_seed[0] ^
               (shared_state.process_seed[1] + worker.value * 0x9e3779b97f4a7c15ull)),
       session_pool_(max_connections) {
@@ -48,7 +49,7 @@ void WorkerState::close_sessions_without_listener(Instant now) {
   for (const auto& [endpoint, l] : snapshot->listeners) endpoints_.push_back(endpoint);
   if (!lost) return;
   for (ClientSession* s : sessions_) {
-    if (listener(s->flow().local) == nullptr) s->close_if_idle(now);
+    if (!s->gone() && listener(s->flow().local) == nullptr) s->close_if_idle(now);
   }
 }
 
@@ -67,7 +68,7 @@ bool WorkerState::drained() const {
 ClientSession* WorkerState::new_session() {
   ClientSession* s = session_pool_.create(*this);
   if (s == nullptr) return nullptr;
-  s->index_ = sessions_.size();
+  s->index_ = static_cast<std::uint32_t>(sessions_.size());
   sessions_.push_back(s);
   stats.connections.add();
   stats.connections_active.add();
@@ -77,11 +78,12 @@ ClientSession* WorkerState::new_session() {
 void WorkerState::session_gone(ClientSession* s) {
   stats.connections_active.sub();
   if (s->metered_) limiter.closed(*s->metered_);
-  s->next_dead_ = std::exchange(dead_sessions_, s);
+  dead_sessions_.push_back(s);
 }
 
 void WorkerState::make_ready(ClientSession* s) {
-  if (std::exchange(s->ready_, true)) return;
+  if (s->ready_) return;
+  s->ready_ = true;
   ready_.push_back(s);
 }
 
@@ -119,14 +121,15 @@ void WorkerState::reap() {
   }
   retired_exchanges_.clear();
   pool.reap();
-  if (dead_sessions_ != nullptr) std::erase_if(ready_, [](const ClientSession* s) { return s->gone(); });
-  while (dead_sessions_ != nullptr) {
-    ClientSession* s = std::exchange(dead_sessions_, dead_sessions_->next_dead_);
+  if (dead_sessions_.empty()) return;
+  std::erase_if(ready_, [](const ClientSession* s) { return s->gone(); });
+  for (ClientSession* s : dead_sessions_) {
     sessions_[s->index_] = sessions_.back();
     sessions_[s->index_]->index_ = s->index_;
     sessions_.pop_back();
     session_pool_.destroy(s);
   }
+  dead_sessions_.clear();
 }
 
 upstream::Picker& WorkerState::picker(GroupSlot g) { return pickers_[g.value]; }

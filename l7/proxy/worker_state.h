@@ -21,6 +21,7 @@ namespace sluice::l7::proxy {
 
 class ClientSession;
 class Exchange;
+struct UnfinishedHead;
 
 /// What the sessions and exchanges of one worker share: the snapshot of this loop, counters, pools.
 /// Everything that is mutable on this core hangs here. Owned by the worker's ProxyApp, or by a test.
@@ -65,6 +66,7 @@ struct WorkerState {
   Stats stats;
   Limiter limiter;
   upstream::Pool pool;
+  ObjectPool<UnfinishedHead> heads;  ///< No more than sessions: never at its bound.
   const Snapshot* snapshot = nullptr;
   route::Scratch scratch;
   std::array<char, route::kMaxPath> path_buffer;
@@ -82,8 +84,7 @@ struct WorkerState {
   std::vector<Endpoint> endpoints_;        // Listeners of the snapshot adopted last.
   ObjectPool<ClientSession> session_pool_;
   std::vector<ClientSession*> sessions_;
-  ClientSession* dead_sessions_ = nullptr;
-  std::vector<ClientSession*> ready_, running_;
+  std::vector<ClientSession*> dead_sessions_, ready_, running_;
   std::vector<std::unique_ptr<Exchange>> exchanges_;
   std::vector<Exchange*> free_exchanges_, retired_exchanges_;
 };

@@ -17,6 +17,20 @@ TEST(IpAddr, ParsesAndPrintsBothFamilies) {
   }
 }
 
+TEST(IpAddr, PrintsIpv6AsRfc5952Has) {
+  for (const auto& [from, to] : std::initializer_list<std::pair<const char*, const char*>>{
+           {"2001:0DB8:0:0:1:0:0:1", "2001:db8::1:0:0:1"},  // the first of two runs
+           {"2001:0:0:1:0:0:0:1", "2001:0:0:1::1"},         // the longer one
+           {"2001:db8:0:1:1:1:1:1", "2001:db8:0:1:1:1:1:1"},  // one group is no run
+           {"1::", "1::"},
+           {"::ffff:0:0:0", "::ffff:0:0:0"},
+           {"0:0:1::", "0:0:1::"},
+           {"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"}}) {
+    EXPECT_EQ(IpAddr::parse(from)->text().view(), to);
+    EXPECT_EQ(IpAddr::parse(IpAddr::parse(from)->text().view()), IpAddr::parse(from)) << from;
+  }
+}
+
 TEST(IpAddr, RefusesWhatIsNotExactlyAnAddress) {
   for (const char* text : {"", "1.2.3", "1.2.3.4.5", "01.2.3.4", "256.1.1.1", "1.2.3.4 ", "[::1]",
                            "fe80::1%eth0", "::1/64", "g::1", "::ffff:192.0.2.1", "1:2:3:4:5:6:7:8:9",
@@ -79,6 +93,8 @@ TEST(MacAddr, ParsesSixPairsOnly) {
 TEST(Endpoint, PrintsBracketsForIpv6Only) {
   EXPECT_EQ((Endpoint{*IpAddr::parse("192.0.2.1"), 80}).to_string(), "192.0.2.1:80");
   EXPECT_EQ((Endpoint{*IpAddr::parse("2001:db8::1"), 443}).to_string(), "[2001:db8::1]:443");
+  const IpAddr longest = *IpAddr::parse("1111:2222:3333:4444:5555:6666:7777:8888");
+  EXPECT_EQ((Endpoint{longest, 65535}).text().view(), "[1111:2222:3333:4444:5555:6666:7777:8888]:65535");
 }
 
 TEST(HashValue, SpreadsNeighbouringFlowsAndDependsOnTheSeed) {

@@ -45,7 +45,8 @@ TEST(Congestion, newreno_doubles_in_slow_start_then_adds_a_segment_a_window) {
 
 TEST(Congestion, slow_start_grows_by_no_more_than_its_limit_for_one_ack) {
   for (const Algorithm a : {Algorithm::kNewReno, Algorithm::kCubic}) {
-    CongestionControl cc(a);
+    CongestionControl::Pool pool(a);
+    CongestionControl cc(pool);
     CongestionWindow w{.cwnd = 20000, .ssthresh = 1000000, .mss = 1000};
     cc.on_ack(w, {.bytes = 20000});
     EXPECT_EQ(w.cwnd, 28000u);

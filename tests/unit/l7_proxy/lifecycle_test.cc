@@ -212,5 +212,27 @@ TEST_F(LifecycleTest, AResponseThatASlowClientStillReadsIsNotCutByTheLinger) {
   }
 }
 
+TEST(Memory, an_idle_session_takes_a_sixth_of_a_kilobyte) {
+  // One million connections in less than 1 GiB (docs/tcp.md): this is their part above TCP.
+  EXPECT_LE(sizeof(ClientSession), 152u);
+}
+
+TEST_F(LifecycleTest, OnlyARequestThatHasBegunHasAnUnfinishedHead) {
+  FakeStream& client = connect_client();
+  EXPECT_EQ(worker->heads.live(), 0u);
+  client.deliver("\r\n");  // an empty line is no request yet
+  EXPECT_EQ(worker->heads.live(), 0u);
+  client.deliver("GET / HT");
+  EXPECT_EQ(worker->heads.live(), 1u);
+  client.deliver("TP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_EQ(worker->heads.live(), 0u);
+  FakeStream& leaves = connect_client();
+  leaves.deliver("GET /");
+  EXPECT_EQ(worker->heads.live(), 1u);
+  leaves.closes(l4::CloseReason::kPeerReset);
+  poll();
+  EXPECT_EQ(worker->heads.live(), 0u);
+}
+
 }  // namespace
 }  // namespace sluice::l7::proxy::test
