@@ -68,7 +68,7 @@ void Worker::loop(Instant now) {
   take_handovers(now);
   dispatch(now);
   deliver(now);
-  timers_.advance(now);
+  if (catch_up_.timers_may_run(more_waits_, now)) timers_.advance(now);
   ip_.take_unresolved(received_.errors);
   app_->on_poll(now);
   ip_.flush();
@@ -108,6 +108,7 @@ void Worker::watch_links(Instant now) {
 
 void Worker::receive(Instant now) {
   rte_mbuf* frames[kBurst];
+  more_waits_ = false;
   for (std::uint32_t i = 0; i < shared_.ports.size(); ++i) {
     const port::Port& p = *shared_.ports[i];
     if (id_.value >= p.traits().queues) continue;
@@ -115,6 +116,7 @@ void Worker::receive(Instant now) {
         rte_eth_rx_burst(p.dpdk_id(), static_cast<std::uint16_t>(id_.value), frames, kBurst);
     if (n == 0) continue;
     worked_ = true;
+    more_waits_ |= n == kBurst;
     std::uint64_t bytes = 0;
     for (std::uint16_t k = 0; k < n; ++k) bytes += frames[k]->pkt_len;
     counters_.rx_packets.add(n);

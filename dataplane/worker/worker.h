@@ -12,6 +12,7 @@
 #include "dataplane/port/tx_buffer.h"
 #include "dataplane/worker/app.h"
 #include "dataplane/worker/handover.h"
+#include "dataplane/worker/catch_up.h"
 #include "dataplane/worker/idle.h"
 #include "dataplane/worker/owner.h"
 #include "dataplane/worker/tsc_clock.h"
@@ -92,6 +93,7 @@ class Worker final : private net::FrameSink {
   TimerWheel timers_;
   net::IpLayer ip_;
   IdleGovernor idle_;
+  CatchUp catch_up_;
   std::vector<port::TxBuffer> tx_;  // a port; used when this worker has the queue
   const WorkerServices services_;
   std::unique_ptr<App> app_;
@@ -99,7 +101,8 @@ class Worker final : private net::FrameSink {
   net::Received received_;         // of this loop, by whom it may concern
   std::vector<net::Packet> mine_;  // of this loop, for the application
   std::vector<net::IcmpError> errors_;
-  bool worked_ = false;  // in this loop
+  bool worked_ = false;      // in this loop
+  bool more_waits_ = false;  // at a port, after this loop
   bool draining_ = false;
 
   const net::VipSet* vips_ = nullptr;

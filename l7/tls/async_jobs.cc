@@ -46,6 +46,8 @@ bool AsyncJobs::admits() {
 }
 
 void AsyncJobs::look(bool others_can_begin, Instant now) {
+  // While nobody looked, the machine stood still: that is no sign of the engine's.
+  if (state_ != State::kSuspended && live() != 0 && now - now_ > kBlink) since_ += now - now_;
   now_ = now;
   if (state_ == State::kSuspended && now - since_ >= kPause && lost_ < engine_.config().jobs) enter(State::kTrial);
   // One without a private-key operation proves nothing: it resumed a session, or its client has gone.

@@ -61,6 +61,7 @@ class AsyncJobs final : public EngineOperations {
   static constexpr unsigned kFailuresInARow = 8;
   static constexpr Duration kStall = std::chrono::seconds(1);
   static constexpr Duration kPause = std::chrono::seconds(10);
+  static constexpr Duration kBlink = std::chrono::milliseconds(100);  ///< Between two looks, with jobs in flight.
 
   AsyncJobs(const CryptoEngine& engine, Stats& stats);
 

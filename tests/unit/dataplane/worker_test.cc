@@ -4,6 +4,7 @@
 #include <array>
 
 #include "dataplane/port/port.h"
+#include "dataplane/worker/catch_up.h"
 #include "dataplane/worker/idle.h"
 #include "dataplane/worker/owner.h"
 
@@ -63,6 +64,20 @@ TEST(IdleGovernor, AdaptiveSleepsLongerAndLongerUntilWorkComes) {
   EXPECT_EQ(idle.after_loop(false, now, now - 7us), Duration::zero());
   EXPECT_EQ(idle.after_loop(true, now, kNever), Duration::zero());
   EXPECT_EQ(idle.after_loop(false, now, kNever), Duration::zero());
+}
+
+TEST(CatchUp, AfterAStallTimersWaitForWhatHasArrivedButNotForLong) {
+  CatchUp catch_up;
+  Instant now = Instant{} + 1h;
+  catch_up.timers_may_run(false, now);
+  EXPECT_TRUE(catch_up.timers_may_run(true, now += 1ms)) << "load is no stall";
+  now += CatchUp::kStall + 1ms;
+  EXPECT_FALSE(catch_up.timers_may_run(true, now));
+  EXPECT_FALSE(catch_up.timers_may_run(true, now += 1ms));
+  EXPECT_TRUE(catch_up.timers_may_run(false, now += 1ms)) << "all is read";
+  EXPECT_FALSE(catch_up.timers_may_run(true, now += 1ms));
+  EXPECT_TRUE(catch_up.timers_may_run(true, now += CatchUp::kLongest - 2ms));
+  EXPECT_TRUE(catch_up.timers_may_run(true, now += 1ms));
 }
 
 }  // namespace

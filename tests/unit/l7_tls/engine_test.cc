@@ -321,6 +321,21 @@ TEST_F(Engine, WhenItStallsItIsDoneWithoutAndHoldsUpNobodyElse) {
   EXPECT_EQ(stats().sessions.get(), 2u);
 }
 
+TEST_F(Engine, AMachineThatStoodStillIsNotTheEngineThatStalls) {
+  set({"HOLD=1"});
+  speak(peer(), now_);
+  for (int i = 0; i < 50; ++i) loop();
+  ASSERT_EQ(stats().engine_jobs_in_flight.get(), 1u);
+  now_ += AsyncJobs::kStall;
+  loop();
+  loop_for(AsyncJobs::kStall / 2);
+  EXPECT_EQ(stats().engine_stalls.get(), 0u);
+  loop_for(AsyncJobs::kStall / 2 + milliseconds(200));
+  EXPECT_EQ(stats().engine_stalls.get(), 1u);
+  set({"HOLD=0", "RELEASE"});
+  ASSERT_TRUE(loop_until([&] { return stats().engine_jobs_in_flight.get() == 0; }));
+}
+
 TEST_F(Engine, WithAllPlacesLostThereIsNoFurtherTrial) {
   set({"HOLD=1"});
   for (std::size_t i = 0; i < kJobs; ++i) speak(peer(), now_);
