@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Handshakes with an engine that does their operations asynchronously: tests/support/async_engine."""
+import re
 import socket
 import struct
 import subprocess
@@ -53,6 +54,11 @@ def engine_metric(lab, name):
     return lab.api.metric(f"sluice_tls_engine_{name}")
 
 
+def failing(lab):
+    """Events that tell of it."""
+    return [e for e in lab.api.ok("GET", "/api/v1/events?after=0")["items"] if e["type"] == "tls_engine_failing"]
+
+
 def test_requests_of_many_clients_are_answered_while_others_leave(engine, rsa):
     with Lab("sle", workers=2, extra_config=setting(engine, "DELAY=30", "FULL_PERCENT=10", "FAIL_PERCENT=5")) as lab:
         serve(lab, rsa)
@@ -93,13 +99,36 @@ def test_an_engine_that_fails_is_told_of_and_done_without(engine, rsa):
         # Three operations a handshake: in the third one it is enough. A trial ends with its first.
         assert engine_metric(lab, "bypassed_total") == 20 - 3 - (failures - 8)
         assert lab.api.metric("sluice_tls_handshakes_failed_total") == 0
-
-        def told():
-            return [e for e in lab.api.ok("GET", "/api/v1/events?after=0")["items"] if e["type"] == "tls_engine_failing"]
-        wait_for(told, 30, "an event")
-        assert told()[0]["subject"] == str(engine)
-        assert "operation(s) failed and were done in software" in told()[0]["message"]
+        wait_for(lambda: failing(lab), 30, "an event")
+        assert failing(lab)[0]["subject"] == str(engine)
+        assert "operation(s) failed and were done in software" in failing(lab)[0]["message"]
         assert lab.stop() == 0, lab.log_text()[-4000:]
+
+
+def test_one_that_is_found_by_its_id_serves_handshakes_and_nobody_else(engine, rsa, monkeypatch):
+    monkeypatch.setenv("OPENSSL_ENGINES", str(engine.parent))
+    # libcurl, which sluiced starts behind it, has OpenSSL offer all engines that it knows of to everybody: its API, too.
+    monkeypatch.setenv("SLUICE_TEST_ENGINE_JOBS_ONLY", "1")
+    with Lab("sle", extra_config=setting(engine.stem, "DELAY=8", "FAIL_PERCENT=100")) as lab:
+        serve(lab, rsa)
+        assert f"by engine {engine.stem}, which the workers poll" in lab.log_text()
+        for version in (["--tlsv1.3"], ["--tls-max", "1.2"]):
+            assert "backend=" in lab.curl("-k", "--curves", "X25519", *version, f"https://{VIP4}/")
+        # A fresh key, the secret and the signature of each.
+        assert engine_metric(lab, "jobs_total") == engine_metric(lab, "jobs_finished_total") == 6
+        assert engine_metric(lab, "failures_total") == 6
+        assert lab.api.metric("sluice_tls_handshakes_failed_total") == 0
+        wait_for(lambda: failing(lab), 30, "an event")
+        assert failing(lab)[0]["subject"] == engine.stem
+        assert lab.stop() == 0, lab.log_text()[-4000:]
+
+
+def test_an_id_that_the_folder_of_engines_does_not_have_is_told_with_its_file(engine, monkeypatch):
+    monkeypatch.setenv("OPENSSL_ENGINES", str(engine.parent))
+    with Lab("sle", extra_config=setting("sluice-other-engine")) as lab:
+        lab.launch()
+        assert lab.sluiced.wait(90) == 1
+        assert re.search(f'tls.engine "sluice-other-engine" cannot be loaded: .*{engine.parent}/sluice-other-engine.so', lab.log_text())
 
 
 @pytest.mark.parametrize("name, commands, why", [
