@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Handshakes with an engine that does their operations asynchronously: tests/support/async_engine."""
+"""Handshakes with an engine, and with a provider, that do their operations asynchronously: tests/support/async_engine and async_provider."""
 import re
 import socket
 import struct
@@ -17,13 +17,16 @@ pytestmark = pytest.mark.sanitizer
 CONNECTIONS = 200
 
 
+def built(name, out):
+    source = ROOT / f"tests/support/{name}/{name}.cc"
+    subprocess.run(["c++", "-std=c++20", "-O1", "-shared", "-fPIC", "-Wl,-z,nodelete", source, "-o", out, "-lcrypto"], check=True)
+    return out
+
+
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory):
     """Its shared object, made without sanitizers: any build loads it."""
-    out = tmp_path_factory.mktemp("engine") / "sluice-test-engine.so"
-    source = ROOT / "tests/support/async_engine/async_engine.cc"
-    subprocess.run(["c++", "-std=c++20", "-O1", "-shared", "-fPIC", "-Wl,-z,nodelete", source, "-o", out, "-lcrypto"], check=True)
-    return out
+    return built("async_engine", tmp_path_factory.mktemp("engine") / "sluice-test-engine.so")
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +41,10 @@ def rsa(tmp_path_factory):
 def setting(engine, *commands, jobs=16):
     return f'tls = {{ engine = "{engine}"; engine_commands = [ {", ".join(chr(34) + c + chr(34) for c in commands)} ]; ' \
            f'engine_jobs = {jobs}; }};'
+
+
+def preferring(provider):
+    return f'tls = {{ providers = [ "{provider}" ]; properties = "?provider=sluice-test"; }};'
 
 
 def serve(lab, certificate):
@@ -147,6 +154,41 @@ def test_providers_are_loaded_beside_the_default_one(rsa):
         for version in (["--tlsv1.3"], ["--tls-max", "1.2"]):
             assert "backend=" in lab.curl("-k", *version, f"https://{VIP4}/")
         assert "OpenSSL's providers are default, legacy, base; preferred: ?provider=legacy" in lab.log_text()
+        assert lab.stop() == 0, lab.log_text()[-4000:]
+
+
+@pytest.fixture(scope="module")
+def provider(tmp_path_factory):
+    return built("async_provider", tmp_path_factory.mktemp("provider") / "sluice-test-provider.so")
+
+
+def test_a_provider_that_pauses_by_itself_serves_many_clients(provider, rsa):
+    with Lab("sle", workers=2, extra_config=preferring(provider)) as lab:
+        serve(lab, rsa)
+        out = lab.client.run("h2load", "--h1", "-n", CONNECTIONS, "-c", CONNECTIONS, "-t", 1, f"https://{VIP4}/")
+        assert f"{CONNECTIONS} succeeded, 0 failed, 0 errored, 0 timeout" in out, out
+        assert "backend=" in lab.curl("-k", "--tls-max", "1.2", f"https://{VIP4}/")
+        assert engine_metric(lab, "jobs_total") == engine_metric(lab, "jobs_finished_total") == CONNECTIONS + 1
+        assert engine_metric(lab, "failures_total") == 0
+        assert not failing(lab)
+        assert lab.stop() == 0, lab.log_text()[-4000:]
+
+
+def test_a_provider_that_fails_is_told_of_and_done_without(provider, rsa, monkeypatch):
+    monkeypatch.setenv("SLUICE_TEST_PROVIDER", "fail=100")
+    with Lab("sle", extra_config=preferring(provider)) as lab:
+        serve(lab, rsa)
+        begin = time.monotonic()
+        answers = [lab.curl("-k", f"https://{VIP4}/", check=False) for _ in range(20)]
+        trials = (time.monotonic() - begin) // 10  # one every 10 s
+        failed = [n for n, a in enumerate(answers) if a.returncode != 0]
+        assert failed[:8] == list(range(8))
+        assert len(failed) <= 8 + trials
+        assert engine_metric(lab, "failures_total") == len(failed)
+        assert engine_metric(lab, "suspended") == 1
+        wait_for(lambda: failing(lab), 30, "an event")
+        assert failing(lab)[0]["subject"] == str(provider)
+        assert "handshake(s) failed" in failing(lab)[0]["message"]
         assert lab.stop() == 0, lab.log_text()[-4000:]
 
 
