@@ -64,7 +64,7 @@ void AsyncJobs::look(bool others_can_begin, Instant now) {
 }
 
 void AsyncJobs::stalled() {
-  if (!engine_.watched()) {  // software is no way around a provider: who is new waits until there is room
+  if (!engine_.replaceable()) {  // who is new waits until there is room
     stats_.engine_stalls.add();
     since_ = now_;
     return;
@@ -82,7 +82,6 @@ Session* AsyncJobs::take_ready() {
       job->ready_.store(false, std::memory_order_relaxed);
       ready_.fetch_sub(1, std::memory_order_relaxed);
       if (state_ != State::kSuspended) since_ = now_;
-      if (!engine_.watched() && !job->lost_) ended(true);
       return take(*job);
     }
   }
@@ -119,6 +118,7 @@ void AsyncJobs::ended(bool ok) {
     return;
   }
   stats_.engine_failures.add();
+  if (!engine_.replaceable()) return;
   if (state_ == State::kTrial || (state_ == State::kInService && ++failures_ >= kFailuresInARow)) enter(State::kSuspended);
 }
 

@@ -47,7 +47,7 @@ class AsyncJob {
 ///         |                                                       +---------------------------------------+  |
 ///         +------------------------------------ its operation was done ---------------------------------------+
 ///
-/// A provider stays in service: the contexts ask it for everything, with or without a job.
+/// Providers that nothing may stand in for (CryptoEngine::replaceable) stay in service, whatever they do.
 ///
 /// In kSuspended all is done in software; what the engine has goes on to be polled. A job is never resumed before the engine
 /// has said that it may: engines take that for the end of the operation, whose memory they still write to. So what it never
@@ -80,6 +80,8 @@ class AsyncJobs final : public EngineOperations {
 
   /// At the end: as look(), whatever waits.
   void poll() { engine_.poll(); }
+  /// Whether operations tell of their ends themselves; or else handshakes are to, at the end of what costs.
+  bool watched() const { return engine_.watched(); }
   /// Fibres belong to a thread.
   bool mine() const { return std::this_thread::get_id() == thread_; }
 

@@ -20,7 +20,8 @@ namespace {
 constexpr std::array<std::pair<EngineAlgorithm, std::string_view>, 3> kAlgorithms{{
     {EngineAlgorithm::kRsa, "rsa"}, {EngineAlgorithm::kEcdsa, "ecdsa"}, {EngineAlgorithm::kX25519, "x25519"}}};
 
-std::string g_properties;  // NOLINT: written by CryptoEngine::load() alone
+std::string g_properties;                          // NOLINT: written by CryptoEngine::load() alone
+std::optional<std::string> g_software_properties;  // NOLINT: the same
 
 /// The most telling entry of the error queue, which is emptied: one with data (which file, why not) before others.
 std::string why_not() {
@@ -47,6 +48,21 @@ ENGINE* find(const std::string& name) {
   return nullptr;
 }
 
+/// A property query's clauses that must hold (property(7)). Empty: all of them must, or there are strings in it.
+std::optional<std::string> without_preferences(std::string_view query) {
+  std::string out;
+  bool any = false;
+  if (query.find_first_of("'\"") != query.npos) return std::nullopt;
+  while (!query.empty()) {
+    std::string_view clause = query.substr(0, query.find(','));
+    query.remove_prefix(std::min(clause.size() + 1, query.size()));
+    clause.remove_prefix(std::min(clause.find_first_not_of(" \t"), clause.size()));
+    if (clause.starts_with('?')) any = true;
+    else out.append(out.empty() ? "" : ",").append(clause);
+  }
+  return any ? std::optional(out) : std::nullopt;
+}
+
 int number_of(ENGINE* e, const char* command) {
   const int out = ENGINE_ctrl(e, ENGINE_CTRL_GET_CMD_FROM_NAME, 0, const_cast<char*>(command), nullptr);
   ERR_clear_error();
@@ -65,6 +81,7 @@ std::string_view name_of(EngineAlgorithm a) {
 }
 
 const std::string& server_properties() { return g_properties; }
+const std::optional<std::string>& software_properties() { return g_software_properties; }
 
 Status CryptoEngine::command(const std::string& text) const {
   const auto equals = text.find('=');
@@ -117,12 +134,14 @@ Status CryptoEngine::load_providers() {
   std::vector<std::string> names = {"default"};
   names.insert(names.end(), config_.providers.begin(), config_.providers.end());
   for (const std::string& name : names) {
-    if (OSSL_PROVIDER_load(nullptr, name.c_str()) == nullptr) return Error{"provider \"" + name + "\" cannot be loaded: " + why_not()};
+    providers_.push_back(OSSL_PROVIDER_load(nullptr, name.c_str()));
+    if (providers_.back() == nullptr) return Error{"provider \"" + name + "\" cannot be loaded: " + why_not()};
   }
   if (!config_.properties.empty() && SslCtxPtr(SSL_CTX_new_ex(nullptr, config_.properties.c_str(), TLS_server_method())) == nullptr) {
     return Error{"properties \"" + config_.properties + "\" leave nothing to make a TLS context of: " + why_not()};
   }
   g_properties = config_.properties;
+  g_software_properties = without_preferences(config_.properties);
   ERR_clear_error();
   return Ok{};
 }

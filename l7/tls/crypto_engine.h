@@ -32,6 +32,10 @@ struct CryptoEngineConfig {
 /// What contexts of servers ask OpenSSL's providers for (property(7)), after CryptoEngine::load(). Empty: nothing.
 const std::string& server_properties();
 
+/// What contexts of servers ask for while providers are done without: their properties but for what these only prefer. Empty: there
+/// are none, or nothing may stand in for them.
+const std::optional<std::string>& software_properties();
+
 /// Told how the engine's operations end, while a handshake of its worker runs.
 class EngineOperations {
  public:
@@ -61,6 +65,8 @@ class CryptoEngine {
   std::string title() const;
   /// Whether operations pass through methods of ours, which tell how they end; those of providers do not.
   bool watched() const { return engine_ != nullptr; }
+  /// Whether a handshake can do without it.
+  bool replaceable() const { return watched() || software_properties().has_value(); }
   /// It has no thread of its own: finished operations are told from within poll().
   bool polled() const { return poll_ != 0; }
   /// Any thread; tells of operations that this thread has begun, and it may be of others'.
@@ -76,6 +82,7 @@ class CryptoEngine {
 
   CryptoEngineConfig config_;
   void* engine_ = nullptr;  ///< ENGINE
+  std::vector<void*> providers_;  ///< OSSL_PROVIDER; never unloaded.
   int poll_ = 0;            ///< Number of its POLL command; 0: none.
 };
 

@@ -20,7 +20,6 @@
 namespace sluice::l7::tls {
 namespace {
 
-using PkeyCtxPtr = std::unique_ptr<EVP_PKEY_CTX, Freer<EVP_PKEY_CTX_free>>;
 
 constexpr std::size_t kBytes = 32;  // RFC 7748, 5
 using Bytes = std::array<unsigned char, kBytes>;

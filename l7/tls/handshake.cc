@@ -3,6 +3,8 @@
 
 #include <openssl/async.h>
 
+#include <array>
+
 #include "l7/tls/client_verifier.h"
 
 namespace sluice::l7::tls {
@@ -18,6 +20,23 @@ bool expect(SSL* ssl, const BackendTls& backend, const IpAddr& address) {
   X509_VERIFY_PARAM_set_hostflags(wanted, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
   return name.empty() ? X509_VERIFY_PARAM_set1_ip(wanted, address.wire(), address.wire_size()) == 1
                       : X509_VERIFY_PARAM_set1_host(wanted, name.data(), name.size()) == 1;
+}
+
+/// Software can make a secret of the client's share, or there is none of it yet. OpenSSL ends with internal_error for one of
+/// which no secret can be made, too (X25519 of zeros).
+bool peers_share_is_good(SSL* ssl) {
+  constexpr const char* kSoftware = "provider=default";
+  EVP_PKEY *theirs = nullptr, *ours = nullptr;
+  if (SSL_get_peer_tmp_key(ssl, &theirs) != 1) return true;
+  const PkeyPtr peer(theirs);
+  const PkeyCtxPtr fresh(EVP_PKEY_CTX_new_from_pkey(nullptr, theirs, kSoftware));
+  if (fresh == nullptr || EVP_PKEY_keygen_init(fresh.get()) != 1 || EVP_PKEY_keygen(fresh.get(), &ours) != 1) return false;
+  const PkeyPtr pair(ours);
+  const PkeyCtxPtr exchange(EVP_PKEY_CTX_new_from_pkey(nullptr, ours, kSoftware));
+  std::array<unsigned char, 1024> secret;
+  std::size_t n = secret.size();
+  return exchange != nullptr && EVP_PKEY_derive_init(exchange.get()) == 1 && EVP_PKEY_derive_set_peer(exchange.get(), theirs) == 1 &&
+         EVP_PKEY_derive(exchange.get(), secret.data(), &n) == 1;
 }
 
 }  // namespace
@@ -116,6 +135,7 @@ bool Handshake::do_handshake(int& result) {
 Handshake::Result Handshake::step() {
   ERR_clear_error();
   const OSSL_HANDSHAKE_STATE before = SSL_get_state(ssl_.get());
+  const bool had_finished = tap_.finished_sent();
   int r = 0;
   starved_ = false;
   if (!do_handshake(r)) {
@@ -128,9 +148,16 @@ Handshake::Result Handshake::step() {
     early_accepted_ = true;  // it reads on only when all that it had to send is sent
     SSL_clear_mode(ssl_.get(), SSL_MODE_ASYNC);
   }
+  if (job_ != nullptr && !job_->jobs().watched()) tell_of_providers(!had_finished, out);
   stands_still_ = out == Result::kNeedMore && SSL_get_state(ssl_.get()) == before;
   ERR_clear_error();
   return out;
+}
+
+/// Providers do not tell how their operations end: what has come of a full handshake does.
+void Handshake::tell_of_providers(bool began_costly, Result r) {
+  if (r == Result::kFailed && tap_.internal_error() && peers_share_is_good(ssl_.get())) return job_->jobs().ended(false);
+  if (began_costly && tap_.finished_sent() && SSL_session_reused(ssl_.get()) == 0) job_->jobs().ended(true);
 }
 
 Handshake::Result Handshake::outcome(int returned) {

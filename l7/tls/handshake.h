@@ -67,6 +67,7 @@ class Handshake {
   int go_on();
   int read_early();
   Result outcome(int returned);
+  void tell_of_providers(bool began_costly, Result r);
 
   CipherQueues& queues_;
   SecretTap tap_;

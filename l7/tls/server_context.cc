@@ -77,16 +77,17 @@ struct ServerContext::Impl {
   CertificateTable table;
   std::string alpn;
   std::vector<SslCtxPtr> contexts;  ///< By worker.
+  std::vector<SslCtxPtr> software;  ///< The same; none without software_properties().
   bool keeps_client_certificates = false;
   bool early_data = false;
 
-  Result<SslCtxPtr> make_context(const ServerConfig& config);
+  Result<SslCtxPtr> make_context(const ServerConfig& config, const std::string& properties);
 };
 
-Result<SslCtxPtr> ServerContext::Impl::make_context(const ServerConfig& config) {
+Result<SslCtxPtr> ServerContext::Impl::make_context(const ServerConfig& config, const std::string& properties) {
   const auto failed = [](const char* what) { return Error{std::string(what) + ": " + take_error_text("refused")}; };
   const char* wrong = nullptr;
-  SslCtxPtr made = make_ssl_context(TLS_server_method(), config.policy, server_properties(), &wrong);
+  SslCtxPtr made = make_ssl_context(TLS_server_method(), config.policy, properties, &wrong);
   if (!made) return failed(wrong);
   SSL_CTX* c = made.get();
   SSL_CTX_set_options(c, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
@@ -133,9 +134,13 @@ Result<std::shared_ptr<const ServerContext>> ServerContext::create(const ServerC
   impl->table.set_default(fallback);
 
   for (std::uint32_t w = 0; w < workers; ++w) {
-    auto context = impl->make_context(config);
+    auto context = impl->make_context(config, server_properties());
     if (!context) return context.error();
     impl->contexts.push_back(std::move(*context));
+    if (!software_properties()) continue;
+    context = impl->make_context(config, *software_properties());
+    if (!context) return context.error();
+    impl->software.push_back(std::move(*context));
   }
   return std::shared_ptr<const ServerContext>(new ServerContext(std::move(impl)));
 }
@@ -143,8 +148,9 @@ Result<std::shared_ptr<const ServerContext>> ServerContext::create(const ServerC
 ServerContext::ServerContext(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 ServerContext::~ServerContext() = default;
 
-void* ServerContext::context(WorkerId worker) const {
-  return worker.value < impl_->contexts.size() ? impl_->contexts[worker.value].get() : nullptr;
+void* ServerContext::context(WorkerId worker, bool software) const {
+  const auto& from = software && !impl_->software.empty() ? impl_->software : impl_->contexts;
+  return worker.value < from.size() ? from[worker.value].get() : nullptr;
 }
 
 bool ServerContext::keeps_client_certificates() const { return impl_->keeps_client_certificates; }

@@ -46,8 +46,9 @@ class ServerContext {
  public:
   static Result<std::shared_ptr<const ServerContext>> create(const ServerConfig& config, std::uint32_t workers);
   ~ServerContext();
-  /// SSL_CTX of that worker, as an opaque pointer for l7/tls.
-  void* context(WorkerId worker) const;
+  /// SSL_CTX of that worker, as an opaque pointer for l7/tls. `software`: one that does without the providers which the others
+  /// prefer, if there are any.
+  void* context(WorkerId worker, bool software = false) const;
   /// A client's certificate is told as a whole.
   bool keeps_client_certificates() const;
   /// Early data may be taken.

@@ -19,8 +19,9 @@ Session::Session(SessionHost& host, WorkerId worker, l4::Stream& below, std::sha
 
 std::unique_ptr<Handshake> Session::begin_handshake() {
   if (!at_client()) {
-    auto* context = static_cast<SSL_CTX*>(context_->context(worker_));
-    return std::make_unique<Handshake>(context, queues_, host_.tickets, host_.staples, host_.async_job(*this),
+    auto job = host_.async_job(*this);
+    auto* context = static_cast<SSL_CTX*>(context_->context(worker_, job == nullptr));
+    return std::make_unique<Handshake>(context, queues_, host_.tickets, host_.staples, std::move(job),
                                        context_->early_data() ? &host_.early : nullptr);
   }
   auto* context = static_cast<SSL_CTX*>(backend_->context->context(worker_));

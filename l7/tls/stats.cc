@@ -47,7 +47,7 @@ void Stats::visit(MetricSink& sink, std::string_view labels) const {
                engine_jobs_finished.get());
   sink.counter("sluice_tls_engine_jobs_held_back_total", "Turns of TLS handshakes put off because of engine_jobs.", labels,
                engine_jobs_held_back.get());
-  sink.counter("sluice_tls_engine_failures_total", "Operations that the engine failed, done again in software.", labels,
+  sink.counter("sluice_tls_engine_failures_total", "Operations that the engine failed, done again in software; handshakes that providers failed.", labels,
                engine_failures.get());
   sink.counter("sluice_tls_engine_stalls_total", "Times that the engine had jobs and finished none for a second.", labels,
                engine_stalls.get());

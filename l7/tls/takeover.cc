@@ -79,6 +79,10 @@ void SecretTap::on_message(int sent, int, int type, const void* bytes, std::size
     if (sent == 0 && tap.finished_read_) ++tap.read_since_;
     return;
   }
+  if (type == SSL3_RT_ALERT && sent != 0 && size == 2) {
+    tap.internal_error_ |= static_cast<const std::uint8_t*>(bytes)[1] == SSL_AD_INTERNAL_ERROR;
+    return;
+  }
   if (type != SSL3_RT_HANDSHAKE || size == 0) return;
   switch (*static_cast<const std::uint8_t*>(bytes)) {
     case kFinished: (sent != 0 ? tap.finished_sent_ : tap.finished_read_) = true; break;

@@ -21,6 +21,8 @@ class SecretTap {
   /// All of ours has been sent. A server of TLS 1.3 then misses only the client's Finished, and its certificate where it
   /// asks for one.
   bool finished_sent() const { return finished_sent_; }
+  /// The alert internal_error has been sent (RFC 8446, 6): it failed for no fault of the peer's that OpenSSL knows of.
+  bool internal_error() const { return internal_error_; }
   /// A client's: the server has sent a ticket.
   bool ticket_seen() const { return ticket_seen_; }
   /// A client's: the newest session, once. Null: there is none.
@@ -37,6 +39,7 @@ class SecretTap {
   Secret client_, server_;
   SessionPtr session_;
   bool finished_sent_ = false, finished_read_ = false, ticket_seen_ = false;
+  bool internal_error_ = false;
   bool rekeyed_ = false;  ///< By KeyUpdate: its secrets are not told.
   std::uint64_t sent_since_ = 0, read_since_ = 0;
 };

@@ -50,7 +50,7 @@ struct Stats : SessionStats {
   Counter engine_jobs_in_flight;  ///< Gauge.
   Counter engine_jobs_finished;
   Counter engine_jobs_held_back;  ///< Turns put off because the engine had as many jobs as it may.
-  Counter engine_failures;      ///< Operations that the engine failed, done again in software.
+  Counter engine_failures;      ///< Operations that the engine failed, done again in software; handshakes that providers failed.
   Counter engine_stalls;        ///< It had jobs, and finished none for a second.
   Counter engine_suspended;     ///< Gauge, 0 or 1: out of service for failures or a stall.
   Counter engine_bypassed;      ///< Handshakes in software because of that.

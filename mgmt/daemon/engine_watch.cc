@@ -14,7 +14,8 @@ std::optional<EngineWatch::Notice> EngineWatch::look(const TlsEngineState& state
     trouble_ = now;
     if (std::exchange(failing_, true)) return std::nullopt;
     std::string message = stalls != 0 ? "it had handshakes and finished none for a second"
-                                      : fmt::format("{} operation(s) failed and were done in software", failures);
+                                      : fmt::format("{} {}", failures,
+                                                    state.in_place ? "operation(s) failed and were done in software" : "handshake(s) failed");
     if (state.suspended != 0) {
       message += fmt::format("; {} of {} worker(s) do without it and try it again every 10 s", state.suspended, state.workers);
     }

@@ -9,10 +9,11 @@ namespace sluice::mgmt::daemon {
 
 /// What all workers' counters say of the TLS engine.
 struct TlsEngineState {
-  std::uint64_t failures = 0;   ///< Operations so far, done again in software.
+  std::uint64_t failures = 0;   ///< Operations so far, or handshakes.
   std::uint64_t stalls = 0;     ///< So far.
   std::uint32_t suspended = 0;  ///< Workers that do without it now.
   std::uint32_t workers = 0;
+  bool in_place = true;         ///< What fails is done again in the same handshake; or else, with providers, the handshake fails.
 };
 
 /// Says when the TLS engine begins to fail, and when it has worked without a fault for kQuiet again. One thread.

@@ -57,6 +57,7 @@ void LiveAppliance::visit_workers(MetricSink& sink) const {
 
 TlsEngineState LiveAppliance::tls_engine() const {
   TlsEngineState out;
+  out.in_place = shared_.tls_engine == nullptr || shared_.tls_engine->watched();
   const Runtime* runtime = runtime_.load(std::memory_order_acquire);
   for (std::uint32_t w = 0; runtime != nullptr && w < runtime->workers(); ++w) {
     const auto* app = dynamic_cast<const l7::proxy::ProxyApp*>(&runtime->app(WorkerId{w}));

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Handshakes with an engine that does their operations asynchronously: tests/support/async_engine."""
+"""Handshakes with an engine, and with a provider, that do their operations asynchronously: tests/support/async_engine and async_provider."""
+import re
 import socket
 import struct
 import subprocess
@@ -16,13 +17,16 @@ pytestmark = pytest.mark.sanitizer
 CONNECTIONS = 200
 
 
+def built(name, out):
+    source = ROOT / f"tests/support/{name}/{name}.cc"
+    subprocess.run(["c++", "-std=c++20", "-O1", "-shared", "-fPIC", "-Wl,-z,nodelete", source, "-o", out, "-lcrypto"], check=True)
+    return out
+
+
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory):
     """Its shared object, made without sanitizers: any build loads it."""
-    out = tmp_path_factory.mktemp("engine") / "sluice-test-engine.so"
-    source = ROOT / "tests/support/async_engine/async_engine.cc"
-    subprocess.run(["c++", "-std=c++20", "-O1", "-shared", "-fPIC", "-Wl,-z,nodelete", source, "-o", out, "-lcrypto"], check=True)
-    return out
+    return built("async_engine", tmp_path_factory.mktemp("engine") / "sluice-test-engine.so")
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +43,10 @@ def setting(engine, *commands, jobs=16):
            f'engine_jobs = {jobs}; }};'
 
 
+def preferring(provider):
+    return f'tls = {{ providers = [ "{provider}" ]; properties = "?provider=sluice-test"; }};'
+
+
 def serve(lab, certificate):
     for name in ("b1", "b2", "b3"):
         lab.start_nginx(name)
@@ -51,6 +59,11 @@ def serve(lab, certificate):
 
 def engine_metric(lab, name):
     return lab.api.metric(f"sluice_tls_engine_{name}")
+
+
+def failing(lab):
+    """Events that tell of it."""
+    return [e for e in lab.api.ok("GET", "/api/v1/events?after=0")["items"] if e["type"] == "tls_engine_failing"]
 
 
 def test_requests_of_many_clients_are_answered_while_others_leave(engine, rsa):
@@ -97,13 +110,36 @@ def test_an_engine_that_fails_is_told_of_and_done_without(engine, rsa):
         # Three operations a handshake: in the third one it is enough. A trial ends with its first.
         assert engine_metric(lab, "bypassed_total") == 20 - 3 - (failures - 8)
         assert lab.api.metric("sluice_tls_handshakes_failed_total") == 0
-
-        def told():
-            return [e for e in lab.api.ok("GET", "/api/v1/events?after=0")["items"] if e["type"] == "tls_engine_failing"]
-        wait_for(told, 30, "an event")
-        assert told()[0]["subject"] == str(engine)
-        assert "operation(s) failed and were done in software" in told()[0]["message"]
+        wait_for(lambda: failing(lab), 30, "an event")
+        assert failing(lab)[0]["subject"] == str(engine)
+        assert "operation(s) failed and were done in software" in failing(lab)[0]["message"]
         assert lab.stop() == 0, lab.log_text()[-4000:]
+
+
+def test_one_that_is_found_by_its_id_serves_handshakes_and_nobody_else(engine, rsa, monkeypatch):
+    monkeypatch.setenv("OPENSSL_ENGINES", str(engine.parent))
+    # libcurl, which sluiced starts behind it, has OpenSSL offer all engines that it knows of to everybody: its API, too.
+    monkeypatch.setenv("SLUICE_TEST_ENGINE_JOBS_ONLY", "1")
+    with Lab("sle", extra_config=setting(engine.stem, "DELAY=8", "FAIL_PERCENT=100")) as lab:
+        serve(lab, rsa)
+        assert f"by engine {engine.stem}, which the workers poll" in lab.log_text()
+        for version in (["--tlsv1.3"], ["--tls-max", "1.2"]):
+            assert "backend=" in lab.curl("-k", "--curves", "X25519", *version, f"https://{VIP4}/")
+        # A fresh key, the secret and the signature of each.
+        assert engine_metric(lab, "jobs_total") == engine_metric(lab, "jobs_finished_total") == 6
+        assert engine_metric(lab, "failures_total") == 6
+        assert lab.api.metric("sluice_tls_handshakes_failed_total") == 0
+        wait_for(lambda: failing(lab), 30, "an event")
+        assert failing(lab)[0]["subject"] == engine.stem
+        assert lab.stop() == 0, lab.log_text()[-4000:]
+
+
+def test_an_id_that_the_folder_of_engines_does_not_have_is_told_with_its_file(engine, monkeypatch):
+    monkeypatch.setenv("OPENSSL_ENGINES", str(engine.parent))
+    with Lab("sle", extra_config=setting("sluice-other-engine")) as lab:
+        lab.launch()
+        assert lab.sluiced.wait(90) == 1
+        assert re.search(f'tls.engine "sluice-other-engine" cannot be loaded: .*{engine.parent}/sluice-other-engine.so', lab.log_text())
 
 
 @pytest.mark.parametrize("name, commands, why", [
@@ -122,6 +158,41 @@ def test_providers_are_loaded_beside_the_default_one(rsa):
         for version in (["--tlsv1.3"], ["--tls-max", "1.2"]):
             assert "backend=" in lab.curl("-k", *version, f"https://{VIP4}/")
         assert "OpenSSL's providers are default, legacy, base; preferred: ?provider=legacy" in lab.log_text()
+        assert lab.stop() == 0, lab.log_text()[-4000:]
+
+
+@pytest.fixture(scope="module")
+def provider(tmp_path_factory):
+    return built("async_provider", tmp_path_factory.mktemp("provider") / "sluice-test-provider.so")
+
+
+def test_a_provider_that_pauses_by_itself_serves_many_clients(provider, rsa):
+    with Lab("sle", workers=2, extra_config=preferring(provider)) as lab:
+        serve(lab, rsa)
+        out = lab.client.run("h2load", "--h1", "-n", CONNECTIONS, "-c", CONNECTIONS, "-t", 1, f"https://{VIP4}/")
+        assert f"{CONNECTIONS} succeeded, 0 failed, 0 errored, 0 timeout" in out, out
+        assert "backend=" in lab.curl("-k", "--tls-max", "1.2", f"https://{VIP4}/")
+        assert engine_metric(lab, "jobs_total") == engine_metric(lab, "jobs_finished_total") == CONNECTIONS + 1
+        assert engine_metric(lab, "failures_total") == 0
+        assert not failing(lab)
+        assert lab.stop() == 0, lab.log_text()[-4000:]
+
+
+def test_a_provider_that_fails_is_told_of_and_done_without(provider, rsa, monkeypatch):
+    monkeypatch.setenv("SLUICE_TEST_PROVIDER", "fail=100")
+    with Lab("sle", extra_config=preferring(provider)) as lab:
+        serve(lab, rsa)
+        begin = time.monotonic()
+        answers = [lab.curl("-k", f"https://{VIP4}/", check=False) for _ in range(20)]
+        trials = (time.monotonic() - begin) // 10  # one every 10 s
+        failed = [n for n, a in enumerate(answers) if a.returncode != 0]
+        assert failed[:8] == list(range(8))
+        assert len(failed) <= 8 + trials
+        assert engine_metric(lab, "failures_total") == len(failed)
+        assert engine_metric(lab, "suspended") == 1
+        wait_for(lambda: failing(lab), 30, "an event")
+        assert failing(lab)[0]["subject"] == str(provider)
+        assert "handshake(s) failed" in failing(lab)[0]["message"]
         assert lab.stop() == 0, lab.log_text()[-4000:]
 
 

@@ -54,13 +54,6 @@ const CryptoEngine& engine() {
 
 class Engine : public testing::Test {
  protected:
-  struct Peer {
-    explicit Peer(const Client::Options& o) : client(o) {}
-    FakeTcp tcp;
-    User user;
-    Client client;
-  };
-
   Engine() {
     set({"DELAY=4", "FAIL_PERCENT=0", "FULL_PERCENT=0", "HOLD=0"});
     ServerConfig config;

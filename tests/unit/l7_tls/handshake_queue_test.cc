@@ -19,18 +19,11 @@ Client::Options only(int version) {
   return o;
 }
 
+/// The server has answered its ClientHello.
+bool answered(const Peer& p) { return !p.tcp.sent.empty(); }
+
 class HandshakeQueue : public testing::Test, public HandshakeGate {
  protected:
-  /// One client of the layer.
-  struct Peer {
-    explicit Peer(const Client::Options& o) : client(o) {}
-    FakeTcp tcp;
-    User user;
-    Client client;
-    /// The server has answered its ClientHello.
-    bool answered() const { return !tcp.sent.empty(); }
-  };
-
   ~HandshakeQueue() override {
     for (auto& p : peers_) {
       if (!p->user.ended && p->user.stream != nullptr) p->user.abort(now);
@@ -88,10 +81,10 @@ TEST_F(HandshakeQueue, ATurnAnswersOneClientAndTheOldestFirst) {
   }
   for (std::size_t served = 0; served < all.size(); ++served) {
     EXPECT_EQ(layer.stats().handshakes_waiting.get(), all.size() - served);
-    for (std::size_t i = 0; i < all.size(); ++i) EXPECT_EQ(all[i]->answered(), i < served) << i;
+    for (std::size_t i = 0; i < all.size(); ++i) EXPECT_EQ(answered(*all[i]), i < served) << i;
     EXPECT_TRUE(layer.shake_hands(now));
   }
-  EXPECT_TRUE(all.back()->answered());
+  EXPECT_TRUE(answered(*all.back()));
   EXPECT_FALSE(layer.shake_hands(now));
 }
 
@@ -121,9 +114,9 @@ TEST_F(HandshakeQueue, WhatHasBegunGoesBeforeWhatIsNew) {
   EXPECT_FALSE(begun.user.open);
   EXPECT_TRUE(layer.shake_hands(now));
   EXPECT_TRUE(begun.user.open);
-  EXPECT_FALSE(fresh.answered());
+  EXPECT_FALSE(answered(fresh));
   EXPECT_TRUE(layer.shake_hands(now));
-  EXPECT_TRUE(fresh.answered());
+  EXPECT_TRUE(answered(fresh));
 }
 
 TEST_F(HandshakeQueue, TheEndOfAHandshakeNeedsNoTurn) {
@@ -165,10 +158,10 @@ TEST_F(HandshakeQueue, HalfAClientHelloTakesNobodysTurn) {
   Peer& whole = peer();
   speak(whole);
   EXPECT_TRUE(layer.shake_hands(now));
-  EXPECT_TRUE(whole.answered());
+  EXPECT_TRUE(answered(whole));
   slow.tcp.deliver(hello.substr(150), 1400, now);
   EXPECT_TRUE(layer.shake_hands(now));
-  EXPECT_TRUE(slow.answered());
+  EXPECT_TRUE(answered(slow));
 }
 
 TEST_F(HandshakeQueue, AboveTheBoundNewOnesAreResetBeforeTheyCostAnything) {
@@ -214,8 +207,8 @@ TEST_F(HandshakeQueue, WhoLeavesGivesItsPlaceUp) {
   lingering = 1;  // its failure is being told
   EXPECT_EQ(layer.stats().handshakes_waiting.get(), 1u);
   EXPECT_TRUE(layer.shake_hands(now));
-  EXPECT_TRUE(fourth.answered());
-  EXPECT_FALSE(third.answered());
+  EXPECT_TRUE(answered(fourth));
+  EXPECT_FALSE(answered(third));
 }
 
 TEST_F(HandshakeQueue, TheGateIsAskedOnceForEachAndWhoMayNotIsReset) {

@@ -82,13 +82,6 @@ double library(SSL_CTX* context, const Kind& kind) {
 
 double layer(const std::shared_ptr<const ServerContext>& context, const Kind& kind, const CryptoEngine* engine,
              double* jobs = nullptr) {
-  struct Peer {
-    explicit Peer(const Client::Options& o) : client(o) {}
-    FakeTcp tcp;
-    User user;
-    Client client;
-    std::string up;
-  };
   Instant now{std::chrono::seconds(100)};
   TimerWheel timers{now};
   Meter meter;
@@ -104,11 +97,11 @@ double layer(const std::shared_ptr<const ServerContext>& context, const Kind& ki
       }
       for (auto& p : peers) {
         p->client.handshake();
-        p->up = p->client.output();
+        p->client.pending = p->client.output();
       }
       meter([&] {  // once for all: it costs system calls
         for (auto& p : peers) {
-          if (!p->up.empty()) p->tcp.deliver(p->up, 1400, now);
+          if (!p->client.pending.empty()) p->tcp.deliver(p->client.pending, 1400, now);
         }
         for (int i = 0; i < kClients; ++i) tls.shake_hands(now);
       });

@@ -113,6 +113,14 @@ class Client {
   std::vector<SSL_SESSION*> sessions;  ///< From tickets.
 };
 
+/// One client of a layer that has many, with the stream below and the user above.
+struct Peer {
+  explicit Peer(const Client::Options& options) : client(options) {}
+  FakeTcp tcp;
+  User user;
+  Client client;
+};
+
 /// The same at each call.
 const TicketKeys& some_ticket_keys();
 

@@ -142,6 +142,13 @@ TEST(EngineWatch, failures_are_told_when_they_begin_and_when_they_have_been_over
   EXPECT_EQ(stalled->message, "it had handshakes and finished none for a second");
 }
 
+TEST(EngineWatch, failures_of_providers_are_those_of_handshakes) {
+  EngineWatch watch;
+  const auto failing = watch.look({8, 0, 1, 2, false}, kNow);
+  ASSERT_TRUE(failing);
+  EXPECT_EQ(failing->message, "8 handshake(s) failed; 1 of 2 worker(s) do without it and try it again every 10 s");
+}
+
 TEST_F(HousekeeperTest, a_tls_engine_that_fails_becomes_an_event) {
   TlsEngineState state;
   keeper.watch_tls_engine("qatengine", [&] { return state; });
