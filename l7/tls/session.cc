@@ -282,7 +282,7 @@ void Session::seal(std::size_t at_least, Instant now) {
 }
 
 void Session::push(Instant now) {
-  if (below_ == nullptr) {
+  if (below_ == nullptr || close_sent_) {  // nor is there anything to say behind FIN
     queues_.out.clear();
   } else if (!queues_.out.empty()) {
     if (at_client() && below_->unsent_or_unacked() == 0) overhead_ = 0;
@@ -300,8 +300,8 @@ void Session::write(Instant now) {
   if (below_ == nullptr) return;
   const Records::Result r = records_->close();
   if (r == Records::Result::kNoBuffers) return host_.retry(*this, now);
-  close_sent_ = true;
   push(now);
+  close_sent_ = true;
   below_->shutdown(now);
 }
 

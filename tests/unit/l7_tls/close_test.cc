@@ -76,6 +76,20 @@ TEST_P(Closing, ByUsFirstGoesBehindWhatIsQueuedAndKeepsReceiving) {
   EXPECT_EQ(p.user.closed, CloseReason::kNormal);
 }
 
+TEST_P(Closing, ByUsIsTheLastThatWeSendWhateverComesBehindIt) {
+  Pair& p = *pair;
+  ASSERT_TRUE(p.connect());
+  p.user.shutdown(p.now);
+  p.layer->flush(p.now);
+  ASSERT_TRUE(p.tcp.fin_sent);
+  const std::size_t sent = p.tcp.sent.size();
+  std::string forged("\x17\x03\x03\x00\x20", 5);
+  forged.append(32, 'x');
+  p.tcp.deliver(forged, 1400, p.now);
+  EXPECT_EQ(p.user.closed, CloseReason::kProtocolError);
+  EXPECT_EQ(p.tcp.sent.size(), sent) << "no alert behind FIN";
+}
+
 TEST_P(Closing, WithoutCloseNotifyIsTakenAsClosedAndCounted) {
   Pair& p = *pair;
   ASSERT_TRUE(p.connect());
