@@ -41,7 +41,10 @@ class StreamEngine final : public Engine {
  public:
   StreamEngine(const Options& options, const Shape& shape, std::unique_ptr<TlsContext> tls)
       : control_(options, shape, std::move(tls)), factory_(control_) {}
-  ~StreamEngine() override { runtime_.reset(); }
+  ~StreamEngine() override {
+    if (runtime_ != nullptr && !stopped_) fall_silent();
+    runtime_.reset();
+  }
 
   Status start() {
     auto started = Runtime::start(runtime_config(), factory_);
@@ -69,9 +72,19 @@ class StreamEngine final : public Engine {
     for (const Runtime::PortStatus& p : runtime_->ports()) n += p.rx_missed + p.rx_nombuf;
     return n;
   }
-  bool stop() override { return runtime_->stop(); }
+  bool stop() override {
+    stopped_ = true;
+    return runtime_->stop();
+  }
 
  private:
+  /// DPDK's memif driver unmaps its rings when the other end goes, also below a worker that is writing to them: after a run that
+  /// failed, what the appliance still has to say comes first.
+  void fall_silent() {
+    enter({.clients = control_.shape.connections, .operations = 0});
+    std::this_thread::sleep_for(100ms);
+  }
+
   RuntimeConfig runtime_config() const {
     const Options& o = control_.options;
     RuntimeConfig c;
@@ -108,6 +121,7 @@ class StreamEngine final : public Engine {
   StreamControl control_;
   StreamFactory factory_;
   std::unique_ptr<Runtime> runtime_;
+  bool stopped_ = false;
 };
 
 }  // namespace
