@@ -53,7 +53,8 @@ int seal_or_open_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CI
     return kNone;
   }
   if (!start(*known, iv, cipher, mac, seal)) return kFatal;
-  return known == keys.begin() ? kFine : kRenew;
+  // RFC 8446, C.4: a client uses a ticket once, so each connection that was resumed gives it another.
+  return known == keys.begin() && SSL_version(ssl) != TLS1_3_VERSION ? kFine : kRenew;
 }
 
 }  // namespace sluice::l7::tls

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "tests/unit/l7_tls/harness.h"
 #include "tests/unit/l7_tls/test_certificates.h"
@@ -67,6 +68,7 @@ TEST_P(Resumption, ATicketOfOneWorkerIsGoodAtAnother) {
 struct Outcome {
   bool resumed = false;
   std::uint64_t unknown = 0;
+  std::size_t tickets = 0;         ///< That the client was told of.
   SSL_SESSION* session = nullptr;  ///< The newest that the client got; its owner is the caller.
 };
 
@@ -81,7 +83,7 @@ Outcome connect(const std::shared_ptr<const ServerContext>& context, const Ticke
   p.client.write("ping");
   p.exchange();
   EXPECT_EQ(p.user.received, "ping");
-  Outcome out{p.user.info.resumed, p.layer->stats().tickets_unknown.get(), nullptr};
+  Outcome out{p.user.info.resumed, p.layer->stats().tickets_unknown.get(), p.client.sessions.size(), nullptr};
   if (!p.client.sessions.empty()) {
     out.session = SSL_SESSION_dup(p.client.sessions.back());
   } else if (SSL_SESSION_has_ticket(SSL_get_session(p.client.ssl.get()))) {
@@ -108,6 +110,19 @@ TEST_P(Resumption, ASessionOutlivesAChangeOfCertificatesAndNotOneOfTheRules) {
   const Outcome judged_otherwise = connect(context_with(other), &some_ticket_keys(), GetParam(), first.session);
   EXPECT_FALSE(judged_otherwise.resumed);
   for (const Outcome& o : {first, renewed, judged_otherwise}) SSL_SESSION_free(o.session);
+}
+
+/// RFC 8446, C.4: a client uses each once. In TLS 1.2 it keeps the one that it has.
+TEST_P(Resumption, AConnectionThatWasResumedLeavesAnotherTicket) {
+  const auto context = make_context();
+  Outcome last = connect(context, &some_ticket_keys(), GetParam());
+  for (int i = 0; i < 4; ++i) {
+    const Outcome next = connect(context, &some_ticket_keys(), GetParam(), last.session);
+    EXPECT_TRUE(next.resumed);
+    EXPECT_EQ(next.tickets, GetParam() == TLS1_3_VERSION ? 1u : 0u);
+    SSL_SESSION_free(std::exchange(last, next).session);
+  }
+  SSL_SESSION_free(last.session);
 }
 
 TEST_P(Resumption, TicketsOutliveTheRotationOfKeysUntilTheirOwnIsRetired) {
