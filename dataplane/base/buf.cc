@@ -86,11 +86,11 @@ BufChain BufChain::take_through(rte_mbuf* last, std::size_t count, std::size_t n
   BufChain out;
   out.head_ = std::exchange(head_, std::exchange(last->next, nullptr));
   out.tail_ = last;
-  out.bytes_ = n;
-  out.count_ = count;
+  out.bytes_ = static_cast<std::uint32_t>(n);
+  out.count_ = static_cast<std::uint32_t>(count);
   if (head_ == nullptr) tail_ = nullptr;
-  bytes_ -= n;
-  count_ -= count;
+  bytes_ -= out.bytes_;
+  count_ -= out.count_;
   return out;
 }
 
@@ -186,7 +186,7 @@ std::uint8_t* BufChain::prepend(std::size_t n) {
 std::uint8_t* BufChain::extend(std::size_t n) {
   std::uint8_t* at = rte_pktmbuf_mtod(tail_, std::uint8_t*) + tail_->data_len;
   tail_->data_len = static_cast<std::uint16_t>(tail_->data_len + n);
-  bytes_ += n;
+  bytes_ += static_cast<std::uint32_t>(n);
   return at;
 }
 
@@ -194,7 +194,7 @@ void BufChain::drop_back(std::size_t n) {
   if (n == 0) return;
   if (n < tail_->data_len) {
     tail_->data_len = static_cast<std::uint16_t>(tail_->data_len - n);
-    bytes_ -= n;
+    bytes_ -= static_cast<std::uint32_t>(n);
     return;
   }
   const std::size_t keep = bytes_ - n;

@@ -20,7 +20,6 @@
 namespace sluice::l7::tls {
 namespace {
 
-
 constexpr std::size_t kBytes = 32;  // RFC 7748, 5
 using Bytes = std::array<unsigned char, kBytes>;
 constexpr int kKeyPair = OSSL_KEYMGMT_SELECT_KEYPAIR;

@@ -10,12 +10,6 @@ constexpr std::uint32_t kQuickAcks = 16;
 
 class TcpAck : public TcpScript {
  protected:
-  /// A segment of ten bytes from `seq` on, in order, and whether it is acknowledged at once.
-  void expect_quick(std::uint32_t seq) {
-    send_ten(seq);
-    expect(ack_of(seq + 10));
-    expect_nothing();
-  }
   void send_ten(std::uint32_t seq) {
     send(". " + std::to_string(seq) + ":" + std::to_string(seq + 10) + "(10) ack 1");
   }
@@ -27,6 +21,15 @@ class TcpAck : public TcpScript {
     expect_nothing();
     send_ten(seq + 10);
     expect(ack_of(seq + 20));
+  }
+  /// Of what follows in order from `seq` on, `quick` segments are acknowledged at once, each by itself.
+  void expect_quick_then_delayed(std::uint32_t seq, std::uint32_t quick) {
+    for (; quick > 0; --quick, seq += 10) {
+      send_ten(seq);
+      expect(ack_of(seq + 10));
+      expect_nothing();
+    }
+    expect_delayed(seq);
   }
 };
 
@@ -89,9 +92,7 @@ TEST_F(TcpAck, segments_after_a_filled_gap_are_acknowledged_one_by_one_for_a_whi
   expect(ack_of(1));
   send_ten(1);
   expect(ack_of(21));
-  std::uint32_t seq = 21;
-  for (std::uint32_t i = 1; i < kQuickAcks; ++i, seq += 10) expect_quick(seq);
-  expect_delayed(seq);
+  expect_quick_then_delayed(21, kQuickAcks - 1);
 }
 
 TEST_F(TcpAck, segments_after_text_that_came_twice_are_acknowledged_one_by_one_for_a_while) {
@@ -99,9 +100,7 @@ TEST_F(TcpAck, segments_after_text_that_came_twice_are_acknowledged_one_by_one_f
   expect_delayed(1);
   send_ten(11);
   expect(ack_of(21));
-  std::uint32_t seq = 21;
-  for (std::uint32_t i = 0; i < kQuickAcks; ++i, seq += 10) expect_quick(seq);
-  expect_delayed(seq);
+  expect_quick_then_delayed(21, kQuickAcks);
 }
 
 TEST_F(TcpAck, an_answer_ends_the_quick_acks) {

@@ -12,11 +12,12 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <functional>
 #include <mutex>
 #include <random>
 #include <thread>
 #include <vector>
+
+#include "tests/support/async_operation.h"
 
 namespace {
 
@@ -33,14 +34,10 @@ const ENGINE_CMD_DEFN kCommands[] = {
     {kRelease, "RELEASE", "what is held may end", ENGINE_CMD_FLAG_NO_INPUT},
     {0, nullptr, nullptr, 0}};
 
-/// On the stack of the job that waits for it.
-struct Operation {
-  std::function<void()> work;
-  ASYNC_WAIT_CTX* wait = nullptr;
+struct Operation : sluice::test::AsyncOperation {
   std::thread::id begun_by = std::this_thread::get_id();
   long polls = 1;
   bool held = false;
-  std::atomic<bool> done = false;
 };
 
 struct Engine {
@@ -80,15 +77,7 @@ void poll(bool of_this_thread) {
     due.assign(end, e.queue.end());
     e.queue.erase(end, e.queue.end());
   }
-  for (Operation* o : due) {
-    ASYNC_callback_fn callback = nullptr;
-    void* argument = nullptr;
-    const bool told = ASYNC_WAIT_CTX_get_callback(o->wait, &callback, &argument) == 1;
-    o->work();
-    ERR_clear_error();
-    o->done = true;  // from here on `o` may be gone, if it was not told
-    if (told) callback(argument);
-  }
+  for (Operation* o : due) o->finish();
 }
 
 /// `work` as a job. False: it is to fail.

@@ -3,7 +3,6 @@
 #include <openssl/async.h>
 #include <openssl/core_dispatch.h>
 #include <openssl/core_names.h>
-#include <openssl/err.h>
 #include <openssl/evp.h>
 
 #include <algorithm>
@@ -12,22 +11,18 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <functional>
 #include <mutex>
 #include <random>
 #include <thread>
 #include <vector>
 
+#include "tests/support/async_operation.h"
+
 namespace {
 
 constexpr const char* kSoftware = "provider=default";
 
-/// On the stack of the job that waits for it.
-struct Operation {
-  std::function<void()> work;
-  ASYNC_WAIT_CTX* wait = nullptr;
-  std::atomic<bool> done = false;
-};
+using Operation = sluice::test::AsyncOperation;
 
 struct Device {
   std::mutex mutex;
@@ -63,13 +58,7 @@ Operation* take_any() {
       std::this_thread::sleep_for(std::chrono::microseconds(50));
       continue;
     }
-    ASYNC_callback_fn callback = nullptr;
-    void* argument = nullptr;
-    const bool told = ASYNC_WAIT_CTX_get_callback(o->wait, &callback, &argument) == 1;
-    o->work();
-    ERR_clear_error();
-    o->done = true;  // from here on `o` may be gone, if it was not told
-    if (told) callback(argument);
+    o->finish();
   }
 }
 

@@ -8,10 +8,9 @@
 #include <cstdlib>
 #include <ctime>
 #include <random>
-#include <thread>
 
 #include "l7/tls/async_jobs.h"
-#include "tests/unit/l7_tls/harness.h"
+#include "tests/unit/l7_tls/crowd.h"
 #include "tests/unit/l7_tls/test_certificates.h"
 
 namespace sluice::l7::tls::test {
@@ -19,7 +18,6 @@ namespace {
 
 using l4::CloseReason;
 using sluice::test::buffers;
-using sluice::test::free_buffers;
 using testing::HasSubstr;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
@@ -52,9 +50,9 @@ const CryptoEngine& engine() {
   return *loaded;
 }
 
-class Engine : public testing::Test {
+class Engine : public testing::Test, protected Crowd {
  protected:
-  Engine() {
+  Engine() : Crowd(std::chrono::microseconds(threaded() ? 20 : 0)) {
     set({"DELAY=4", "FAIL_PERCENT=0", "FULL_PERCENT=0", "HOLD=0"});
     ServerConfig config;
     config.default_certificate = make_certificate({.key = "RSA-2048"});
@@ -62,12 +60,7 @@ class Engine : public testing::Test {
     context_ = make_context(config);
     layer_ = std::make_unique<TlsLayer>(WorkerId{0}, buffers(), timers_, 1024, nullptr, &engine());
   }
-  ~Engine() override {
-    set({"HOLD=0", "RELEASE"});
-    layer_.reset();
-    peers_.clear();
-    EXPECT_EQ(free_buffers(), before_);
-  }
+  ~Engine() override { set({"HOLD=0", "RELEASE"}); }
 
   void set(std::initializer_list<const char*> commands) {
     for (const char* c : commands) ASSERT_TRUE(engine().command(c).ok()) << c;
@@ -79,61 +72,19 @@ class Engine : public testing::Test {
     o.groups = "X25519:P-256";  // of TLS 1.2, the curve of an ECDSA key as well
     return o;
   }
-  Peer& peer(const Client::Options& o) {
-    Peer& p = *peers_.emplace_back(std::make_unique<Peer>(o));
-    p.tcp.events = layer_->accept(p.tcp, context_, &p.user, &p.user.stream);
-    p.tcp.events->on_open(now_);
-    return p;
-  }
+  using Crowd::peer;
   Peer& peer() { return peer(options(TLS1_3_VERSION)); }
   /// Four kinds, one after the other.
   Peer& peer_of_kind(std::size_t i) {
     return peer(options(i % 2 == 0 ? TLS1_3_VERSION : TLS1_2_VERSION, i % 4 < 2 ? "" : "ec.test"));
   }
-  static void speak(Peer& p, Instant now) {
-    if (p.user.ended || p.tcp.gone()) return;
-    p.client.handshake();
-    if (const std::string bytes = p.client.output(); !bytes.empty()) p.tcp.deliver(bytes, 1400, now);
-  }
-  /// One loop of the worker; then each client hears and answers.
-  void loop() {
-    layer_->flush(now_);
-    layer_->shake_hands(now_);
-    for (auto& p : peers_) {
-      if (p->tcp.sent.empty() || p->tcp.gone()) continue;
-      p->client.input(p->tcp.take(1 << 20, now_));
-      speak(*p, now_);
-      if (p->user.open) p->client.read();
-    }
-    if (threaded()) std::this_thread::sleep_for(std::chrono::microseconds(20));
-  }
-  template <class Done>
-  bool loop_until(Done done) {
-    const auto end = std::chrono::steady_clock::now() + seconds(threaded() ? 60 : 0);  // its thread may wait for a core
-    for (int i = 0; (i < 20'000 || std::chrono::steady_clock::now() < end) && !done(); ++i) loop();
-    return done();
-  }
   bool all_open() const {
     return std::ranges::all_of(peers_, [](const auto& p) { return p->user.open; });
   }
-  void loop_for(Duration d) {
-    for (const Instant end = now_ + d; now_ < end; now_ += milliseconds(100)) {
-      timers_.advance(now_);
-      loop();
-    }
-  }
-  const Stats& stats() const { return layer_->stats(); }
-
-  const std::size_t before_ = free_buffers();
-  Instant now_{seconds(100)};
-  TimerWheel timers_{now_};
-  std::shared_ptr<const ServerContext> context_;
-  std::unique_ptr<TlsLayer> layer_;
-  std::vector<std::unique_ptr<Peer>> peers_;
 };
 
 TEST_F(Engine, HundredsOfHandshakesEndInWhateverOrderItFinishes) {
-  for (std::size_t i = 0; i < 300; ++i) speak(peer_of_kind(i), now_);
+  for (std::size_t i = 0; i < 300; ++i) speak(peer_of_kind(i));
   std::uint64_t most = 0;
   ASSERT_TRUE(loop_until([&] {
     most = std::max(most, stats().engine_jobs_in_flight.get());
@@ -154,7 +105,7 @@ TEST_F(Engine, HundredsOfHandshakesEndInWhateverOrderItFinishes) {
 
 TEST_F(Engine, NoMoreJobsThanAllowedTheRestWaitsForItsTurn) {
   set({"HOLD=1"});
-  for (std::size_t i = 0; i < kJobs + 20; ++i) speak(peer(), now_);
+  for (std::size_t i = 0; i < kJobs + 20; ++i) speak(peer());
   for (int i = 0; i < 100; ++i) loop();
   EXPECT_EQ(stats().engine_jobs_in_flight.get(), kJobs);
   EXPECT_EQ(stats().handshakes_waiting.get(), 20u);
@@ -166,7 +117,7 @@ TEST_F(Engine, NoMoreJobsThanAllowedTheRestWaitsForItsTurn) {
 
 TEST_F(Engine, AnOperationThatItFailsIsDoneInSoftwareInTheSameHandshake) {
   set({"FAIL_PERCENT=40"});
-  for (std::size_t i = 0; i < 120; ++i) speak(peer_of_kind(i), now_);
+  for (std::size_t i = 0; i < 120; ++i) speak(peer_of_kind(i));
   ASSERT_TRUE(loop_until([&] { return all_open(); }));
   EXPECT_EQ(stats().handshakes.get(), 120u);
   EXPECT_EQ(stats().handshakes_failed.get(), 0u);
@@ -177,7 +128,7 @@ TEST_F(Engine, AKeyExchangeThatItFailsIsDoneInSoftwareInTheSameHandshake) {
   set({"FAIL_PERCENT=100"});
   for (const int version : {TLS1_3_VERSION, TLS1_2_VERSION}) {
     Peer& p = peer(options(version));
-    speak(p, now_);
+    speak(p);
     ASSERT_TRUE(loop_until([&] { return p.user.open; }));
   }
   EXPECT_EQ(stats().engine_failures.get(), 2 * kOperations);
@@ -187,7 +138,7 @@ TEST_F(Engine, AnotherGroupThanItHasIsSoftwares) {
   for (const int version : {TLS1_3_VERSION, TLS1_2_VERSION}) {
     Client::Options o = options(version);
     o.groups = "P-256";
-    speak(peer(o), now_);
+    speak(peer(o));
   }
   ASSERT_TRUE(loop_until([&] { return all_open(); }));
   EXPECT_EQ(stats().engine_jobs.get(), 2u) << "the signatures";
@@ -220,7 +171,7 @@ TEST_F(Engine, WhoDoesNotAskForItGetsOpensslsOwnKeyExchange) {
 
 TEST_F(Engine, OneThatHasNoRoomIsAskedAgain) {
   set({"FULL_PERCENT=60"});
-  for (std::size_t i = 0; i < 100; ++i) speak(peer_of_kind(i), now_);
+  for (std::size_t i = 0; i < 100; ++i) speak(peer_of_kind(i));
   ASSERT_TRUE(loop_until([&] { return all_open(); }));
   EXPECT_GT(stats().engine_jobs.get(), 150u);
   EXPECT_EQ(stats().engine_failures.get(), 0u);
@@ -228,10 +179,10 @@ TEST_F(Engine, OneThatHasNoRoomIsAskedAgain) {
 
 TEST_F(Engine, OneThatNeverHasRoomIsDoneWithout) {
   set({"FULL_PERCENT=100"});
-  for (std::size_t i = 0; i < 3; ++i) speak(peer(), now_);
+  for (std::size_t i = 0; i < 3; ++i) speak(peer());
   loop_for(AsyncJobs::kStall + milliseconds(200));
   EXPECT_EQ(stats().engine_stalls.get(), 1u);
-  speak(peer(), now_);
+  speak(peer());
   ASSERT_TRUE(loop_until([&] { return peers_.back()->user.open; }));
   EXPECT_EQ(stats().engine_jobs_in_flight.get(), 3u);
   set({"FULL_PERCENT=0"});
@@ -240,7 +191,7 @@ TEST_F(Engine, OneThatNeverHasRoomIsDoneWithout) {
 
 TEST_F(Engine, AfterFailuresInARowItIsLeftAloneAndTriedAgainLater) {
   set({"FAIL_PERCENT=100"});
-  for (std::size_t i = 0; i < 40; ++i) speak(peer(), now_);
+  for (std::size_t i = 0; i < 40; ++i) speak(peer());
   ASSERT_TRUE(loop_until([&] { return all_open(); }));
   EXPECT_EQ(stats().engine_suspended.get(), 1u);
   EXPECT_GT(stats().engine_bypassed.get(), 0u);
@@ -248,7 +199,7 @@ TEST_F(Engine, AfterFailuresInARowItIsLeftAloneAndTriedAgainLater) {
   EXPECT_GE(failures, AsyncJobs::kFailuresInARow);
 
   now_ += AsyncJobs::kPause;  // the trial fails as well
-  for (std::size_t i = 0; i < 10; ++i) speak(peer(), now_);
+  for (std::size_t i = 0; i < 10; ++i) speak(peer());
   ASSERT_TRUE(loop_until([&] { return all_open(); }));
   EXPECT_EQ(stats().engine_failures.get(), failures + 1);
   EXPECT_EQ(stats().engine_suspended.get(), 1u);
@@ -256,18 +207,18 @@ TEST_F(Engine, AfterFailuresInARowItIsLeftAloneAndTriedAgainLater) {
   set({"FAIL_PERCENT=0"});
   now_ += AsyncJobs::kPause;
   const std::uint64_t jobs = stats().engine_jobs.get();
-  speak(peer(), now_);
+  speak(peer());
   ASSERT_TRUE(loop_until([&] { return all_open(); }));
   EXPECT_EQ(stats().engine_jobs.get(), jobs + kOperations);
   EXPECT_EQ(stats().engine_suspended.get(), 0u);
-  speak(peer(), now_);
+  speak(peer());
   ASSERT_TRUE(loop_until([&] { return all_open(); }));
   EXPECT_EQ(stats().engine_jobs.get(), jobs + 2 * kOperations);
 }
 
 TEST_F(Engine, ATrialThatNeedsNoPrivateKeyIsFollowedByAnother) {
   set({"FAIL_PERCENT=100"});
-  for (std::size_t i = 0; i < 10; ++i) speak(peer(), now_);
+  for (std::size_t i = 0; i < 10; ++i) speak(peer());
   ASSERT_TRUE(loop_until([&] { return all_open(); }));
   ASSERT_EQ(stats().engine_suspended.get(), 1u);
   set({"FAIL_PERCENT=0"});
@@ -280,21 +231,21 @@ TEST_F(Engine, ATrialThatNeedsNoPrivateKeyIsFollowedByAnother) {
   peers_.pop_back();
   now_ += AsyncJobs::kStall;
   loop();
-  speak(peer(), now_);
+  speak(peer());
   ASSERT_TRUE(loop_until([&] { return all_open(); }));
   EXPECT_EQ(stats().engine_suspended.get(), 0u);
 }
 
 TEST_F(Engine, WhenItStallsItIsDoneWithoutAndHoldsUpNobodyElse) {
   set({"HOLD=1"});
-  for (std::size_t i = 0; i < 5; ++i) speak(peer_of_kind(2 * i), now_);
+  for (std::size_t i = 0; i < 5; ++i) speak(peer_of_kind(2 * i));
   for (int i = 0; i < 50; ++i) loop();
   ASSERT_EQ(stats().engine_jobs_in_flight.get(), 5u);
   loop_for(AsyncJobs::kStall + milliseconds(200));
   EXPECT_EQ(stats().engine_stalls.get(), 1u);
   EXPECT_EQ(stats().engine_suspended.get(), 1u);
   Peer& late = peer();
-  speak(late, now_);
+  speak(late);
   ASSERT_TRUE(loop_until([&] { return late.user.open; }));
 
   set({"HOLD=0"});  // yet the five stay where they are
@@ -303,7 +254,7 @@ TEST_F(Engine, WhenItStallsItIsDoneWithoutAndHoldsUpNobodyElse) {
   EXPECT_EQ(stats().engine_jobs_in_flight.get(), 5u) << "their memory is the engine's";
   EXPECT_EQ(stats().sessions.get(), 6u);
   Peer& back = peer();
-  speak(back, now_);
+  speak(back);
   ASSERT_TRUE(loop_until([&] { return back.user.open; }));
   EXPECT_EQ(stats().engine_suspended.get(), 0u);
   loop_for(seconds(30));
@@ -316,7 +267,7 @@ TEST_F(Engine, WhenItStallsItIsDoneWithoutAndHoldsUpNobodyElse) {
 
 TEST_F(Engine, AMachineThatStoodStillIsNotTheEngineThatStalls) {
   set({"HOLD=1"});
-  speak(peer(), now_);
+  speak(peer());
   for (int i = 0; i < 50; ++i) loop();
   ASSERT_EQ(stats().engine_jobs_in_flight.get(), 1u);
   now_ += AsyncJobs::kStall;
@@ -331,14 +282,14 @@ TEST_F(Engine, AMachineThatStoodStillIsNotTheEngineThatStalls) {
 
 TEST_F(Engine, WithAllPlacesLostThereIsNoFurtherTrial) {
   set({"HOLD=1"});
-  for (std::size_t i = 0; i < kJobs; ++i) speak(peer(), now_);
+  for (std::size_t i = 0; i < kJobs; ++i) speak(peer());
   for (int i = 0; i < 100; ++i) loop();
   ASSERT_EQ(stats().engine_jobs_in_flight.get(), kJobs);
   loop_for(seconds(40));
   EXPECT_EQ(stats().engine_stalls.get(), 1u);
   EXPECT_EQ(stats().engine_suspended.get(), 1u);
   Peer& late = peer();
-  speak(late, now_);
+  speak(late);
   ASSERT_TRUE(loop_until([&] { return late.user.open; }));
   EXPECT_EQ(stats().engine_jobs_in_flight.get(), kJobs);
 }
@@ -349,7 +300,7 @@ TEST_F(Engine, WhoLeavesMeanwhileLeavesNothingBehind) {
   std::vector<Peer*> left;
   for (std::size_t i = 0; i < 400; ++i) {
     Peer& p = peer_of_kind(i);
-    speak(p, now_);
+    speak(p);
     for (int loops = static_cast<int>(chance() % 4); loops > 0; --loops) loop();
     Peer& leaves = *peers_[chance() % peers_.size()];
     if (leaves.user.open || leaves.user.ended || leaves.tcp.gone()) continue;
@@ -377,7 +328,7 @@ TEST_F(Engine, WhoLeavesMeanwhileLeavesNothingBehind) {
 TEST_F(Engine, AHandshakeThatTakesTooLongTimesOutAndGoesWhenTheEngineIsDone) {
   set({"HOLD=1"});
   Peer& p = peer();
-  speak(p, now_);
+  speak(p);
   for (int i = 0; i < 20; ++i) loop();
   ASSERT_EQ(stats().engine_jobs_in_flight.get(), 1u);
   now_ += seconds(11);
@@ -392,7 +343,7 @@ TEST_F(Engine, AHandshakeThatTakesTooLongTimesOutAndGoesWhenTheEngineIsDone) {
 TEST_F(Engine, AFinMeanwhileIsSeenWhenItIsDone) {
   set({"HOLD=1"});
   Peer& p = peer();
-  speak(p, now_);
+  speak(p);
   layer_->shake_hands(now_);
   ASSERT_EQ(stats().engine_jobs_in_flight.get(), 1u);
   p.tcp.peer_fin(now_);
@@ -413,7 +364,7 @@ TEST_F(Engine, RecordsThatStayWithOpensslAreNoJobs) {
   config.policy.ciphers = "ECDHE-RSA-AES128-SHA";
   context_ = make_context(config);
   Peer& p = peer(o);
-  speak(p, now_);
+  speak(p);
   ASSERT_TRUE(loop_until([&] { return p.user.open; }));
   ASSERT_EQ(stats().left_with_openssl.get(), 1u);
   EXPECT_EQ(stats().engine_jobs.get(), kOperations);
@@ -431,7 +382,7 @@ TEST_F(Engine, EarlyDataIsReadInTheSameStepsThatItPauses) {
   config.early_data = true;
   context_ = make_context(config);
   layer_->use_ticket_keys(&some_ticket_keys());
-  for (std::size_t i = 0; i < 20; ++i) speak(peer_of_kind(i), now_);
+  for (std::size_t i = 0; i < 20; ++i) speak(peer_of_kind(i));
   ASSERT_TRUE(loop_until([&] { return all_open() && stats().engine_jobs_in_flight.get() == 0; }));
   EXPECT_GE(stats().engine_jobs.get(), 20u);
   Peer& first = *peers_.front();
@@ -441,7 +392,7 @@ TEST_F(Engine, EarlyDataIsReadInTheSameStepsThatItPauses) {
   const std::uint64_t jobs = stats().engine_jobs.get();
   Peer& p = peer(again);
   p.client.write_early("early");
-  speak(p, now_);
+  speak(p);
   ASSERT_TRUE(loop_until([&] { return p.user.received == "early"; }));
   p.user.send("answer", now_);
   ASSERT_TRUE(loop_until([&] { return p.client.received == "answer" && p.user.stream->handshake_complete(); }));
@@ -451,7 +402,7 @@ TEST_F(Engine, EarlyDataIsReadInTheSameStepsThatItPauses) {
 }
 
 TEST_F(Engine, TheLayerMayGoWhileItIsAtWork) {
-  for (std::size_t i = 0; i < 20; ++i) speak(peer_of_kind(2 * i), now_);
+  for (std::size_t i = 0; i < 20; ++i) speak(peer_of_kind(2 * i));
   for (int i = 0; i < 6; ++i) layer_->shake_hands(now_);
   EXPECT_GT(stats().engine_jobs_in_flight.get() + stats().engine_jobs_finished.get(), 0u);
   layer_.reset();
@@ -459,20 +410,20 @@ TEST_F(Engine, TheLayerMayGoWhileItIsAtWork) {
 
 TEST_F(Engine, TheLayerMayGoWhileItKeepsWhatItHas) {
   set({"HOLD=1"});
-  for (std::size_t i = 0; i < 3; ++i) speak(peer(), now_);
+  for (std::size_t i = 0; i < 3; ++i) speak(peer());
   for (int i = 0; i < 20; ++i) loop();
   ASSERT_EQ(stats().engine_jobs_in_flight.get(), 3u);
   layer_.reset();
   set({"HOLD=0", "RELEASE"});  // and then writes to it
   layer_ = std::make_unique<TlsLayer>(WorkerId{0}, buffers(), timers_, 1024, nullptr, &engine());
-  speak(peer(), now_);
+  speak(peer());
   ASSERT_TRUE(loop_until([&] { return peers_.back()->user.open; }));
 }
 
 TEST_F(Engine, WithoutOneNothingPauses) {
   layer_ = std::make_unique<TlsLayer>(WorkerId{0}, buffers(), timers_, 1024);
   set({"HOLD=1"});
-  for (std::size_t i = 0; i < 8; ++i) speak(peer_of_kind(i), now_);
+  for (std::size_t i = 0; i < 8; ++i) speak(peer_of_kind(i));
   ASSERT_TRUE(loop_until([&] { return all_open(); }));
   EXPECT_EQ(stats().engine_jobs.get(), 0u);
 }

@@ -5,19 +5,16 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <thread>
 
 #include "l7/tls/async_jobs.h"
-#include "tests/unit/l7_tls/harness.h"
+#include "tests/unit/l7_tls/crowd.h"
 #include "tests/unit/l7_tls/test_certificates.h"
 
 namespace sluice::l7::tls::test {
 namespace {
 
 using sluice::test::buffers;
-using sluice::test::free_buffers;
 using std::chrono::milliseconds;
-using std::chrono::seconds;
 
 constexpr unsigned kJobs = 32;
 
@@ -42,9 +39,9 @@ void set(const char* name, long value) {
   call(name, value);
 }
 
-class Provider : public testing::Test {
+class Provider : public testing::Test, protected Crowd {
  protected:
-  Provider() {
+  Provider() : Crowd(std::chrono::microseconds(20)) {
     layer_ = std::make_unique<TlsLayer>(WorkerId{0}, buffers(), timers_, 1024, nullptr, &provider());
     set("fail", 0);
     set("allow", -1);
@@ -52,54 +49,19 @@ class Provider : public testing::Test {
     config.default_certificate = make_certificate({.key = "RSA-2048"});
     context_ = make_context(config);
   }
-  ~Provider() override {
-    set("allow", -1);
-    layer_.reset();
-    peers_.clear();
-    EXPECT_EQ(free_buffers(), before_);
-  }
+  ~Provider() override { set("allow", -1); }
 
+  using Crowd::peer;
   Peer& peer(int version = TLS1_3_VERSION) {
     Client::Options o;
     o.min_version = o.max_version = version;
     o.groups = "X25519:P-256";
-    Peer& p = *peers_.emplace_back(std::make_unique<Peer>(o));
-    p.tcp.events = layer_->accept(p.tcp, context_, &p.user, &p.user.stream);
-    p.tcp.events->on_open(now_);
+    Peer& p = peer(o);
     speak(p);
     return p;
   }
   void peers(std::size_t n) {
     for (std::size_t i = 0; i < n; ++i) peer(i % 2 == 0 ? TLS1_3_VERSION : TLS1_2_VERSION);
-  }
-  void speak(Peer& p) {
-    if (p.user.ended || p.tcp.gone()) return;
-    p.client.handshake();
-    if (const std::string bytes = p.client.output(); !bytes.empty()) p.tcp.deliver(bytes, 1400, now_);
-  }
-  /// One loop of the worker; then each client hears and answers.
-  void loop() {
-    layer_->flush(now_);
-    layer_->shake_hands(now_);
-    for (auto& p : peers_) {
-      if (p->tcp.sent.empty() || p->tcp.gone()) continue;
-      p->client.input(p->tcp.take(1 << 20, now_));
-      speak(*p);
-      if (p->user.open) p->client.read();
-    }
-    std::this_thread::sleep_for(std::chrono::microseconds(20));
-  }
-  /// The provider's thread may wait for a core.
-  template <class Done>
-  bool loop_until(Done done) {
-    for (const auto end = std::chrono::steady_clock::now() + seconds(60); std::chrono::steady_clock::now() < end && !done();) loop();
-    return done();
-  }
-  void loop_for(Duration d) {
-    for (const Instant end = now_ + d; now_ < end; now_ += milliseconds(100)) {
-      timers_.advance(now_);
-      loop();
-    }
   }
   std::size_t open() const {
     return static_cast<std::size_t>(std::ranges::count_if(peers_, [](const auto& p) { return p->user.open; }));
@@ -114,14 +76,6 @@ class Provider : public testing::Test {
       ASSERT_TRUE(loop_until([&] { return p.user.open || p.user.ended; }));
     }
   }
-  const Stats& stats() const { return layer_->stats(); }
-
-  const std::size_t before_ = free_buffers();
-  Instant now_{seconds(100)};
-  TimerWheel timers_{now_};
-  std::shared_ptr<const ServerContext> context_;
-  std::unique_ptr<TlsLayer> layer_;
-  std::vector<std::unique_ptr<Peer>> peers_;
 };
 
 TEST_F(Provider, HandshakesPauseAndAllOfThemEnd) {
@@ -213,9 +167,7 @@ TEST_F(Provider, AClientsShareThatYieldsNoSecretIsNotItsFault) {
     Client::Options o;
     o.min_version = TLS1_3_VERSION;
     o.groups = "X25519";
-    Peer& p = *peers_.emplace_back(std::make_unique<Peer>(o));
-    p.tcp.events = layer_->accept(p.tcp, context_, &p.user, &p.user.stream);
-    p.tcp.events->on_open(now_);
+    Peer& p = peer(o);
     p.client.handshake();
     std::string hello = p.client.output();
     const auto share = hello.find(std::string("\x00\x1d\x00\x20", 4));  // X25519, 32 bytes (RFC 8446, 4.2.8)
