@@ -11,13 +11,12 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
-#include <cstdlib>
 #include <ctime>
 #include <utility>
 #include <vector>
 
 #include "l7/tls/early_data.h"
+#include "tests/fuzz/input.h"
 #include "tests/unit/l7_tls/harness.h"
 #include "tests/unit/l7_tls/record_link.h"
 
@@ -25,6 +24,8 @@ namespace {
 
 using namespace sluice;
 using namespace sluice::l7::tls;
+using fuzz::Bytes;
+using fuzz::require;
 using namespace sluice::l7::tls::test;
 using sluice::test::buffers;
 using sluice::test::free_buffers;
@@ -35,31 +36,6 @@ constexpr std::size_t kRecord = 5 + 16384 + 256;  // RFC 8446, 5.2
 constexpr const char* kSuites[] = {"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256",
                                    "TLS_AES_128_CCM_SHA256"};
 constexpr std::int64_t kRenewAfter = 600;  // seconds
-
-void require(bool holds, const char* what) {
-  if (holds) return;
-  std::fprintf(stderr, "%s\n", what);
-  std::abort();
-}
-
-struct Input {
-  std::uint8_t byte() {
-    if (rest.empty()) return 0;
-    const auto out = static_cast<std::uint8_t>(rest[0]);
-    rest.remove_prefix(1);
-    return out;
-  }
-  std::size_t word() {
-    const std::size_t high = byte();
-    return high << 8 | byte();
-  }
-  std::string_view take(std::size_t n) {
-    const std::string_view out = rest.substr(0, n);
-    rest.remove_prefix(out.size());
-    return out;
-  }
-  std::string_view rest;
-};
 
 /// A suite's listeners, and the ticket of one who was there.
 struct Site {
@@ -116,7 +92,7 @@ class Contract final : public testing::EmptyTestEventListener {
 
 class World {
  public:
-  World(Site& site, Memory memory, bool offered, bool greedy, Input& in)
+  World(Site& site, Memory memory, bool offered, bool greedy, Bytes& in)
       : accepts_(memory == Memory::kGood && offered), guard_(memory == Memory::kFull ? 8 : 64, std::time(nullptr) - (memory == Memory::kYoung ? 0 : 100)) {
     if (memory == Memory::kFull) {
       for (std::uint64_t n = 1; n <= 8; ++n) guard_.admit({n, n << 20}, std::time(nullptr));
@@ -144,7 +120,7 @@ class World {
   World(const World&) = delete;
   World& operator=(const World&) = delete;
 
-  void step(Input& in) {
+  void step(Bytes& in) {
     const std::uint8_t what = in.byte(), a = in.byte(), b = in.byte(), c = in.byte();
     const std::size_t at = (std::size_t{a} << 8 | b) % (flight_.size() + 1);
     Connection& some = all_[a % kConnections];
@@ -169,7 +145,7 @@ class World {
 
  private:
   /// Its flight, before anybody touches it.
-  void write(Site& site, bool greedy, Input& in) {
+  void write(Site& site, bool greedy, Bytes& in) {
     const SessionPtr session(SSL_SESSION_dup(site.session.get()));
     std::size_t room = kMaxEarlyData;
     if (greedy) SSL_SESSION_set_max_early_data(session.get(), static_cast<std::uint32_t>(room = 4 * kMaxEarlyData));
@@ -321,7 +297,7 @@ extern "C" int LLVMFuzzerInitialize(int*, char*** argv) {
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  Input in{{reinterpret_cast<const char*>(data), size}};
+  Bytes in{{reinterpret_cast<const char*>(data), size}};
   const std::uint8_t first = in.byte();
   Site& s = site(first & 3);
   const std::size_t before = free_buffers();

@@ -3,24 +3,16 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "dataplane/base/buf.h"
+#include "tests/fuzz/input.h"
 #include "tests/support/eal.h"
 
 /// Shared by the HTTP/1 fuzz targets.
 namespace sluice::fuzz {
-
-/// Ends the run with what does not hold.
-inline void require(bool holds, const char* what) {
-  if (holds) return;
-  std::fprintf(stderr, "does not hold: %s\n", what);
-  std::abort();
-}
 
 /// Cuts `text` into calls of segments, by a small generator: seed 0 is one call of large segments.
 inline std::vector<BufChain> cut(std::string_view text, std::uint32_t seed) {

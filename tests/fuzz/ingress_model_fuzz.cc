@@ -3,8 +3,6 @@
 // they say: the pure step throws nothing, what it wants is a state that an appliance takes, the order in which objects
 // came makes no difference, and no object takes away what another asked for, unless it asked for the same before.
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 #include <set>
 
 #include "mgmt/config/json.h"
@@ -14,6 +12,7 @@
 #include "mgmt/ingress/model/named_appliances.h"
 #include "mgmt/ingress/model/read_cluster.h"
 #include "mgmt/ingress/model/read_objects.h"
+#include "tests/fuzz/input.h"
 #include "tests/fuzz/json_mutator.h"
 
 extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, std::size_t max_size);
@@ -23,16 +22,11 @@ namespace {
 using namespace sluice::mgmt;
 using namespace sluice::mgmt::ingress;
 using nlohmann::json;
+using sluice::fuzz::require;
 
 constexpr std::int64_t kNow = 1'700'000'000;
 constexpr std::size_t kMaxObjects = 60;
 constexpr const char* kUrl = "https://appliance.example";
-
-void require(bool holds, const std::string& what) {
-  if (holds) return;
-  std::fprintf(stderr, "does not hold: %s\n", what.c_str());
-  std::abort();
-}
 
 struct World {
   Cluster cluster;

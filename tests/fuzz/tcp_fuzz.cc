@@ -13,19 +13,15 @@
 #include "l4/tcp/ecn.h"
 #include "l4/tcp/stack.h"
 #include "l4/tcp/wire.h"
+#include "tests/fuzz/input.h"
 #include "tests/support/eal.h"
 #include "tests/support/packets_on_the_wire.h"
 
 namespace {
 
 using namespace sluice;
+using fuzz::require;
 using l4::tcp::SeqNum;
-
-void require(bool ok, const char* what) {
-  if (ok) return;
-  std::fprintf(stderr, "invariant broken: %s\n", what);
-  std::abort();
-}
 
 /// The byte that belongs at a position of a direction's stream.
 std::uint8_t byte_at(std::uint32_t position) {

@@ -5,15 +5,16 @@
 // three arguments; some take content behind them. What it opens must be what was sealed, in order, and nothing
 // else; what it seals must come out of the other end. At the end nothing may have leaked.
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 
+#include "tests/fuzz/input.h"
 #include "tests/unit/l7_tls/record_link.h"
 
 namespace {
 
 using namespace sluice;
 using namespace sluice::l7::tls;
+using fuzz::Bytes;
+using fuzz::require;
 using l7::tls::test::pattern;
 using l7::tls::test::RecordLink;
 using Result = Records::Result;
@@ -21,32 +22,11 @@ using Result = Records::Result;
 constexpr std::size_t kMostSegments = 1000;  // of the pool's buffers, in one step
 constexpr std::uint16_t kSuites[] = {0x1301, 0x1302, 0x1303, 0xc02f, 0xc030, 0xcca8};
 
-void require(bool holds, const char* what) {
-  if (holds) return;
-  std::fprintf(stderr, "%s\n", what);
-  std::abort();
-}
-
-struct Input {
-  std::uint8_t byte() {
-    if (rest.empty()) return 0;
-    const auto out = static_cast<std::uint8_t>(rest[0]);
-    rest.remove_prefix(1);
-    return out;
-  }
-  std::string_view take(std::size_t n) {
-    const std::string_view out = rest.substr(0, n);
-    rest.remove_prefix(out.size());
-    return out;
-  }
-  std::string_view rest;
-};
-
 class World {
  public:
   World(std::uint16_t suite, RecordLink::Under under) : link_(suite, under) {}
 
-  void step(Input& in) {
+  void step(Bytes& in) {
     const std::uint8_t what = in.byte(), a = in.byte(), b = in.byte(), c = in.byte();
     const std::size_t segment = 1 + std::size_t{c} * 8;
     switch (what % 7) {
@@ -122,7 +102,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   sluice::test::start_eal("tls_records_fuzz");
   const std::size_t before = sluice::test::free_buffers();
   {
-    Input in{{reinterpret_cast<const char*>(data), size}};
+    Bytes in{{reinterpret_cast<const char*>(data), size}};
     const std::uint8_t first = in.byte();
     World w(kSuites[(first & 0x7f) % std::size(kSuites)], (first & 0x80) != 0 ? RecordLink::Under::kClient : RecordLink::Under::kServer);
     for (int steps = 0; !in.rest.empty() && !w.over() && steps < 64; ++steps) w.step(in);
