@@ -19,7 +19,8 @@ CONNECTIONS = 200
 
 def built(name, out):
     source = ROOT / f"tests/support/{name}/{name}.cc"
-    subprocess.run(["c++", "-std=c++20", "-O1", "-shared", "-fPIC", "-Wl,-z,nodelete", source, "-o", out, "-lcrypto"], check=True)
+    subprocess.run(["c++", "-std=c++20", "-O1", "-shared", "-fPIC", "-Wl,-z,nodelete", "-I", ROOT, source, "-o", out, "-lcrypto"],
+                   check=True)
     return out
 
 
